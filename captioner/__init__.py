@@ -1,0 +1,29 @@
+"""captioner: a photo in, an English sentence out, and where the model looked for each word."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from captioner.caption import Caption, Options
+    from captioner.captioner import Captioner, load
+    from captioner.errors import CaptionerError, ImageError
+
+__all__ = ["Caption", "Captioner", "CaptionerError", "ImageError", "Options", "load"]
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Caption": "caption",
+    "Options": "caption",
+    "Captioner": "captioner",
+    "load": "captioner",
+    "CaptionerError": "errors",
+    "ImageError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `captioner --help` then needs no torch."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'captioner' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"captioner.{_ROOMS[name]}"), name)

@@ -1,0 +1,49 @@
+"""What goes into a captioner besides the photo, and what comes out. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sentence is searched for; the defaults were chosen on the validation photos.
+
+    `length_penalty` α ranks beams by log-probability / words**α. `temperature` 0 searches with
+    `beam` beams; above 0 it samples instead, from the `top_p` most probable mass, with `seed`.
+    `style` is the kind of sentence, one of the checkpoint's `styles`. The sentence starts with
+    the words of `prefix` and never contains a word of `avoid`.
+    """
+
+    beam: int = 3
+    length_penalty: float = 1.0
+    max_words: int = 20
+    min_words: int = 0
+    alternatives: int = 0
+    style: str = "coco"
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    prefix: str = ""
+    avoid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Caption:
+    """One sentence about a photo, and where the model looked for each of its T words.
+
+    `score` is the geometric mean of the words' probabilities (0…1), `log_probability` that of the
+    whole sentence with its end in nats, `probabilities` those of its words (T). `attention` is
+    (T, rows, columns), each map summing to 1 and lying over the whole photo.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    score: float
+    log_probability: float
+    probabilities: tuple[float, ...]
+    attention: npt.NDArray[np.float32]
+    alternatives: tuple[Caption, ...] = ()

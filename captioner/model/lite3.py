@@ -1,0 +1,88 @@
+"""EfficientNet-Lite3 with BatchNorm folded into its convolutions.
+
+Tan and Le 2019 (https://arxiv.org/abs/1905.11946); the Lite variants drop
+squeeze-and-excite and use ReLU6:
+https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# (repeats, kernel, stride, expansion, output channels) of each stage.
+STAGES = (
+    (1, 3, 1, 1, 24),
+    (3, 3, 2, 6, 32),
+    (3, 5, 2, 6, 48),
+    (5, 3, 2, 6, 96),
+    (5, 5, 1, 6, 136),
+    (6, 5, 2, 6, 232),
+    (1, 3, 1, 6, 384),
+)
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution padded as TensorFlow's "SAME": the odd row or column goes bottom/right."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
+        if kernel > 1:
+            pads = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
+            if stride == 1:  # then the total is even: let the convolution pad
+                return F.conv2d(x, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
+            top, left = pads[0] // 2, pads[1] // 2
+            x = F.pad(x, (left, pads[1] - left, top, pads[0] - top))
+        return super().forward(x)
+
+
+class InvertedResidual(nn.Module):
+    """Expand 1×1, depthwise k×k, project 1×1; adds its input where the shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.expand = SameConv2d(inputs, hidden, 1) if expansion > 1 else None
+        self.dw = SameConv2d(hidden, hidden, kernel, stride, groups=hidden)
+        self.project = SameConv2d(hidden, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) → (B, outputs, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.dw(y)))
+        return x + y if self.residual else y
+
+
+class Lite3(nn.Module):
+    """(B, 3, H, W) scaled to −1…1 → (B, 1280, ⌈H/32⌉, ⌈W/32⌉), every value in 0…6."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv2d(3, STEM_CHANNELS, 3, 2)
+        blocks: list[InvertedResidual] = []
+        inputs = STEM_CHANNELS
+        for repeats, kernel, stride, expansion, outputs in STAGES:
+            for i in range(repeats):
+                step = stride if i == 0 else 1
+                blocks.append(InvertedResidual(inputs, outputs, kernel, step, expansion))
+                inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.head = SameConv2d(inputs, HEAD_CHANNELS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.upper(self.lower(x, len(self.blocks)), len(self.blocks))
+
+    def lower(self, x: Tensor, depth: int) -> Tensor:
+        """The stem and the first `depth` blocks."""
+        x = F.relu6(self.stem(x))
+        for block in self.blocks[:depth]:
+            x = block(x)
+        return x
+
+    def upper(self, x: Tensor, depth: int) -> Tensor:
+        """The blocks after the first `depth`, and the head: `upper(lower(x, d), d)` is the net."""
+        for block in self.blocks[depth:]:
+            x = block(x)
+        return F.relu6(self.head(x))
