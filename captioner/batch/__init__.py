@@ -1,0 +1,1 @@
+"""Many photos: sources → captioner → sinks. Each photo's failure is a row, never the end."""
