@@ -1,0 +1,120 @@
+"""The settings of every search, checked when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from captioner.errors import CaptionerError
+from captioner.search.types import Hypothesis
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How sentences are searched for. Words are ids; `end` closes a sentence, `pad` fills up.
+
+    A sentence has at least `min_words` and at most `max_words` words, its end not counted. What
+    has `max_words` words must end there, at the end's true probability.
+
+    Ranking: sentences are ranked by log-probability / n**length_penalty + coverage, where n counts
+    the words and the end, and coverage is `coverage_penalty` · Σ over the L regions of
+    log(min(1, attention the T words paid to the region)) (Wu et al. 2016, §7).
+    `n_best` sentences come back (None: as many as beams). A beam of one is greedy search and
+    stops at its first end. `exact_stop` searches until no beam can still enter the n best; without
+    it a beam counts as lost once it would rank too low if it ended now for free, which is quicker
+    and can miss a longer sentence where `length_penalty` is above 0.
+
+    Constraints: the sentence starts with `prefix`; holds no word of `forbidden` (the prefix may);
+    holds every word of `required`; does not end on a word of `not_last`; repeats no sequence of
+    `no_repeat` words (0: may repeat).
+
+    `groups` above 1 is diverse beam search (Vijayakumar et al. 2016): the beams are divided into
+    groups, and a word loses `diversity` nats for each beam of an earlier group that takes it at the
+    same step. The loss steers the choice only and is not carried on.
+
+    Sampling divides the log-probabilities by `temperature`, keeps the `top_k` likeliest words
+    (0: all), then of these the fewest whose mass reaches `top_p` (Holtzman et al. 2020).
+    """
+
+    end: int
+    pad: int = 0
+    beam: int = 3
+    n_best: int | None = None
+    length_penalty: float = 0.0
+    coverage_penalty: float = 0.0
+    exact_stop: bool = True
+    max_words: int = 20
+    min_words: int = 0
+    prefix: tuple[int, ...] = ()
+    forbidden: tuple[int, ...] = ()
+    required: tuple[int, ...] = ()
+    not_last: tuple[int, ...] = ()
+    no_repeat: int = 0
+    groups: int = 1
+    diversity: float = 0.5
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no search can obey, with a CaptionerError that names the setting."""
+        for name in ("beam", "max_words", "groups"):
+            _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
+        for name in ("min_words", "no_repeat", "top_k", "length_penalty", "coverage_penalty"):
+            _check(getattr(self, name) >= 0, f"{name} must not be negative", getattr(self, name))
+        _check(self.temperature > 0, "temperature must be above 0", self.temperature)
+        _check(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p)
+        _check(self.diversity >= 0, "diversity must not be negative", self.diversity)
+        _check(
+            self.n_best is None or 1 <= self.n_best <= self.beam,
+            f"n_best must lie between 1 and the number of beams ({self.beam})",
+            self.n_best,
+        )
+        _check(
+            self.min_words <= self.max_words,
+            f"min_words must not exceed max_words ({self.max_words})",
+            self.min_words,
+        )
+        _check(
+            self.beam % self.groups == 0,
+            f"groups must divide the number of beams ({self.beam})",
+            self.groups,
+        )
+        self._check_constraints()
+
+    def rank(self, sentence: Hypothesis) -> float:
+        """Return what the sentence is ranked by; higher is better."""
+        rank: float = sentence.log_probability / (len(sentence.words) + 1) ** self.length_penalty
+        if self.coverage_penalty:
+            rank += self.coverage_penalty * float(log_coverage(sentence.attention.sum(0)))
+        return rank
+
+    def _check_constraints(self) -> None:
+        needed = len(self.prefix) + len(self.missing)
+        _check(
+            needed <= self.max_words,
+            "max_words must leave room for the prefix and the required words",
+            self.max_words,
+        )
+        if self.end in (*self.prefix, *self.required):
+            raise CaptionerError("the end of a sentence cannot be one of its required words")
+        if set(self.missing) & set(self.forbidden):
+            raise CaptionerError("a required word cannot be forbidden at the same time")
+        if self.groups > 1 and self.missing:
+            raise CaptionerError("required words and diverse groups cannot be searched together")
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The required words that the prefix does not hold yet, each once."""
+        return tuple(w for w in dict.fromkeys(self.required) if w not in self.prefix)
+
+
+def log_coverage(paid: Tensor) -> Tensor:
+    """Return Σ log(min(1, paid)) over the regions of paid (…, L); nothing paid counts as 1e-9."""
+    return paid.clamp(1e-9, 1.0).log().sum(-1)
+
+
+def _check(holds: bool, rule: str, value: object) -> None:
+    if not holds:
+        raise CaptionerError(f"{rule}, not {value}")
