@@ -1,0 +1,62 @@
+"""A captioner that needs no model: its sentence tells the photo's size."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from captioner.caption import Caption, Options
+from captioner.errors import ImageError
+from captioner.images import open_image
+
+
+def sentence(*words: str, alternatives: int = 0) -> Caption:
+    count = len(words)
+    best = Caption(
+        text=" ".join(words).capitalize() + ".",
+        words=words,
+        score=0.5,
+        log_probability=count * float(np.log(0.5)),
+        probabilities=(0.5,) * count,
+        attention=np.full((count, 2, 2), 0.25, np.float32),
+    )
+    others = tuple(sentence("another", str(i), *words) for i in range(alternatives))
+    return replace(best, alternatives=others)
+
+
+class FakeCaptioner:
+    """Keeps to `Captioner.caption_many`, and remembers how it was asked."""
+
+    styles = ("coco",)
+
+    def __init__(self) -> None:
+        self.options: Options | None = None
+        self.batches: list[list[str]] = []
+
+    def caption_many(
+        self,
+        images: Iterable[Any],
+        batch_size: int = 16,
+        options: Options | None = None,
+        errors: str = "raise",
+    ) -> Iterator[Caption | ImageError]:
+        self.options = options or Options()
+        stream = iter(images)
+        while batch := list(islice(stream, batch_size)):
+            self.batches.append(batch)
+            yield from [self._caption(path, errors) for path in batch]
+
+    def _caption(self, path: str, errors: str) -> Caption | ImageError:
+        assert self.options is not None
+        try:
+            width, height = open_image(Path(path)).size
+        except ImageError as error:
+            if errors == "raise":
+                raise
+            return error
+        return sentence(
+            *f"a photo {width} by {height}".split(), alternatives=self.options.alternatives
+        )

@@ -1,0 +1,120 @@
+"""The stream of paths against a plain listing of the same tree."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from captioner.batch.sources import photos
+from captioner.errors import ImageError
+from captioner.images import IMAGE_SUFFIXES
+
+
+def paths(*inputs: Path | str) -> list[str]:
+    found = list(photos(map(str, inputs)))
+    assert all(isinstance(photo, str) for photo in found), found
+    return [str(photo) for photo in found]
+
+
+def failures(*inputs: Path | str) -> dict[str, str]:
+    return {p.path: p.reason for p in photos(map(str, inputs)) if isinstance(p, ImageError)}
+
+
+def grow(folder: Path, dice: random.Random, depth: int) -> None:
+    folder.mkdir()
+    for number in range(dice.randint(1, 5)):
+        suffix = dice.choice([".jpg", ".PNG", ".webp", ".txt", "", ".jpg.part"])
+        hidden = dice.choice(["", "", "."])
+        (folder / f"{hidden}{dice.choice('aBcDe')}{number}{suffix}").touch()
+    for number in range(dice.randint(0, 3) if depth else 0):
+        grow(
+            folder / f"{dice.choice(['', '', '.'])}{dice.choice('aBcDe')}-{number}", dice, depth - 1
+        )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folder_stands_for_the_pictures_below_it_by_name(tmp_path: Path, seed: int) -> None:
+    root = tmp_path / "root"
+    grow(root, random.Random(seed), depth=3)
+    (root / "one.jpeg").touch()
+    expected = sorted(
+        (path.relative_to(root).parts, str(path))
+        for path in root.rglob("*")
+        if path.is_file()
+        and path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+    assert paths(root) == [path for _, path in expected]
+
+
+def test_order_is_that_of_the_inputs_and_a_named_file_is_taken_whatever_its_name(
+    tmp_path: Path,
+) -> None:
+    for name in ("b.jpg", "a.jpg", "scan", ".hidden.jpg"):
+        (tmp_path / name).touch()
+    inputs = [tmp_path / name for name in ("scan", "b.jpg", ".hidden.jpg", "a.jpg", "b.jpg")]
+    assert paths(*inputs) == [str(path) for path in inputs]
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    (album / "a.jpg").touch()
+    (album / "again").symlink_to(album)
+    (album / "up").symlink_to(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "b.jpg").touch()
+    (album / "linked").symlink_to(elsewhere)
+    found = paths(album)
+    assert found[0] == str(album / "a.jpg")
+    assert str(album / "linked" / "b.jpg") in found
+    assert len(found) < 10
+
+
+def test_what_cannot_be_had_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").touch()
+    os.mkfifo(tmp_path / "pipe")
+    names = ["missing.jpg", "empty", "notes", "pipe"]
+    reasons = failures(*(tmp_path / name for name in names), "zero\0byte.jpg")
+    assert reasons.pop("zero\0byte.jpg")
+    by_name = {Path(path).name: reason for path, reason in reasons.items()}
+    assert list(by_name) == names
+    assert by_name["missing.jpg"] == "no such file or folder"
+    assert "no pictures" in by_name["empty"] and "no pictures" in by_name["notes"]
+    assert by_name["pipe"] == "neither a file nor a folder"
+
+
+def test_closed_folder_is_named_once_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not bind root, so the refusal is put on."""
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+    scandir = os.scandir
+
+    def refusing(folder: str) -> object:
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = list(photos([str(tmp_path)]))
+    assert isinstance(found[0], ImageError)
+    assert (found[0].path, found[0].reason) == (
+        str(tmp_path / "closed"),
+        "no permission to read it",
+    )
+    assert found[1:] == [str(tmp_path / "open" / "a.jpg")]
+
+
+def test_nothing_is_looked_up_before_it_is_asked_for(tmp_path: Path) -> None:
+    def names():  # type: ignore[no-untyped-def]
+        yield str(tmp_path / "missing.jpg")
+        raise AssertionError("asked for too early")
+
+    assert isinstance(next(photos(names())), ImageError)
