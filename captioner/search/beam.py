@@ -121,8 +121,8 @@ class _Beams:
 
         place = self.photo.new_full((len(self.finished.rank),), -1)
         place[self.photo] = torch.arange(photos, device=place.device)
-        taken = log_probs.view(photos, -1).gather(1, parent * vocabulary + word)
-        record = Record(place, parent, word, taken, attention.view(photos, self.rows, -1))
+        taken = log_probs.reshape(photos, -1).gather(1, parent * vocabulary + word)
+        record = Record(place, parent, word, taken, attention.reshape(photos, self.rows, -1))
 
         stay = ~done.all(1)
         here = torch.arange(photos, device=stay.device)[stay, None]

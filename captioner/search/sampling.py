@@ -122,7 +122,7 @@ def _draws(
         score = allowed.gather(1, words[:, None]).view_as(going)
         sentence = torch.cat((sentence, words[:, None]), 1)
         word = words.view_as(going)
-        yield photo, going, word, score, attention.float().view(*going.shape, -1)
+        yield photo, going, word, score, attention.float().reshape(*going.shape, -1)
 
         going = going & (word != options.end) & ~score.isneginf()
         stay = going.any(1)
