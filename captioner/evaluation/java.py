@@ -6,16 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from captioner.errors import CaptionerError
-
-# What pycocoevalcap's tokenizer leaves out of a sentence.
-PUNCTUATION = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
 
 
 class Java:
@@ -29,12 +25,11 @@ class Java:
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         command = [sys.executable, "-m", "captioner.evaluation.java_worker"]
-        self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             command + ["--meteor"] * meteor,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
 
@@ -50,24 +45,25 @@ class Java:
         if kind is not None:
             self._process.kill()
         self._process.communicate()
-        self._errors.close()
 
     def tokenize(self, sentences: Sequence[str]) -> list[str]:
         """Lower-cased PTB words of each sentence, joined by spaces, punctuation left out."""
+        from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
+
         if not sentences:
             return []
         lines = [" ".join(sentence.splitlines()) for sentence in sentences]
         answer: str = self._ask("tokenize", "\n".join(lines))
         tokenized = answer.split("\n")
         return [
-            " ".join(word for word in line.rstrip().split(" ") if word not in PUNCTUATION)
+            " ".join(word for word in line.rstrip().split(" ") if word not in PUNCTUATIONS)
             for line in tokenized[: len(lines)]
         ]
 
-    def meteor_tallies(
+    def meteor(
         self, references: Sequence[Sequence[str]], candidates: Sequence[str]
     ) -> list[list[float]]:
-        """The counts that METEOR adds up over photos: one row for each tokenized candidate."""
+        """A row for each tokenized candidate: its METEOR, then the 23 counts of `meteor_scores`."""
         pairs = [
             (candidate.replace("  ", " ").strip(), [text.strip() for text in texts])
             for texts, candidate in zip(references, candidates, strict=True)
@@ -76,7 +72,7 @@ class Java:
         return rows
 
     def meteor_scores(self, rows: Sequence[Sequence[float]]) -> list[float]:
-        """METEOR of each row of counts, be it one photo's or the sum over many."""
+        """METEOR of each row of counts, be it one photo's 23 or their sum over many photos."""
         scores: list[float] = self._ask("scores", rows)
         return scores
 
@@ -93,8 +89,8 @@ class Java:
         return json.loads(answer)
 
     def _last_words(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        assert self._process.stderr is not None
+        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it left no message"
 
 

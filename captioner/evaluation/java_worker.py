@@ -36,11 +36,11 @@ def start_machine() -> None:
         "-XX:+UseSerialGC",
         "-Xshare:auto",
         "-Djava.awt.headless=true",
-        "-Duser.language=en",
-        "-Duser.country=US",
         "--enable-native-access=ALL-UNNAMED",
         classpath=[str(archive) for archive in archives],
     )
+    locale = jpype.JClass("java.util.Locale")
+    locale.setDefault(locale.US)  # METEOR reads numbers back with the default locale's comma
 
 
 def tokenize(text: str) -> str:
@@ -70,7 +70,7 @@ class Meteor:
         self._list = jpype.JClass("java.util.ArrayList")
 
     def tallies(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
-        """The counts METEOR adds up, one row for each (candidate, references)."""
+        """One row for each (candidate, references): its score, then the counts METEOR adds up."""
         count = len(self._scorers)
 
         def share(first: int) -> list[list[float]]:
@@ -84,12 +84,13 @@ class Meteor:
         return rows
 
     def _tally(self, scorer: Any, candidate: str, references: Sequence[str]) -> list[float]:
+        stats = scorer.getMeteorStats(candidate, self._list(references))
         total = self._stats()  # METEOR's own addition drops the chunk of a perfect match
-        total.addStats(scorer.getMeteorStats(candidate, self._list(references)))
-        return [float(number) for number in str(total.toString(" ")).split()]
+        total.addStats(stats)
+        return [float(stats.score), *map(float, str(total.toString(" ")).split())]
 
     def scores(self, rows: Sequence[Sequence[float]]) -> list[float]:
-        """The METEOR score of each row of counts."""
+        """The METEOR score of each row of counts, such as the sum over many photos."""
         results = []
         for row in rows:
             stats = self._stats(" ".join(map(repr, row)))

