@@ -20,9 +20,9 @@ test: .venv/.installed-dev
 
 # The stamps: what is installed is installed once, and again when its list changes.
 .venv/.installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "captioner needs Python 3.10 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || true): name another one, as in make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
+	  { echo "captioner needs Python 3.10 or newer, and $(PYTHON) is older or not there: name one that is, as in make app PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "Installing the Python packages into .venv; the first time takes some minutes."
 	$(PIP) -r requirements.txt
 	$(PIP) --no-build-isolation --no-deps -e .
