@@ -1,5 +1,5 @@
 # Two commands, each complete on a fresh machine with git, Python and make:
-#   make app     opens the page in a browser on this machine
+#   make app     serves the page on this machine
 #   make test    checks everything
 # All they install goes into .venv; another Python: make app PYTHON=python3.12
 
@@ -21,7 +21,7 @@ test: .venv/.installed-dev
 # The stamps: what is installed is installed once, and again when its list changes.
 .venv/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
-	  { echo "captioner needs Python 3.10 or newer, and $(PYTHON) is older or not there: name one that is, as in make app PYTHON=python3.12"; exit 1; }
+	  { echo "captioner needs Python 3.10 or newer, and $(PYTHON) is older or not there: name a newer one, as in make app PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "Installing the Python packages into .venv; the first time takes some minutes."
 	$(PIP) -r requirements.txt
