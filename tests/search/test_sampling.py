@@ -11,6 +11,7 @@ from search_toy import END, PAD, Toy
 
 from captioner.errors import CaptionerError
 from captioner.search import Hypothesis, SearchOptions, sample, sample_ids
+from captioner.search.sampling import draw as pick
 
 SAMPLES = 20_000
 
@@ -119,6 +120,13 @@ def test_samples_report_the_models_own_log_probabilities_and_come_best_first() -
             assert h.word_log_probabilities == pytest.approx(own, abs=1e-5)
             assert h.log_probability == pytest.approx(toy.log_prob(photo, h.words), abs=1e-4)
             torch.testing.assert_close(h.attention.double(), attention.double(), atol=1e-6, rtol=0)
+
+
+def test_a_word_is_drawn_for_its_share_of_the_numbers_and_one_of_weight_none_never() -> None:
+    weights = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0]])
+    uniform = torch.tensor([0.0, 0.1, 0.2499, 0.25, 0.9, 1 - 2**-24])
+    assert pick(weights.expand(6, -1), uniform).tolist() == [1, 1, 1, 3, 3, 3]
+    assert pick(3 * weights.expand(6, -1), uniform).tolist() == [1, 1, 1, 3, 3, 3]
 
 
 def test_a_photo_gets_the_same_samples_whatever_lies_beside_it() -> None:
