@@ -4,62 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from captioner.errors import CaptionerError
+from captioner.evaluation.cider import Frequencies, cider_scores
 from captioner.evaluation.java import Java, tokenize_groups
+from captioner.evaluation.references import PhotoId, first_few
 
-PhotoId = int | str
-Table = dict[PhotoId, list[str]]
+Array = npt.NDArray[np.float64]
 BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
 METRICS = (*BLEU, "METEOR", "ROUGE_L", "CIDEr")
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """Official scores, unscaled: `metrics` of all photos, `per_photo` of each.
+class Tokens:
+    """Tokenized sentences of N photos: references, and one candidate in a list of one."""
 
-    `tallies` holds what is added up over photos before a score is formed, one row a photo, for
-    the metrics that are no mean over photos: BLEU (10 counts) and METEOR (23 counts).
+    references: dict[PhotoId, list[str]]
+    candidates: dict[PhotoId, list[str]]
+
+    def of(self, keys: Iterable[PhotoId]) -> Tokens:
+        """Those of some photos."""
+        wanted = list(keys)
+        return Tokens(
+            {key: self.references[key] for key in wanted},
+            {key: self.candidates[key] for key in wanted},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Official scores, unscaled: `metrics` of all N photos, `per_photo` of each.
+
+    `values` has the same per-photo scores as columns (N), in the order of `tokens`. `tallies` has
+    what is added up over photos before a score is formed, for the metrics that are no mean over
+    photos: "Bleu" (N, 10) and "METEOR" (N, 23).
     """
 
     metrics: dict[str, float]
-    per_photo: dict[PhotoId, dict[str, float]]
-    tallies: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    values: dict[str, Array]
+    tallies: dict[str, Array]
+    tokens: Tokens
+
+    @property
+    def per_photo(self) -> dict[PhotoId, dict[str, float]]:
+        """The scores of each photo, by its id."""
+        rows = zip(*(column.tolist() for column in self.values.values()), strict=True)
+        return {
+            key: dict(zip(self.values, row, strict=True))
+            for key, row in zip(self.tokens.references, rows, strict=True)
+        }
 
 
 def score(
     references: Mapping[PhotoId, Sequence[str]],
     candidates: Mapping[PhotoId, str],
     java: Java | None = None,
+    frequencies: Frequencies | None = None,
 ) -> Scores:
-    """Score one caption a photo against its references; both raw, tokenized here.
+    """Score one caption a photo against its references, both as written.
 
-    Equal to COCOEvalCap on the same photos in the same order. Raises CaptionerError when the two
-    name different photos, or none.
+    Equal to pycocoevalcap's COCOEvalCap on the same photos in the same order. CIDEr takes its
+    document frequencies from the references unless others are given. Raises CaptionerError when
+    references and candidates are not of the same photos, or there are none.
     """
-    _check(references, candidates)
-    if java is None:
-        with Java() as own:
-            return score(references, candidates, own)
-    gts = tokenize_groups(java, references)
-    res = tokenize_groups(java, {key: [candidates[key]] for key in references})
-    with ThreadPoolExecutor(1) as beside:
-        meteor = beside.submit(_meteor, java, gts, res)
-        parts = [_bleu(gts, res), _rouge(gts, res), cider(gts, res)]
-        parts.insert(1, meteor.result())
-    metrics: dict[str, float] = {}
-    per_photo: dict[PhotoId, dict[str, float]] = {key: {} for key in gts}
-    tallies: dict[str, npt.NDArray[np.float64]] = {}
-    for part in parts:
-        metrics |= part.metrics
-        tallies |= part.tallies
-        for key, values in part.per_photo.items():
-            per_photo[key] |= values
-    return Scores(metrics, per_photo, tallies)
+    with nullcontext(java) if java else Java() as machine:
+        tokens = _tokenize(machine, references, candidates)
+        return score_tokens(tokens, machine, frequencies)
 
 
 def cider_only(
@@ -67,63 +82,70 @@ def cider_only(
     candidates: Mapping[PhotoId, str],
     java: Java | None = None,
 ) -> Scores:
-    """CIDEr alone, with the official tokenizer: what training validates with, in little time."""
-    _check(references, candidates)
-    if java is None:
-        with Java(meteor=False) as own:
-            return cider_only(references, candidates, own)
-    gts = tokenize_groups(java, references)
-    return cider(gts, tokenize_groups(java, {key: [candidates[key]] for key in references}))
+    """CIDEr alone, with the official tokenizer: it is done in the time METEOR takes to load."""
+    with nullcontext(java) if java else Java(meteor=False) as machine:
+        tokens = _tokenize(machine, references, candidates)
+    total, each = cider_scores(tokens.references, tokens.candidates)
+    return Scores({"CIDEr": total}, {"CIDEr": each}, {}, tokens)
 
 
-def cider(gts: Table, res: Table) -> Scores:
-    """CIDEr-D of tokenized captions (Vedantam et al. 2015), document frequencies from `gts`."""
-    from pycocoevalcap.cider.cider import Cider
+def score_tokens(
+    tokens: Tokens,
+    java: Java,
+    frequencies: Frequencies | None = None,
+    meteor_rows: Array | None = None,
+) -> Scores:
+    """Score tokenized captions; METEOR runs in Java while Python computes the others.
 
-    total, each = Cider().compute_score(gts, res)
-    return _scores(gts, "CIDEr", total, each)
-
-
-def _bleu(gts: Table, res: Table) -> Scores:
-    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
-
-    scorer = BleuScorer(n=4)
-    for key, texts in gts.items():
-        scorer += (res[key][0], texts)
-    totals, lists = scorer.compute_score(option="closest")
-    rows = []
-    for counts in scorer.ctest:
-        closest = min((abs(length - counts["testlen"]), length) for length in counts["reflen"])[1]
-        rows.append([counts["testlen"], closest, *counts["guess"], *counts["correct"]])
-    per_photo = {
-        key: dict(zip(BLEU, map(float, values), strict=True))
-        for key, *values in zip(gts, *lists, strict=True)
-    }
-    metrics = dict(zip(BLEU, map(float, totals), strict=True))
-    return Scores(metrics, per_photo, {"Bleu": np.array(rows, dtype=np.float64)})
-
-
-def _meteor(java: Java, gts: Table, res: Table) -> Scores:
-    rows = np.array(java.meteor(list(gts.values()), [res[key][0] for key in gts]))
-    each, tallies = rows[:, 0], rows[:, 1:]
-    total = java.meteor_scores([tallies.sum(0).tolist()])[0]
-    scores = _scores(gts, "METEOR", total, each)
-    return Scores(scores.metrics, scores.per_photo, {"METEOR": tallies})
+    `meteor_rows` (N, 24), each photo's METEOR and its tallies, spares aligning anew.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        aligned = beside.submit(_meteor_rows, tokens, java, meteor_rows)
+        bleus, bleu_values, bleu_tallies = _bleu(tokens)
+        rouge, rouge_values = _rouge(tokens)
+        cider, cider_values = cider_scores(tokens.references, tokens.candidates, frequencies)
+        rows = aligned.result()
+    meteor_values, meteor_tallies = rows[:, 0], rows[:, 1:]
+    meteor = java.meteor_scores([meteor_tallies.sum(0).tolist()])[0]
+    totals = [*bleus, meteor, rouge, cider]
+    columns = [*bleu_values, meteor_values, rouge_values, cider_values]
+    return Scores(
+        dict(zip(METRICS, totals, strict=True)),
+        dict(zip(METRICS, columns, strict=True)),
+        {"Bleu": bleu_tallies, "METEOR": meteor_tallies},
+        tokens,
+    )
 
 
-def _rouge(gts: Table, res: Table) -> Scores:
-    from pycocoevalcap.rouge.rouge import Rouge
+def score_part(
+    scores: Scores, keys: Iterable[PhotoId], java: Java, frequencies: Frequencies | None = None
+) -> Scores:
+    """The scores of some of the photos, as if they had been scored alone."""
+    wanted = set(keys)
+    chosen = [row for row, key in enumerate(scores.tokens.references) if key in wanted]
+    rows = np.column_stack([scores.values["METEOR"], scores.tallies["METEOR"]])[chosen]
+    tokens = scores.tokens.of(key for key in scores.tokens.references if key in wanted)
+    return score_tokens(tokens, java, frequencies, rows)
 
-    total, each = Rouge().compute_score(gts, res)
-    return _scores(gts, "ROUGE_L", total, each)
+
+def resample(scores: Scores, weights: Array, java: Java) -> dict[str, Array]:
+    """Every metric (S) of S samples of the photos, given how often each is in each (S, N).
+
+    BLEU and METEOR are formed from what their tallies add up to; the others are means. CIDEr keeps
+    the document frequencies of the whole set.
+    """
+    sampled = dict(zip(BLEU, _bleu_of_sums(weights @ scores.tallies["Bleu"]).T, strict=True))
+    meteor = java.meteor_scores((weights @ scores.tallies["METEOR"]).tolist())
+    sampled["METEOR"] = np.array(meteor)
+    for name, values in scores.values.items():
+        if name not in sampled:
+            sampled[name] = weights @ values / weights.sum(1)
+    return {name: sampled[name] for name in scores.values}
 
 
-def _scores(gts: Table, name: str, total: float, each: Iterable[float]) -> Scores:
-    per_photo = {key: {name: float(value)} for key, value in zip(gts, each, strict=True)}
-    return Scores({name: float(total)}, per_photo)
-
-
-def _check(references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]) -> None:
+def _tokenize(
+    java: Java, references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]
+) -> Tokens:
     if not references:
         raise CaptionerError("there is nothing to score: no photo has a reference caption")
     for what, missing in (
@@ -131,5 +153,48 @@ def _check(references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[Phot
         ("no reference caption", [key for key in candidates if not references.get(key)]),
     ):
         if missing:
-            first = ", ".join(map(str, missing[:5]))
-            raise CaptionerError(f"{len(missing)} photos have {what}: {first}")
+            raise CaptionerError(f"{len(missing)} photos have {what}: {first_few(missing)}")
+    # Apart, as the official tokenizer gets them: it reads on over the ends of lines.
+    return Tokens(
+        tokenize_groups(java, references),
+        tokenize_groups(java, {key: [candidates[key]] for key in references}),
+    )
+
+
+def _bleu(tokens: Tokens) -> tuple[list[float], Array, Array]:
+    """BLEU-1 to 4 of all photos, of each (4, N), and their tallies (N, 10)."""
+    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+
+    scorer = BleuScorer(n=4)
+    for key, texts in tokens.references.items():
+        scorer += (tokens.candidates[key][0], texts)
+    totals, lists = scorer.compute_score(option="closest")
+    rows = []
+    for counts in scorer.ctest:
+        closest = min((abs(length - counts["testlen"]), length) for length in counts["reflen"])[1]
+        rows.append([counts["testlen"], closest, *counts["guess"], *counts["correct"]])
+    return [float(total) for total in totals], np.array(lists), np.array(rows, dtype=np.float64)
+
+
+def _bleu_of_sums(sums: Array) -> Array:
+    """BLEU-1 to 4 (S, 4) from summed tallies (S, 10), by the official scorer's formula."""
+    length, closest, guesses, correct = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:]
+    precision = np.cumprod((correct + 1e-15) / (guesses + 1e-9), axis=1)
+    ratio = (length + 1e-15) / (closest + 1e-9)
+    brevity = np.exp(np.minimum(0, 1 - 1 / ratio))[:, None]
+    scores: Array = precision ** (1 / np.arange(1, 5)) * brevity
+    return scores
+
+
+def _meteor_rows(tokens: Tokens, java: Java, known: Array | None) -> Array:
+    if known is not None:
+        return known
+    candidates = [texts[0] for texts in tokens.candidates.values()]
+    return np.array(java.meteor(list(tokens.references.values()), candidates))
+
+
+def _rouge(tokens: Tokens) -> tuple[float, Array]:
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    total, each = Rouge().compute_score(tokens.references, tokens.candidates)
+    return float(total), each

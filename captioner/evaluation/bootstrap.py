@@ -1,0 +1,77 @@
+"""How far the scores would move with other photos: the bootstrap over photos.
+
+Efron 1979; paired for two systems as in Koehn 2004, "Statistical Significance Tests for Machine
+Translation Evaluation".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from captioner.evaluation.java import Java
+from captioner.evaluation.scorers import Scores, resample
+
+Array = npt.NDArray[np.float64]
+SAMPLES = 1000
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one system scores above another on the same photos.
+
+    `low` and `high` hold 95 % of the bootstrap's differences; `p` is two-sided: the chance to see
+    such a difference, or one to the other side, from systems that are equally good.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def draw(photos: int, samples: int = SAMPLES, seed: int = 0) -> Iterator[Array]:
+    """Draw with replacement: how often each photo is in each sample, (≤100, photos) at a time."""
+    random = np.random.default_rng(seed)
+    shares = np.full(photos, 1 / photos)
+    for start in range(0, samples, _AT_ONCE):
+        size = min(_AT_ONCE, samples - start)
+        yield random.multinomial(photos, shares, size=size).astype(np.float64)
+
+
+def sample_scores(
+    scores: Scores, java: Java, samples: int = SAMPLES, seed: int = 0
+) -> dict[str, Array]:
+    """Each metric on every bootstrap sample (S). One seed draws the same photos every time."""
+    photos = len(scores.tokens.references)
+    parts = [resample(scores, weights, java) for weights in draw(photos, samples, seed)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in scores.values}
+
+
+def interval(sampled: Array) -> tuple[float, float]:
+    """The bounds that 95 % of the samples (S) lie between."""
+    low, high = np.percentile(sampled, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def compare(score: float, other: float, sampled: Array, other_sampled: Array) -> Difference:
+    """The paired difference, from samples (S) of both systems that hold the same photos."""
+    differences = sampled - other_sampled
+    low, high = interval(differences)
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return Difference(score - other, low, high, min(1.0, 2 * (int(tail) + 1) / (len(sampled) + 1)))
+
+
+def ratio_interval(
+    parts: Array, wholes: Array, samples: int = SAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % bounds of sum(parts) / sum(wholes), both one a photo (N), over other photos."""
+    if not wholes.sum():
+        return None
+    sums = [(weights @ parts, weights @ wholes) for weights in draw(len(parts), samples, seed)]
+    above, below = (np.concatenate(column) for column in zip(*sums, strict=True))
+    return interval(above[below > 0] / below[below > 0])
