@@ -71,11 +71,12 @@ _WORDS = {
 # Phrases in which a word of the list above names no such thing.
 _NO_THINGS = (
     "train track, train station, train platform, bus stop, bus station, car seat, boat dock, "
-    "dog house, dog bed, dog park, dog bowl, cat food, bird house, bird cage, bird bath, bird feeder, "
+    "dog house, dog bed, dog park, dog bowl, cat food, bird house, bird cage, bird bath, "
     "chair lift, ski lift, ski slope, ski pole, ski resort, ski lodge, orange juice, apple juice, "
     "toilet paper, toilet seat, table cloth, table lamp, table tennis, phone booth, phone call, "
     "couple of, pizza box, pizza oven, cake pan, book shelf, horse drawn, remote controlled, "
-    "bed spread, sink drain, clock tower, bear statue, cow boy, bat man"
+    "bed spread, sink drain, clock tower, bear statue, bird feeder, pitcher of, cd player, "
+    "dvd player, record player, music player"
 )
 _NOT_REAL = frozenset(["toy", "model", "fake", "pretend", "statue"])
 _YOUNG = ("baby", "mother", "father", "adult", "male", "female")  # "baby elephant": no person
@@ -120,7 +121,7 @@ class CategoryWords:
 
     def __init__(self, categories: Iterable[str]) -> None:
         self._phrases: dict[tuple[str, ...], tuple[str, ...]] = {}
-        names = list(categories)
+        self.categories = names = tuple(categories)
         for name in names:
             for phrase in [name, *_WORDS.get(name, "").split(", ")]:
                 # "orange" is mostly a colour

@@ -201,8 +201,11 @@ def _token_lines(path: Path, lines: Sequence[tuple[int, str]]) -> Iterator[Recor
 
 
 def _table_lines(path: Path, lines: Sequence[tuple[int, str]], delimiter: str) -> Iterator[Record]:
-    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-    rows = csv.reader((line for _, line in lines[1:]), delimiter=delimiter, quoting=quoting)
+    rows = csv.reader(
+        (line for _, line in lines[1:]),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE,
+    )
     for (number, _), row in zip(lines[1:], rows, strict=False):
         if len(row) < 2:
             raise CaptionerError(f"{path}: line {number} has no caption after its image's name")

@@ -1,0 +1,75 @@
+"""How it says it: variety, novelty, length and endings of the captions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from captioner.evaluation.references import PhotoId
+
+# Words that no finished sentence ends with.
+_UNFINISHED = (
+    "a an the this that these those his her its their my your and or but nor as if than because "
+    "while of in on at to for from with into onto beside between is are was were be being has have "
+    "very some next"
+)
+
+
+def style_figures(
+    captions: Mapping[PhotoId, str], known: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """Figures of tokenized captions; `known` are the tokenized training captions, if given.
+
+    Shares are of all captions; `lengths` counts captions by their number of words.
+    """
+    texts = list(captions.values())
+    words = [text.split() for text in texts]
+    lengths = Counter(map(len, words))
+    unfinished = [key for key, text in captions.items() if bad_ending(text)]
+    repeated = [key for key, text in captions.items() if any(_pairs(text, equal=True))]
+    return {
+        "captions": len(texts),
+        "distinct": len(set(texts)) / len(texts),
+        "novel": None if known is None else sum(text not in known for text in texts) / len(texts),
+        "vocabulary": len({word for sentence in words for word in sentence}),
+        "distinct_bigrams": len({pair for text in texts for pair in _pairs(text)}),
+        "mean_length": float(np.mean([len(sentence) for sentence in words])),
+        "lengths": {str(length): lengths[length] for length in sorted(lengths)},
+        "bad_endings": len(unfinished) / len(texts),
+        "bad_endings_in": unfinished[:20],
+        "repeated_words": len(repeated) / len(texts),
+        "most_common": dict(Counter(texts).most_common(10)),
+    }
+
+
+def bad_ending(text: str) -> bool:
+    """Whether a tokenized caption breaks off: "a man on a"."""
+    return not text or text.split()[-1] in _UNFINISHED.split()
+
+
+def _pairs(text: str, equal: bool = False) -> list[tuple[str, str]]:
+    return [pair for pair in pairwise(text.split()) if not equal or pair[0] == pair[1]]
+
+
+def self_bleu(alternatives: Sequence[Sequence[str]]) -> float | None:
+    """Mean BLEU-4 of each of a photo's tokenized n best captions against its others.
+
+    Zhu et al. 2018, "Texygen": 1 when a photo's captions are all alike, 0 when they share nothing.
+    None where no photo has two captions.
+    """
+    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+
+    scorer = BleuScorer(n=4)
+    for captions in alternatives:
+        for place, caption in enumerate(captions):
+            others = [*captions[:place], *captions[place + 1 :]]
+            if others:
+                scorer += (caption, others)
+    if not scorer.crefs:
+        return None
+    _, (*_, each) = scorer.compute_score(option="closest")
+    return float(np.mean(each))
