@@ -1,0 +1,29 @@
+"""The page: `python app.py`, or on Hugging Face Spaces as it stands."""
+
+import argparse
+import os
+
+import captioner
+from captioner.page import build, launch
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A page that captions photos.")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="FILE",
+        help="a checkpoint; give several to compare them (default: the model that comes along, "
+        "or what CAPTIONER_MODELS lists, separated as paths are in PATH)",
+    )
+    listed = os.environ.get("CAPTIONER_MODELS", "")
+    models = parser.parse_args().model or [path for path in listed.split(os.pathsep) if path]
+    try:
+        captioners = [captioner.load(path) for path in models or [None]]
+    except captioner.CaptionerError as error:
+        raise SystemExit(f"captioner: {error}") from error
+    launch(build(captioners))
+
+
+if __name__ == "__main__":
+    main()

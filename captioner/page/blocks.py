@@ -1,0 +1,278 @@
+"""The page as gradio sees it: three tabs, what each sends to the engine, and the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.media import get_image
+from PIL import Image
+from starlette.middleware import Middleware
+
+from captioner.caption import Options
+from captioner.errors import CaptionerError
+from captioner.overlay import INFERNO, STRENGTH
+from captioner.page.album import album_progress, album_rows, save_album
+from captioner.page.engine import BATCH, Engine, data_url
+from captioner.page.guard import Guard, Page
+from captioner.page.keepsakes import save_keepsake
+from captioner.page.options import MAX_BEAM
+from captioner.page.uploads import MAX_BYTES, MAX_PHOTOS, MAX_UPLOAD, Photo
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
+
+HERE = Path(__file__).parent
+SCRIPTS = ("heat", "look", "chooser", "one", "many", "compare")
+ALTERNATIVES = 2  # shown at first
+WAITING = 64  # requests in the queue; the next one is told that the page is busy
+MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def build(captioners: Sequence[Captioner]) -> gr.Blocks:
+    """The page for these models: the first answers in the first two tabs, all in the third."""
+    engine = Engine(captioners)
+    with Page(title="captioner", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        gr.HTML(_text("header.html"), apply_default_css=False, js_on_load=None)
+        options = gr.JSON(visible=False, label="options")
+        with gr.Tabs():
+            with gr.Tab("One photo"):
+                _one_photo(engine, options)
+            with gr.Tab("Many photos"):
+                _many_photos(engine, options)
+            with gr.Tab("Compare models"):
+                _compare(engine, options)
+        _api(engine)
+    return page.queue(max_size=WAITING, api_open=False)
+
+
+def launch(page: gr.Blocks, **settings: Any) -> Any:
+    """Start the page: on this machine only, unless GRADIO_SERVER_NAME says otherwise."""
+    return page.launch(
+        share=False,
+        max_file_size=MAX_UPLOAD,
+        run_history=False,
+        enable_monitoring=False,
+        state_session_capacity=100,
+        ssr_mode=False,
+        footer_links=["api", "settings"],
+        app_kwargs={"middleware": [Middleware(Guard)]},
+        css_paths=HERE / "page.css",
+        theme=_theme(),
+        **settings,
+    )
+
+
+def _theme() -> gr.themes.Base:
+    """gradio's own, with text dark enough to read, and fonts that gradio brings along whole."""
+    sans = gr.themes.LocalFont("Source Sans Pro", weights=(400, 700))
+    return gr.themes.Default(
+        primary_hue="orange", neutral_hue="zinc", font=[sans, "system-ui", "sans-serif"]
+    ).set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+    )
+
+
+def _one_photo(engine: Engine, options: gr.JSON) -> None:
+    photo = Photo(visible=False, label="photo")
+    answer = gr.JSON(visible=False, label="answer")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=7, min_width=320):
+            first = {"alternatives": ALTERNATIVES}
+            look = _html("one", [save_keepsake], "ask", examples=_examples(), options=first)
+        with gr.Column(scale=3, min_width=260):
+            _choices(engine, options)
+    asked = look.ask(  # type: ignore[operator]
+        engine.answer,
+        [photo, options],
+        answer,
+        js="() => captioner.one.request()",
+        batch=True,
+        max_batch_size=BATCH,
+        **MODEL,
+        **PRIVATE,
+    )
+    asked.success(None, answer, None, js="(answer) => captioner.one.answered(answer)")
+    asked.failure(None, None, None, js="() => captioner.one.failed()")
+
+
+def _choices(engine: Engine, options: gr.JSON) -> None:
+    """How the sentence is searched for. The controls write into `options` in the browser."""
+    default = Options()
+    styles = list(engine.captioners[0].styles)
+    with gr.Accordion("Choose how it writes", elem_id="choices"):
+        alternatives = gr.Slider(0, 4, ALTERNATIVES, step=1, label="Alternatives to show")
+        beam = gr.Slider(
+            1, MAX_BEAM, default.beam, step=1, label="Beam size", info="Wider searches longer."
+        )
+        length = gr.Slider(
+            0, 2, default.length_penalty, step=0.1, label="Length penalty", info="Higher: longer."
+        )
+        temperature = gr.Slider(
+            0, 2, 0, step=0.1, label="Temperature", info="Above 0 it samples at random."
+        )
+        seed = gr.Number(0, precision=0, minimum=0, label="Seed", info="Of the sampling.")
+        prefix = gr.Textbox("", label="Start the sentence with …", placeholder="a photo of")
+        avoid = gr.Textbox("", label="Words to avoid", placeholder="man, woman")
+        style = gr.Dropdown(
+            styles,
+            value=default.style if default.style in styles else styles[0],
+            label="Kind of sentence",
+            visible=len(styles) > 1,
+        )
+    controls = [alternatives, beam, length, temperature, seed, prefix, avoid, style]
+    gr.on(
+        [control.change for control in controls],
+        None,
+        controls,
+        options,
+        js="(...values) => captioner.one.choose(...values)",
+        show_progress="hidden",
+    )
+    # A search keeps as many sentences as it has beams: one for the caption, one an alternative.
+    wider = "(alternatives, beam) => Math.max(beam, alternatives + 1)"
+    fewer = "(alternatives, beam) => Math.min(alternatives, beam - 1)"
+    alternatives.release(None, [alternatives, beam], beam, js=wider)
+    beam.release(None, [alternatives, beam], alternatives, js=fewer)
+
+
+def _many_photos(engine: Engine, options: gr.JSON) -> None:
+    files = Photo(
+        file_count="multiple",
+        label=f"Up to {MAX_PHOTOS} photos, or ZIP files of photos",
+        height=180,
+        elem_id="many-files",
+    )
+    with gr.Row():
+        start = gr.Button("Caption them", variant="primary", elem_id="many-start")
+        stop = gr.Button("Stop", elem_id="many-stop")
+    album = _html("many", [save_album])
+
+    def progress(uploads: Any, wish: Any) -> Iterator[Any]:
+        with _told():
+            yield from album_progress(engine, uploads, wish)
+
+    running = start.click(
+        progress,
+        [files, options],
+        album,
+        js="(files) => captioner.many.request(files)",
+        concurrency_id="album",
+        concurrency_limit=2,
+        **PRIVATE,
+    )
+    running.failure(None, None, None, js="() => captioner.many.failed()")
+    stop.click(None, None, None, js="() => captioner.many.stopped()", cancels=[running])
+
+
+def _compare(engine: Engine, options: gr.JSON) -> None:
+    photo = Photo(visible=False, label="photo")
+    answer = gr.JSON(visible=False, label="answer")
+    names = [captioner.name for captioner in engine.captioners]
+    if len(names) == 1:
+        gr.HTML(_text("compare_one.html"), apply_default_css=False, js_on_load=None)
+        return
+    compare = _html("compare", [], "ask", models=names)
+    asked = compare.ask(  # type: ignore[operator]
+        engine.compare,
+        [photo, options],
+        answer,
+        js="() => captioner.compare.request()",
+        **MODEL,
+        **PRIVATE,
+    )
+    asked.success(None, answer, None, js="(answer) => captioner.compare.answered(answer)")
+    asked.failure(None, None, None, js="() => captioner.compare.failed()")
+
+
+def _api(engine: Engine) -> None:
+    """`/caption` and `/caption_batch`, for programs; docs/api.md describes them."""
+    photo, options = Photo(visible=False, label="photo"), gr.JSON(visible=False, label="options")
+    photos = Photo(visible=False, label="photos", file_count="multiple")
+    caption, captions = gr.JSON(visible=False, label="caption"), gr.JSON(visible=False)
+    batched: dict[str, Any] = {"batch": True, "max_batch_size": BATCH, **MODEL}
+    call = gr.Button(visible=False).click
+    call(engine.answer_alone, photo, caption, api_name="caption", **batched)
+    call(engine.answer, [photo, options], caption, api_name="caption_with", **batched)
+
+    def rows(uploads: Any) -> Any:
+        with _told():
+            return album_rows(engine, uploads)
+
+    call(
+        rows,
+        photos,
+        captions,
+        api_name="caption_batch",
+        concurrency_id="album",
+        concurrency_limit=2,
+    )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a visitor did wrong is said on the page, not in the server's log."""
+    try:
+        yield
+    except CaptionerError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _html(
+    name: str, server: list[Callable[[Any], Any]], *events: str, **settings: Any
+) -> gr.HTML:
+    """A part of the page that is ours: its markup, its script, what it may call and trigger."""
+    limits = {"bytes": MAX_BYTES, "strength": STRENGTH}
+    script = f"captioner.{name} = captioner.make_{name}(element, "
+    script += json.dumps(limits | settings) + ", {trigger, upload, server, watch, props});"
+    script += "".join(f" /* '{event}' */" for event in events)  # gradio looks for their names
+    return gr.HTML(
+        value=None,
+        html_template=_text(f"{name}.html"),
+        js_on_load=script,
+        head=_script(),
+        apply_default_css=False,
+        server_functions=[_answering(function) for function in server],
+        elem_id=f"captioner-{name}",
+    )
+
+
+def _answering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`function` for the browser to call: a mistake comes back as {"error"}."""
+
+    def call(request: Any) -> Any:
+        try:
+            return function(request)
+        except CaptionerError as error:
+            return {"error": str(error)}
+
+    call.__name__ = function.__name__
+    return call
+
+
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """All of the page's own scripts, one after another, and the colours that they share."""
+    colours = f'window.captioner = {{inferno: "{INFERNO.hex()}"}};'
+    return f"<script>{colours}\n" + "\n".join(_text(f"{name}.js") for name in SCRIPTS) + "</script>"
+
+
+def _examples() -> list[dict[str, str]]:
+    """Photos to try, out of gradio's own media: a name, and the picture inside an address."""
+    names = ("lion.jpg", "cheetah.jpg", "tower.jpg", "cheetah1.jpg")
+    examples = []
+    for name in names:
+        with Image.open(get_image(name)) as photo:
+            examples.append({"name": name, "url": data_url(photo.convert("RGB"), 640)})
+    return examples
