@@ -298,10 +298,9 @@ def test_the_real_model_says_here_what_it_says_in_python(album: Path) -> None:
         check=True,
     )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    model = captioner.load()
+    captions = captioner.load().caption_many([row["path"] for row in rows])
     assert len(rows) == 3
-    for row in rows:
-        caption = model.caption(row["path"])
+    for row, caption in zip(rows, captions, strict=True):
         assert (row["caption"], row["words"]) == (caption.text, list(caption.words))
         assert row["score"] == pytest.approx(caption.score, rel=1e-3)
         assert 0 < row["score"] <= 1
