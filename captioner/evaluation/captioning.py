@@ -1,0 +1,99 @@
+"""Captions the photos of a reference file with a model, wherever the photos lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from captioner.caption import Options
+from captioner.errors import CaptionerError, ImageError
+from captioner.evaluation.photos import PhotoIndex, Place
+from captioner.evaluation.references import Photo, PhotoId, first_few
+from captioner.evaluation.results import Candidate
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from captioner.captioner import Captioner
+
+Found = list[tuple[Photo, Place]]
+
+
+def locate(
+    photos: Sequence[Photo], index: PhotoIndex, allow_missing: bool
+) -> tuple[Found, list[str]]:
+    """Where each photo lies, and a note on those that are nowhere.
+
+    Raises CaptionerError for missing ones, unless `allow_missing` and some are there.
+    """
+    places = [(photo, index.find(photo.file_name)) for photo in photos]
+    found = [(photo, place) for photo, place in places if place is not None]
+    missing = [photo.file_name for photo, place in places if place is None]
+    return found, _left_out(missing, len(photos), "are not in the folder", allow_missing)
+
+
+def caption_found(
+    captioner: Captioner,
+    found: Found,
+    options: Options,
+    by_source: bool = False,
+    batch_size: int = 16,
+    allow_missing: bool = False,
+) -> tuple[dict[PhotoId, Candidate], list[str]]:
+    """A caption for each photo, in the order of `found`, and a note on those that cannot be read.
+
+    With `by_source` a photo is captioned in the style of its source where the model has it.
+    Raises CaptionerError for unreadable photos, unless `allow_missing` and some can be read.
+    """
+    captions: dict[PhotoId, Candidate] = {}
+    broken = []
+    styles = {photo.id: _style(captioner, photo, options, by_source) for photo, _ in found}
+    with tqdm(total=len(found), unit="photo", desc="captioning", disable=None) as progress:
+        for style in sorted(set(styles.values())):
+            part = [(photo, place) for photo, place in found if styles[photo.id] == style]
+            part.sort(key=lambda one: (one[1].place, one[1].position))
+            outcomes = captioner.caption_many(
+                _readers(part), batch_size, replace(options, style=style), errors="return"
+            )
+            for (photo, _), outcome in zip(part, outcomes, strict=True):
+                progress.update()
+                if isinstance(outcome, ImageError):
+                    broken.append(f"{photo.file_name} ({outcome.reason})")
+                else:
+                    captions[photo.id] = Candidate.of(outcome)
+    notes = _left_out(broken, len(found), "cannot be read", allow_missing)
+    return {photo.id: captions[photo.id] for photo, _ in found if photo.id in captions}, notes
+
+
+def _style(captioner: Captioner, photo: Photo, options: Options, by_source: bool) -> str:
+    return photo.source if by_source and photo.source in captioner.styles else options.style
+
+
+def _readers(part: Found) -> Iterator[str | bytes]:
+    for _, place in part:
+        try:
+            yield place.read()
+        except Exception:  # a damaged archive: no picture, so that its photo is reported
+            yield b""
+
+
+def _left_out(names: Sequence[str], total: int, what: str, allow_missing: bool) -> list[str]:
+    if not names:
+        return []
+    message = f"{len(names)} of {total} photos {what}: {first_few(names)}"
+    if not allow_missing:
+        raise CaptionerError(f"{message} (--allow-missing scores the others)")
+    if len(names) == total:
+        raise CaptionerError(message)
+    return [f"{message}; left out"]
+
+
+def opener(found: Found) -> Callable[[PhotoId], Image | None]:
+    """Opens a photo by its id as an upright RGB picture; None if it is not among those found."""
+    from captioner.images import open_image
+
+    places = {photo.id: place for photo, place in found}
+    return lambda key: open_image(places[key].read()) if key in places else None

@@ -1,0 +1,135 @@
+"""The command `captioner evaluate`. Nothing heavy is imported before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command was asked for, under the names of its options."""
+
+    annotations: Path
+    images: tuple[Path, ...]
+    results: Path | None
+    split: str | None
+    source: str | None
+    output: Path | None
+    html: Path | None
+    photos_in_page: bool
+    write_results: Path | None
+    score: bool
+    model: Path | None
+    beam: int | None
+    style: str | None
+    batch_size: int
+    device: str
+    against: Path | None
+    df: Path | None
+    df_split: str | None
+    instances: Path | None
+    training: Path | None
+    training_split: str | None
+    allow_missing: bool
+    samples: int
+    seed: int
+
+
+def evaluate(
+    annotations: Annotated[
+        Path,
+        typer.Option(
+            help="Reference captions: COCO captions_*.json, Karpathy dataset_*.json, "
+            "a Flickr token file, or JSON lines."
+        ),
+    ],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder, tar or ZIP of the photos; may be given several times."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Score these captions (COCO results format), caption nothing."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Only this split, or the photos that a text file of names lists."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Only photos of this source (coco, flickr8k, …).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the report here, as JSON.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report here, as one HTML page.")
+    ] = None,
+    photos_in_page: Annotated[
+        bool, typer.Option("--photos/--no-photos", help="Pictures in the HTML page.")
+    ] = True,
+    write_results: Annotated[
+        Path | None, typer.Option(help="Write the captions here, in COCO results format.")
+    ] = None,
+    score: Annotated[
+        bool, typer.Option("--score/--no-score", help="No score: only caption and write results.")
+    ] = True,
+    model: Annotated[
+        Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
+    ] = None,
+    beam: Annotated[int | None, typer.Option(min=1, help="Beams of the search.")] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            help="The kind of sentence, one of the model's styles; auto: each photo's source."
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Photos captioned at once.")] = 16,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Compare with these results of another system, photo by photo."),
+    ] = None,
+    df: Annotated[
+        Path | None,
+        typer.Option(help="References to take CIDEr's document frequencies from."),
+    ] = None,
+    df_split: Annotated[str | None, typer.Option(help="Only this split of --df.")] = None,
+    instances: Annotated[
+        Path | None,
+        typer.Option(help="COCO instances file: where it looked, what it made up."),
+    ] = None,
+    training: Annotated[
+        Path | None,
+        typer.Option(help="The captions it was trained on: how many of its own are novel."),
+    ] = None,
+    training_split: Annotated[
+        str | None, typer.Option(help="Only this split of --training.")
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing", help="Leave out photos without a picture or caption, and say so."
+        ),
+    ] = False,
+    samples: Annotated[int, typer.Option(min=1, help="Bootstrap samples.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Score captions against what people wrote: the official COCO figures, and more.
+
+    Either captions the photos in --images with a model, or scores the captions in --results.
+    """
+    from captioner.evaluation.run import run
+
+    given = {name: value for name, value in locals().items() if name in Request.__annotations__}
+    request = Request(**{**given, "images": tuple(images or ())})
+    if not request.images and request.results is None:
+        raise typer.BadParameter(
+            "give --images, to caption photos, or --results, to score captions"
+        )
+    if not score and (results is not None or write_results is None):
+        raise typer.BadParameter("--no-score captions --images into --write-results")
+    run(request)

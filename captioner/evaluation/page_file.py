@@ -1,0 +1,94 @@
+"""The report as one HTML file that needs nothing else: no network, no folder beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from captioner.errors import CaptionerError
+from captioner.evaluation.figures import Evaluation, plain
+from captioner.evaluation.references import PhotoId
+from captioner.evaluation.results import Candidate
+from captioner.overlay import INFERNO
+
+SHOWN = 30  # the best and the worst photos that come with their pictures
+_SIDE = 360  # longest side of a picture, pixels
+_PARTS = Path(__file__).parent / "page"
+_HEAT = Path(__file__).parents[1] / "page" / "heat.js"
+
+Picture = Callable[[PhotoId], "Image.Image | None"]
+
+
+def page(evaluation: Evaluation, about: str, picture: Picture | None = None) -> str:
+    """The page's HTML, `about` its subtitle; `picture` opens a photo by id (None: it has none).
+
+    The 30 photos with the best and the 30 with the worst CIDEr come with their pictures.
+    """
+    figures = plain(evaluation.figures)
+    entries = figures.pop("photos")
+    del figures["captions"]
+    if picture is not None:
+        _add_pictures(entries, evaluation, picture)
+    data = {
+        "figures": figures,
+        "photos": entries,
+        "metrics": list(figures["metrics"]),
+        "about": about,
+        "shown": min(SHOWN, len(entries) // 2) or 1,
+    }
+    text = (_PARTS / "report.html").read_text(encoding="utf-8")
+    for name, part in (
+        ("css", (_PARTS / "report.css").read_text(encoding="utf-8")),
+        ("inferno", INFERNO.hex()),
+        ("heat", _HEAT.read_text(encoding="utf-8")),
+        ("charts", (_PARTS / "charts.js").read_text(encoding="utf-8")),
+        ("script", (_PARTS / "report.js").read_text(encoding="utf-8")),
+        ("data", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")),
+    ):
+        text = text.replace(f"{{{name}}}", part, 1)
+    return text
+
+
+def _add_pictures(
+    entries: Sequence[dict[str, Any]], evaluation: Evaluation, picture: Picture
+) -> None:
+    ranked = sorted(
+        zip(entries, evaluation.photos, strict=True), key=lambda pair: -pair[0]["metrics"]["CIDEr"]
+    )
+    chosen = ranked if len(ranked) <= 2 * SHOWN else [*ranked[:SHOWN], *ranked[-SHOWN:]]
+    for entry, photo in chosen:
+        try:
+            image = picture(photo.id)
+        except CaptionerError:
+            continue
+        if image is not None:
+            entry["picture"] = _data_url(image)
+            entry |= _attention(evaluation.candidates[photo.id])
+
+
+def _attention(candidate: Candidate) -> dict[str, Any]:
+    """The T maps of a caption's words, each flat and in thousandths of its highest cell."""
+    if candidate.attention is None:
+        return {}
+    words, rows, columns = candidate.attention.shape
+    peaks = candidate.attention.max((1, 2), keepdims=True)
+    scaled = (1000 * candidate.attention / peaks).round().astype(int)
+    return {
+        "words": list(candidate.words),
+        "grid": [rows, columns],
+        "attention": scaled.reshape(words, -1).tolist(),
+    }
+
+
+def _data_url(image: Image.Image) -> str:
+    small = image.convert("RGB")
+    small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=82, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
