@@ -25,6 +25,7 @@ from captioner.images import IMAGE_SUFFIXES, MAX_PIXELS, open_image
 
 Pixels = npt.NDArray[np.uint8]
 ORIENTATION = 0x0112
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
 
 def scene(height: int = 24, width: int = 40) -> Pixels:
@@ -136,6 +137,11 @@ def test_wide_numbers_are_read_on_the_scale_that_holds_them(white: int, mode: st
     assert image.mode == mode
     expected = np.repeat((share * 255)[..., None], 3, 2)
     assert_near(pixels_of(saved(image, "TIFF")), expected, 1)
+
+
+def test_numbers_that_are_none_are_black() -> None:
+    values = np.array([[0.0, np.nan, np.inf, -np.inf, 0.5, 1.0]], np.float32)
+    assert pixels_of(Image.fromarray(values))[0, :, 0].tolist() == [0, 0, 0, 0, 128, 255]
 
 
 def test_one_bit_and_grey() -> None:
@@ -259,14 +265,20 @@ def test_the_shorter_side_never_falls_below_the_target(target: int, size: tuple[
     assert open_image(saved(Image.fromarray(scene()), "PNG"), target=5).size == (40, 24)
 
 
-def test_damaged_notes_do_not_cost_the_photo() -> None:
-    exif = b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"
-    data = saved(Image.fromarray(scene()), "JPEG", exif=exif, quality=95, subsampling=0)
-    assert_near(pixels_of(data)[2::8, 2::8], scene()[2::8, 2::8], 12)
-    exif_of_nonsense = turned(77)
-    assert np.array_equal(
-        pixels_of(saved(Image.fromarray(scene()), exif=exif_of_nonsense)), scene()
-    )
+def test_sixteen_bits_are_turned_upright() -> None:
+    grey = scene()[..., 0].astype(np.uint16) * 257
+    data = saved(Image.fromarray(grey), exif=turned(8))
+    assert np.array_equal(pixels_of(data)[..., 0], TURNS[8](scene())[..., 0])
+
+
+@pytest.mark.parametrize(
+    "notes", [b"MM\x00*\xff\xff\xff\xff", b"nonsense", b"", b"II*\x00\x08\x00\x00\x00\x01"]
+)
+def test_damaged_notes_do_not_cost_the_photo(notes: bytes) -> None:
+    data = saved(Image.fromarray(scene()), exif=b"Exif\x00\x00" + notes)
+    assert np.array_equal(pixels_of(data), scene())
+    unknown = saved(Image.fromarray(scene()), exif=turned(77))
+    assert np.array_equal(pixels_of(unknown), scene())
 
 
 # --- frames and sizes ---------------------------------------------------------------------------

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_toy import END, Toy, slow_beam
 
 from captioner.search import Hypothesis, SearchOptions, beam_search
+from tests.search.toy import END, Toy, slow_beam
 
 EXHAUSTIVE = 700  # beams: more than there are beginnings of sentences below
 

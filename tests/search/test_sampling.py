@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 import torch
-from search_toy import END, PAD, Toy
 
 from captioner.errors import CaptionerError
 from captioner.search import Hypothesis, SearchOptions, sample, sample_ids
 from captioner.search.sampling import draw as pick
+from tests.search.toy import END, PAD, Toy
 
 SAMPLES = 20_000
 

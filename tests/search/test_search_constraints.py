@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_toy import END, Toy, slow_beam, slow_diverse
 
 from captioner.errors import CaptionerError
 from captioner.search import Hypothesis, SearchOptions, beam_search, sample
+from tests.search.toy import END, Toy, slow_beam, slow_diverse
 
 MAX_WORDS = 4
 EXHAUSTIVE = 700
