@@ -21,6 +21,7 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
+FIFTH_STAGE_END = 17  # blocks before the sixth stage
 
 
 class SameConv2d(nn.Conv2d):
@@ -47,12 +48,20 @@ class InvertedResidual(nn.Module):
         self.dw = SameConv2d(hidden, hidden, kernel, stride, groups=hidden)
         self.project = SameConv2d(hidden, outputs, 1)
         self.residual = stride == 1 and inputs == outputs
+        self.drop_probability = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, outputs, ⌈H/stride⌉, ⌈W/stride⌉)."""
         y = x if self.expand is None else F.relu6(self.expand(x))
         y = self.project(F.relu6(self.dw(y)))
-        return x + y if self.residual else y
+        return x + self._drop(y) if self.residual else y
+
+    def _drop(self, y: Tensor) -> Tensor:
+        """Stochastic depth (Huang et al. 2016, https://arxiv.org/abs/1603.09382), by photo."""
+        if not (self.training and self.drop_probability):
+            return y
+        kept = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop_probability
+        return y * kept / (1 - self.drop_probability)
 
 
 class Lite3(nn.Module):
@@ -72,17 +81,31 @@ class Lite3(nn.Module):
         self.head = SameConv2d(inputs, HEAD_CHANNELS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.upper(self.lower(x, len(self.blocks)), len(self.blocks))
+        return self.upper(self.lower(x))
 
-    def lower(self, x: Tensor, depth: int) -> Tensor:
-        """The stem and the first `depth` blocks."""
+    def lower(self, x: Tensor) -> Tensor:
+        """The stem and five stages: (B, 3, H, W) → (B, 136, ⌈H/16⌉, ⌈W/16⌉)."""
         x = F.relu6(self.stem(x))
-        for block in self.blocks[:depth]:
+        for block in self.blocks[:FIFTH_STAGE_END]:
             x = block(x)
         return x
 
-    def upper(self, x: Tensor, depth: int) -> Tensor:
-        """The blocks after the first `depth`, and the head: `upper(lower(x, d), d)` is the net."""
-        for block in self.blocks[depth:]:
+    def upper(self, x: Tensor) -> Tensor:
+        """The other two stages and the head: `upper(lower(x))` is the whole net."""
+        for block in self.blocks[FIFTH_STAGE_END:]:
             x = block(x)
         return F.relu6(self.head(x))
+
+    def tune_upper(self, stochastic_depth: float) -> None:
+        """Let `upper` learn, its depthwise kernels apart.
+
+        Those are a twentieth of the weights, and their gradient on a CPU takes as long as all else.
+        `stochastic_depth` is the last block's probability to be left out; it rises linearly.
+        """
+        self.requires_grad_(False)
+        upper = [b for b in self.blocks[FIFTH_STAGE_END:] if isinstance(b, InvertedResidual)]
+        for i, block in enumerate(upper):
+            block.requires_grad_(True)
+            block.dw.weight.requires_grad_(False)
+            block.drop_probability = stochastic_depth * i / (len(upper) - 1)
+        self.head.requires_grad_(True)

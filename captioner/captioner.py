@@ -1,0 +1,210 @@
+"""The captioner: pictures in, `Caption` objects out."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+import torch
+from PIL import Image
+
+from captioner import checkpoint
+from captioner.caption import Caption, Options
+from captioner.errors import CaptionerError, ImageError
+from captioner.images import Picture, open_image
+from captioner.model.model import Model
+from captioner.search import Hypothesis, SearchOptions, beam_search, sample
+from captioner.vocabulary import Vocabulary, detokenize, tokenize
+
+ASSETS = Path(__file__).parent / "assets"
+EMBEDDED = ASSETS / "captioner.safetensors"
+BAD_LAST_WORDS = ("a", "an", "the", "of", "with", "and", "on", "in", "to", "at", "is", "are", ",")
+READERS = 2
+
+
+def load(path: str | os.PathLike[str] | None = None, device: str = "cpu") -> Captioner:
+    """The captioner in a checkpoint file; without a path the one that comes with the package.
+
+    `device` is torch's name ("cpu", "cuda"). Raises CaptionerError for a file that is none.
+    """
+    file = EMBEDDED if path is None else Path(path)
+    return Captioner(checkpoint.load(file), file.stem, device)
+
+
+class Captioner:
+    """Writes sentences about photos with one model."""
+
+    def __init__(self, model: Model, name: str = "captioner", device: str = "cpu") -> None:
+        try:
+            self.device = torch.device(device)
+            self.model = model.eval().to(self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise CaptionerError(f"device {device!r} cannot be used: {error}") from None
+        self.name = name
+        self._bf16 = self.device.type == "cuda" or _fast_bf16()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.model.vocabulary
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The kinds of sentences that the model can write, the usual one first."""
+        return self.vocabulary.styles
+
+    def caption(self, image: Picture, options: Options = Options()) -> Caption:
+        """One picture's caption. Raises ImageError for a picture that cannot be read,
+        CaptionerError for options the model cannot follow."""
+        return next(self.caption_many([image], 1, options))
+
+    @overload
+    def caption_many(
+        self,
+        images: Iterable[Picture],
+        batch_size: int = ...,
+        options: Options = ...,
+        errors: Literal["raise"] = ...,
+    ) -> Iterator[Caption]: ...
+    @overload
+    def caption_many(
+        self,
+        images: Iterable[Picture],
+        batch_size: int = ...,
+        options: Options = ...,
+        *,
+        errors: Literal["return"],
+    ) -> Iterator[Caption | ImageError]: ...
+
+    def caption_many(
+        self,
+        images: Iterable[Picture],
+        batch_size: int = 16,
+        options: Options = Options(),
+        errors: Literal["raise", "return"] = "raise",
+    ) -> Iterator[Caption | ImageError]:
+        """Captions in the order of `images`, `batch_size` photos at a time, as they are ready.
+
+        `images` may be endless: it is read no further than two batches ahead. With `errors`
+        "return" a picture that cannot be read yields its ImageError, else that is raised.
+        """
+        if batch_size < 1:
+            raise CaptionerError(f"batch_size must be at least 1, not {batch_size}")
+        search = self._search_options(options)
+        stream = iter(images)
+        with ThreadPoolExecutor(READERS) as readers:
+
+            def read_ahead() -> list[Future[np.ndarray | ImageError]]:
+                return [readers.submit(self._read, image) for image in islice(stream, batch_size)]
+
+            batch, following = read_ahead(), read_ahead()
+            while batch:
+                pictures = [reading.result() for reading in batch]
+                for caption in self._caption_batch(pictures, options, search):
+                    if isinstance(caption, ImageError) and errors == "raise":
+                        raise caption
+                    yield caption
+                batch, following = following, read_ahead()
+
+    def _read(self, image: Picture) -> np.ndarray | ImageError:
+        """The picture squeezed to the model's square, (S, S, 3) uint8."""
+        side = self.model.config.encoder.pixels
+        try:
+            picture = open_image(image, target=side)
+            return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+        except ImageError as error:
+            return error
+
+    @torch.inference_mode()
+    def _caption_batch(
+        self, pictures: Sequence[np.ndarray | ImageError], options: Options, search: SearchOptions
+    ) -> Iterator[Caption | ImageError]:
+        squares = [picture for picture in pictures if isinstance(picture, np.ndarray)]
+        captions = iter(self._write(squares, options, search) if squares else [])
+        for picture in pictures:
+            yield picture if isinstance(picture, ImageError) else next(captions)
+
+    def _write(
+        self, squares: Sequence[np.ndarray], options: Options, search: SearchOptions
+    ) -> list[Caption]:
+        photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            grid = self.model.encoder(photos)
+        state = self.model.start_from_grid(grid.float())
+        start = torch.full((len(photos),), self.vocabulary.start(options.style), device=self.device)
+        if options.temperature > 0:
+            generator = torch.Generator().manual_seed(options.seed)
+            wanted = 1 + options.alternatives
+            found = sample(self.model.decoder.step, state, start, search, wanted, generator)
+        else:
+            found = beam_search(self.model.decoder.step, state, start, search)
+        return [self._best(hypotheses, options.alternatives) for hypotheses in found]
+
+    def _best(self, hypotheses: Sequence[Hypothesis], alternatives: int) -> Caption:
+        if not hypotheses:
+            raise CaptionerError(
+                "no sentence obeys these options; allow more words, more beams or fewer constraints"
+            )
+        first, *others = (self._caption(hypothesis) for hypothesis in hypotheses)
+        return replace(first, alternatives=tuple(others[:alternatives]))
+
+    def _caption(self, hypothesis: Hypothesis) -> Caption:
+        words = tuple(self.vocabulary.decode(hypothesis.words))
+        side = math.isqrt(hypothesis.attention.shape[-1])
+        attention = hypothesis.attention.reshape(len(words), side, side).float().numpy()
+        return Caption(
+            text=detokenize(words),
+            words=words,
+            score=math.exp(hypothesis.log_probability / (len(words) + 1)),
+            log_probability=hypothesis.log_probability,
+            probabilities=tuple(map(math.exp, hypothesis.word_log_probabilities)),
+            attention=attention,
+        )
+
+    def _search_options(self, options: Options) -> SearchOptions:
+        """The options in ids. Raises CaptionerError for those that this model cannot follow."""
+        vocabulary = self.vocabulary
+        if options.style not in self.styles:
+            raise CaptionerError(
+                f"style must be one of {', '.join(self.styles)}, not {options.style!r}"
+            )
+        if options.alternatives < 0:
+            raise CaptionerError(f"alternatives must not be negative, not {options.alternatives}")
+        prefix = vocabulary.encode(tokenize(options.prefix))
+        if vocabulary.unknown in prefix:
+            unknown = [w for w in tokenize(options.prefix) if w not in vocabulary.ids]
+            raise CaptionerError(f"the model does not know the prefix's word {unknown[0]!r}")
+        avoided = [word for text in options.avoid for word in tokenize(text)]
+        beam = max(options.beam, options.alternatives + 1)
+        sampling = options.temperature > 0
+        return SearchOptions(
+            end=vocabulary.end,
+            pad=vocabulary.pad,
+            beam=beam,
+            n_best=options.alternatives + 1,
+            length_penalty=options.length_penalty,
+            exact_stop=False,
+            max_words=options.max_words,
+            min_words=options.min_words,
+            prefix=tuple(prefix),
+            forbidden=(
+                *vocabulary.never_written,
+                *(vocabulary.ids[word] for word in avoided if word in vocabulary.ids),
+            ),
+            not_last=tuple(vocabulary.ids[w] for w in BAD_LAST_WORDS if w in vocabulary.ids),
+            no_repeat=3,
+            temperature=options.temperature if sampling else 1.0,
+            top_p=options.top_p,
+        )
+
+
+def _fast_bf16() -> bool:
+    """Whether this processor multiplies bf16 matrices faster than fp32 ones."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in capability and torch.ops.mkldnn._is_mkldnn_bf16_supported()

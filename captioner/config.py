@@ -1,0 +1,182 @@
+"""The configuration of a captioner and of its training, checked before anything runs.
+
+`ModelConfig` travels inside every checkpoint; `Recipe` is a file in configs/ and holds what the
+training needs besides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from captioner.errors import CaptionerError
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncoderConfig(Section):
+    """`name` is efficientnet_lite3 or any torchvision classification model with a grid.
+
+    `pixels` is the side of the square that every photo is squeezed to. `origin` "tensorflow" pads
+    and normalises as weights that come from there expect; `without` names residual blocks that
+    are left out.
+    """
+
+    name: str = "efficientnet_lite3"
+    pixels: int = Field(288, ge=32, le=1024)
+    origin: Literal["torchvision", "tensorflow"] = "torchvision"
+    without: tuple[str, ...] = ()
+
+
+class AttributeConfig(Section):
+    """`words` attribute words are scored; the decoder sees the `shown` likeliest (0: none)."""
+
+    words: int = Field(1000, ge=0)
+    shown: int = Field(20, ge=0)
+    hidden: int = Field(256, ge=1)
+
+
+class DecoderConfig(Section):
+    """`size` is that of words, regions and attention, `hidden` that of the LSTM's state."""
+
+    kind: Literal["attention"] = "attention"
+    attention: Literal["additive", "dot"] = "additive"
+    heads: int = Field(1, ge=1)
+    size: int = Field(256, ge=1)
+    hidden: int = Field(512, ge=1)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> DecoderConfig:
+        if self.attention == "additive" and self.heads > 1:
+            raise ValueError("heads above 1 need attention = dot")
+        if self.size % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide size ({self.size})")
+        return self
+
+
+class ModelConfig(Section):
+    encoder: EncoderConfig = EncoderConfig()
+    attributes: AttributeConfig = AttributeConfig()
+    decoder: DecoderConfig = DecoderConfig()
+
+
+class DataConfig(Section):
+    """Captions with photos (`train`, `val`), sentences without (`text`: style → file).
+
+    A captions file is COCO's, Karpathy's or Flickr's; `photos` are folders and tar files that
+    hold what it names. A word needs `minimum_count` occurrences in all sentences to enter the
+    vocabulary, an attribute word `attribute_minimum` photos. Captions are cut at `max_words`.
+    `repeat` deals the photos of a style several times an epoch.
+    """
+
+    train: Path
+    val: Path | None = None
+    photos: tuple[Path, ...]
+    text: dict[str, Path] = {}
+    repeat: dict[str, int] = {}
+    styles: tuple[str, ...] = ("coco",)
+    minimum_count: int = Field(5, ge=1)
+    attribute_minimum: int = Field(12, ge=1)
+    max_words: int = Field(20, ge=1)
+    cache: Path = Path("runs/cache")
+
+
+class TrainingConfig(Section):
+    """One stage. `objective` is what it minimises:
+
+    words           the encoder and the attribute head predict which words a caption holds
+    language        the decoder writes sentences that have no photo, from their attribute words
+    cross_entropy   teacher forcing on the captions of photos
+    self_critical   samples are rewarded with CIDEr-D against their photo's other samples
+
+    `tune` says how much of the encoder learns: nothing (grids computed once), top (what follows
+    the fifth stage of efficientnet_lite3; the rest computed once) or everything (from pixels).
+    `weights` are pretrained weights of the encoder: a safetensors file, or "torchvision" for its
+    own download. `start` lists checkpoints to begin from: the model is the first one's, with the
+    decoder of the last.
+    """
+
+    objective: Literal["words", "language", "cross_entropy", "self_critical"] = "cross_entropy"
+    output: Path
+    start: tuple[Path, ...] = ()
+    weights: Path | Literal["torchvision"] | None = None
+    tune: Literal["nothing", "top", "everything"] = "nothing"
+    max_steps: int = Field(1000, ge=1)
+    batch_photos: int = Field(64, ge=1)
+    captions_per_photo: int = Field(5, ge=1)
+    batch_sentences: int = Field(0, ge=0)
+    learning_rate: float = Field(1e-3, gt=0)
+    encoder_learning_rate: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, gt=0, lt=1)
+    clip: float = Field(1.0, gt=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    grid_dropout: float = Field(0.2, ge=0, lt=1)
+    stochastic_depth: float = Field(0.2, ge=0, lt=1)
+    attribute_weight: float = Field(0.03, ge=0)
+    samples: int = Field(5, ge=2)
+    average: float = Field(0.998, ge=0, lt=1)
+    bf16: bool = True
+    seed: int = 0
+    device: str = "cpu"
+    validate_every: int = Field(200, ge=1)
+    checkpoint_minutes: float = Field(5.0, ge=0)
+
+
+class Recipe(Section):
+    data: DataConfig
+    encoder: EncoderConfig = EncoderConfig()
+    attributes: AttributeConfig = AttributeConfig()
+    decoder: DecoderConfig = DecoderConfig()
+    training: TrainingConfig
+
+    @property
+    def model(self) -> ModelConfig:
+        return ModelConfig(encoder=self.encoder, attributes=self.attributes, decoder=self.decoder)
+
+
+def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe (JSON); `changes` such as "training.max_steps=50" win over the file.
+
+    Raises CaptionerError naming the file or the field and what is allowed there.
+    """
+    try:
+        tree = json.loads(file.read_text())
+    except OSError as error:
+        raise CaptionerError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise CaptionerError(f"{file}: is not JSON ({error})") from None
+    for change in changes:
+        _apply(tree, change)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise CaptionerError(f"{file}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """One line of what pydantic found wrong: field, reason, value."""
+    parts = []
+    for item in error.errors():
+        field = ".".join(str(step) for step in item["loc"])
+        parts.append(f"{field}: {item['msg']} (is {item['input']!r})")
+    return "; ".join(parts)
+
+
+def _apply(tree: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition("=")
+    section, dot, field = path.partition(".")
+    if not (equals and dot and section and field):
+        raise CaptionerError(f"--set {change}: write section.field=value")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    tree.setdefault(section, {})[field] = value

@@ -1,0 +1,141 @@
+"""Which photos and sentences each step trains on: a function of seed and step alone.
+
+Because nothing else decides, a resumed run continues as the uninterrupted one would, and several
+processes can each take their share of the same batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from captioner.training.data import Example, Sentence
+from captioner.training.text import SentenceAttributes
+from captioner.vocabulary import Vocabulary
+
+Indices = npt.NDArray[np.int64]
+BUCKET = 20  # batches that are sorted by length together, so that little is padding
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of every batch that one process takes: each `world`-th item from `rank`."""
+
+    rank: int = 0
+    world: int = 1
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Words (N, T) that begin with the start word; targets (N, T) that end with the end, pad −1."""
+
+    words: Tensor
+    targets: Tensor
+
+
+class Order:
+    """Deals items 0…n−1 in a new order every epoch, items of like length in one batch."""
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self.lengths = np.array(lengths)
+        self.batch = min(batch, len(lengths))
+        self.seed = seed
+        self.batches = len(lengths) // self.batch
+        self._epoch = -1
+        self._dealt: list[Indices] = []
+
+    def at(self, step: int) -> Indices:
+        """The items of a step's batch."""
+        epoch, number = divmod(step, self.batches)
+        if epoch != self._epoch:
+            self._epoch, self._dealt = epoch, self._deal(np.random.default_rng([self.seed, epoch]))
+        return self._dealt[number]
+
+    def _deal(self, rng: np.random.Generator) -> list[Indices]:
+        order = rng.permutation(len(self.lengths))
+        dealt: list[Indices] = []
+        for start in range(0, len(order), self.batch * BUCKET):
+            bucket = order[start : start + self.batch * BUCKET]
+            bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
+            whole = len(bucket) - len(bucket) % self.batch
+            dealt += np.split(bucket[:whole], whole // self.batch) if whole else []
+        return [dealt[i] for i in rng.permutation(len(dealt))][: self.batches]
+
+
+def pad(
+    starts: Sequence[int], sentences: Sequence[Sequence[int]], vocabulary: Vocabulary
+) -> Captions:
+    """Ids of sentences → what teacher forcing reads and predicts; `<unk>` is never a target."""
+    length = max(map(len, sentences)) + 1
+    words = np.full((len(sentences), length), vocabulary.pad)
+    targets = np.full((len(sentences), length), -1)
+    for row, (start, ids) in enumerate(zip(starts, sentences, strict=True)):
+        words[row, : len(ids) + 1] = [start, *ids]
+        targets[row, : len(ids) + 1] = [*ids, vocabulary.end]
+    targets[targets == vocabulary.unknown] = -1
+    return Captions(torch.from_numpy(words), torch.from_numpy(targets))
+
+
+class CaptionBatches:
+    """K captions for each photo of a batch, as ids."""
+
+    def __init__(
+        self, examples: Sequence[Example], vocabulary: Vocabulary, count: int, max_words: int
+    ) -> None:
+        self.vocabulary, self.count = vocabulary, count
+        self.starts = [vocabulary.start(example.style) for example in examples]
+        self.ids = [
+            [vocabulary.encode(c[:max_words]) for c in example.captions if c] or [[]]
+            for example in examples
+        ]
+        self.lengths = [max(map(len, captions)) for captions in self.ids]
+
+    def draw(self, photos: Indices, rng: np.random.Generator) -> Captions:
+        """Captions of `photos`, rows photo-major; all of a photo's before any comes twice."""
+        starts, sentences = [], []
+        for photo in photos.tolist():
+            own = self.ids[photo]
+            turn = np.resize(rng.permutation(len(own)), self.count)
+            sentences += [own[i] for i in turn.tolist()]
+            starts += [self.starts[photo]] * self.count
+        return pad(starts, sentences, self.vocabulary)
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    captions: Captions
+    attributes: Tensor  # (B, M) ids
+    certainty: Tensor  # (B, M)
+
+
+class TextBatches:
+    """Sentences without photos, with the attribute words that stand in for the photo."""
+
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        vocabulary: Vocabulary,
+        attributes: SentenceAttributes,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self.vocabulary, self.attributes, self.seed = vocabulary, attributes, seed
+        self.starts = [vocabulary.start(sentence.style) for sentence in sentences]
+        self.ids = [vocabulary.encode(sentence.words) for sentence in sentences]
+        self.order = Order([len(ids) for ids in self.ids], batch, seed)
+
+    def at(self, step: int, share: Share = Share()) -> TextBatch:
+        rng = np.random.default_rng([self.seed, step, 1])
+        chosen = self.order.at(step).tolist()
+        drawn = [self.attributes.draw(i, rng) for i in chosen][share.rank :: share.world]
+        chosen = chosen[share.rank :: share.world]
+        captions = pad(
+            [self.starts[i] for i in chosen], [self.ids[i] for i in chosen], self.vocabulary
+        )
+        ids, certainty = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
+        return TextBatch(captions, ids, certainty)

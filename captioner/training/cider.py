@@ -1,0 +1,73 @@
+"""CIDEr-D as a reward: Vedantam et al. 2015 (https://arxiv.org/abs/1411.5726), on word ids.
+
+The same numbers as pycocoevalcap's scorer, with document frequencies that stay and references
+that are prepared once; several thousand captions a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Words = Sequence[int] | Sequence[str]
+Gram = tuple[int | str, ...]
+LONGEST = 4
+SIGMA = 6.0
+
+
+@dataclass(frozen=True)
+class Vector:
+    """TF-IDF weights of a sentence's n-grams with the norm of each order n = 1…4."""
+
+    weights: dict[Gram, float]
+    norms: tuple[float, ...]
+    length: int
+
+
+def ngrams(words: Words) -> Counter[Gram]:
+    """How often each n-gram, n = 1…4, occurs in a sentence."""
+    ids: Gram = tuple(words)
+    return Counter(ids[i : i + n] for n in range(1, LONGEST + 1) for i in range(len(ids) - n + 1))
+
+
+class CiderReward:
+    """Scores sentences against references, with document frequencies from `corpus`."""
+
+    def __init__(self, corpus: Iterable[Iterable[Words]]) -> None:
+        """`corpus` holds the references of each of its photos."""
+        self.frequency: Counter[Gram] = Counter()
+        photos = 0
+        for references in corpus:
+            photos += 1
+            self.frequency.update({gram for words in references for gram in ngrams(words)})
+        self.log_photos = math.log(photos)
+
+    def vector(self, words: Words) -> Vector:
+        weights, squares = {}, [0.0] * LONGEST
+        for gram, count in ngrams(words).items():
+            weight = count * (self.log_photos - math.log(max(1, self.frequency[gram])))
+            weights[gram] = weight
+            squares[len(gram) - 1] += weight * weight
+        return Vector(weights, tuple(map(math.sqrt, squares)), len(words))
+
+    def similarity(self, candidate: Vector, reference: Vector) -> float:
+        """CIDEr-D of one sentence against one reference, 0…10."""
+        products = [0.0] * LONGEST
+        for gram, weight in candidate.weights.items():
+            other = reference.weights.get(gram)
+            if other is not None:
+                products[len(gram) - 1] += min(weight, other) * other
+        cosines = sum(
+            product / (a * b)
+            for product, a, b in zip(products, candidate.norms, reference.norms, strict=True)
+            if a and b
+        )
+        difference = candidate.length - reference.length
+        return 10 * cosines / LONGEST * math.exp(-(difference**2) / (2 * SIGMA**2))
+
+    def score(self, words: Words, references: Sequence[Vector]) -> float:
+        """CIDEr-D of a sentence: the mean over its references, as pycocoevalcap gives it."""
+        candidate = self.vector(words)
+        return sum(self.similarity(candidate, ref) for ref in references) / len(references)

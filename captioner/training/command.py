@@ -1,0 +1,25 @@
+"""`captioner train`: reads a recipe, trains its stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Option(help="The recipe: a JSON file, such as in configs/.")],
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Change a field of the recipe."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+) -> None:
+    """Train a model from a recipe in a file."""
+    from captioner.config import read_recipe
+    from captioner.training.loop import train as run
+
+    recipe = read_recipe(config, set or [])
+    best = run(recipe, resume)
+    typer.echo(f"{best}: the trained captioner; use it with --model {best}")

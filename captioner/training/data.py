@@ -1,0 +1,146 @@
+"""What training reads: captions of photos, sentences without photos, and the photos' pixels."""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from captioner.config import DataConfig
+from captioner.errors import CaptionerError, ImageError
+from captioner.evaluation.references import read_references
+from captioner.images import open_image
+from captioner.training.stopwords import STOP_WORDS
+from captioner.vocabulary import Vocabulary, tokenize
+
+
+@dataclass(frozen=True)
+class Example:
+    """A photo with its tokenized captions; `raw` are the captions as they were written."""
+
+    file_name: str
+    style: str
+    captions: tuple[tuple[str, ...], ...]
+    raw: tuple[str, ...]
+
+    @cached_property
+    def flips(self) -> bool:
+        """Whether the mirrored photo is still told truly: no caption speaks of left or right."""
+        return not any({"left", "right"} & set(caption) for caption in self.captions)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A tokenized sentence that has no photo."""
+
+    style: str
+    words: tuple[str, ...]
+
+
+def read_examples(file: Path, styles: Sequence[str], splits: Sequence[str]) -> list[Example]:
+    """The photos of a captions file in any format; their style is their source (the first else).
+
+    Where the file names splits, as Karpathy's does, only those of `splits`.
+    """
+    photos = read_references(file)
+    if any(photo.split for photo in photos):
+        photos = [photo for photo in photos if photo.split in splits]
+    return [
+        Example(
+            photo.file_name,
+            photo.source if photo.source in styles else styles[0],
+            tuple(tuple(tokenize(caption)) for caption in photo.captions),
+            photo.captions,
+        )
+        for photo in photos
+    ]
+
+
+def read_sentences(files: dict[str, Path]) -> list[Sentence]:
+    """One sentence a line, from plain or xz-compressed text. Raises CaptionerError."""
+    sentences = []
+    for style, file in files.items():
+        try:
+            with lzma.open(file, "rt") if file.suffix == ".xz" else file.open() as lines:
+                sentences += [Sentence(style, tuple(tokenize(line))) for line in lines]
+        except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+            raise CaptionerError(f"{file}: cannot be read as sentences ({error})") from None
+    return sentences
+
+
+def choose_words(
+    config: DataConfig, count: int, examples: Sequence[Example], sentences: Sequence[Sentence]
+) -> tuple[Vocabulary, tuple[str, ...]]:
+    """The vocabulary, and the `count` attribute words that most photos' captions hold."""
+    captions = [caption for example in examples for caption in example.captions]
+    texts = [sentence.words for sentence in sentences]
+    vocabulary = Vocabulary.build([*captions, *texts], config.styles, config.minimum_count)
+    photos = Counter(word for e in examples for word in {w for c in e.captions for w in c})
+    content = [
+        word
+        for word, n in photos.items()
+        if n >= config.attribute_minimum and word in vocabulary.ids and word not in STOP_WORDS
+    ]
+    content.sort(key=lambda word: (-photos[word], word))
+    return vocabulary, tuple(content[:count])
+
+
+def attribute_targets(
+    examples: Sequence[Example], attributes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """(photos, A): the share of a photo's captions that hold each attribute word."""
+    index = {word: i for i, word in enumerate(attributes)}
+    targets = np.zeros((len(examples), len(attributes)), np.float32)
+    for row, example in zip(targets, examples, strict=True):
+        for caption in example.captions:
+            for word in set(caption) & index.keys():
+                row[index[word]] += 1 / len(example.captions)
+    return targets
+
+
+class PhotoFiles:
+    """Finds photos by name in folders and tar files."""
+
+    def __init__(self, places: Iterable[Path]) -> None:
+        """Raises CaptionerError for a place that is neither a folder nor a readable tar file."""
+        self.folders: list[Path] = []
+        self.members: dict[str, tuple[Path, int, int]] = {}
+        for place in places:
+            if place.is_dir():
+                self.folders.append(place)
+                for tar in sorted(place.glob("*.tar")):
+                    self._index(tar)
+            else:
+                self._index(place)
+
+    def _index(self, tar: Path) -> None:
+        try:
+            with tarfile.open(tar, "r:") as archive:
+                for member in archive:
+                    self.members[member.name] = (tar, member.offset_data, member.size)
+        except (OSError, tarfile.TarError) as error:
+            raise CaptionerError(f"{tar}: is no folder and no plain tar file ({error})") from None
+
+    def read(self, name: str, pixels: int) -> npt.NDArray[np.uint8]:
+        """The photo squeezed to a square: (pixels, pixels, 3). Raises ImageError."""
+        image = open_image(self._find(name), name)
+        return np.asarray(image.resize((pixels, pixels), Image.Resampling.BICUBIC))
+
+    def _find(self, name: str) -> Path | bytes:
+        if name in self.members:
+            tar, start, size = self.members[name]
+            with tar.open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        for folder in self.folders:
+            if (folder / name).is_file():
+                return folder / name
+        raise ImageError(name, "is in none of the folders and tar files of data.photos")

@@ -1,0 +1,62 @@
+"""Several processes that train one model: started by torchrun, they add up their gradients.
+
+Every process takes a share of each batch and divides by the whole batch's count, so the sum of
+the gradients is the one that a single process would have computed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from captioner.training.batches import Share
+
+
+def join(device: str) -> Share:
+    """This process's share: all of it unless torchrun started several."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Share()
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return Share(dist.get_rank(), world)
+
+
+def leave(share: Share) -> None:
+    if share.world > 1:
+        dist.destroy_process_group()
+
+
+def wait(share: Share) -> None:
+    """Until all processes have come here."""
+    if share.world > 1:
+        dist.barrier()
+
+
+def add_up(values: Sequence[float], share: Share, device: torch.device) -> list[float]:
+    """Sums of numbers over all processes."""
+    if share.world == 1:
+        return list(values)
+    total = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return [float(value) for value in total]
+
+
+def add_up_gradients(parameters: Sequence[Tensor], share: Share) -> None:
+    """Replace every gradient by its sum over all processes; a missing one counts as zero."""
+    if share.world == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, part in zip(gradients, flat.split(sizes), strict=True):
+        gradient.copy_(part.view_as(gradient))

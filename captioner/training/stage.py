@@ -1,0 +1,186 @@
+"""A stage of training: the model it begins with, its data, and the loss of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from captioner import checkpoint
+from captioner.config import Recipe
+from captioner.errors import CaptionerError
+from captioner.model.model import Model
+from captioner.search import SearchOptions
+from captioner.training import objectives
+from captioner.training.batches import CaptionBatches, Captions, Order, Share, TextBatches
+from captioner.training.data import (
+    Example,
+    PhotoFiles,
+    Sentence,
+    attribute_targets,
+    choose_words,
+    read_examples,
+    read_sentences,
+)
+from captioner.training.objectives import Loss
+from captioner.training.photos import CachedPhotos, PixelPhotos
+from captioner.training.text import SentenceAttributes
+
+
+class Stage:
+    """Everything that a step's loss depends on, the step's number apart."""
+
+    def __init__(self, recipe: Recipe, share: Share) -> None:
+        self.recipe, self.share = recipe, share
+        self.config = recipe.training
+        self._check()
+        data = recipe.data
+        examples = read_examples(data.train, data.styles, ("train", "restval"))
+        sentences = read_sentences(data.text)
+        self.model = first_model(recipe, examples, sentences)
+        self.device = torch.device(self.config.device)
+        self.model.to(self.device).train()
+        self.examples = examples
+        self.examples_val = self._examples_val()
+        self._read_photos()
+        self._read_text(sentences)
+        self.loss: Callable[[int], Loss] = getattr(self, f"_{self.config.objective}")
+
+    def _check(self) -> None:
+        config, name = self.config, self.recipe.encoder.name
+        if config.tune == "top" and name != "efficientnet_lite3":
+            raise CaptionerError(f"training.tune: top is for efficientnet_lite3, not for {name}")
+        if config.objective == "language" and not self.recipe.data.text:
+            raise CaptionerError("data.text: the objective language needs sentences")
+
+    def _examples_val(self) -> list[Example]:
+        data = self.recipe.data
+        if data.val is None or self.config.objective in ("words", "language"):
+            return []
+        return read_examples(data.val, data.styles, ("val",))
+
+    def _read_photos(self) -> None:
+        if self.config.objective == "language":
+            return
+        files = PhotoFiles(self.recipe.data.photos)
+        self.photos = self._photos(files, self.examples)
+        if self.examples_val:
+            self.photos_val = self._photos(files, self.examples_val)
+        vocabulary = self.model.vocabulary
+        self.captions = CaptionBatches(
+            self.examples, vocabulary, self.config.captions_per_photo, self.recipe.data.max_words
+        )
+        self.dealt = np.repeat(
+            np.arange(len(self.examples)),
+            [self.recipe.data.repeat.get(e.style, 1) for e in self.examples],
+        )
+        lengths = np.array(self.captions.lengths)[self.dealt]
+        self.order = Order(lengths.tolist(), self.config.batch_photos, self.config.seed)
+        self.targets = torch.from_numpy(attribute_targets(self.examples, self.model.attributes))
+        if self.config.objective == "self_critical":
+            silent = [vocabulary.ids[","]] if "," in vocabulary.ids else []
+            self.reward = objectives.SelfCritical(self.captions.ids, silent, vocabulary.end)
+
+    def _photos(self, files: PhotoFiles, examples: Sequence[Example]) -> CachedPhotos | PixelPhotos:
+        if self.config.tune == "everything":
+            return PixelPhotos(self.model.encoder, files, examples)
+        return CachedPhotos(self.model.encoder, files, examples, self.recipe.data.cache)
+
+    def _read_text(self, sentences: Sequence[Sentence]) -> None:
+        if not self.config.batch_sentences:
+            return
+        limit = self.recipe.data.max_words
+        told = [Sentence(e.style, c) for e in self.examples for c in e.captions]
+        kept = [s for s in [*sentences, *told] if 0 < len(s.words) <= limit]
+        model, shown = self.model, self.recipe.attributes.shown
+        attributes = SentenceAttributes(kept, model.vocabulary, model.attributes, shown)
+        batch = self.config.batch_sentences
+        self.text = TextBatches(kept, model.vocabulary, attributes, batch, self.config.seed)
+
+    def _chosen(self, step: int) -> tuple[np.ndarray, np.random.Generator]:
+        """This process's photos of a step, and the step's generator."""
+        photos = self.dealt[self.order.at(step)[self.share.rank :: self.share.world]]
+        return photos, np.random.default_rng([self.config.seed, step, self.share.rank])
+
+    def _grid(self, photos: np.ndarray, rng: np.random.Generator) -> Tensor:
+        if self.config.tune == "nothing":
+            with torch.no_grad():
+                return self.photos.grid(photos, rng)
+        return self.photos.grid(photos, rng)
+
+    def _words(self, step: int) -> Loss:
+        photos, rng = self._chosen(step)
+        return objectives.words(self.model, self._grid(photos, rng), self._targets(photos))
+
+    def _targets(self, photos: np.ndarray) -> Tensor:
+        return self.targets[photos].to(self.device)
+
+    def _language(self, step: int) -> Loss:
+        batch = self.text.at(step, self.share)
+        return objectives.language(self.model, batch, self.config.label_smoothing)
+
+    def _cross_entropy(self, step: int) -> Loss:
+        photos, rng = self._chosen(step)
+        drawn = self.captions.draw(photos, rng)
+        captions = Captions(drawn.words.to(self.device), drawn.targets.to(self.device))
+        loss = objectives.cross_entropy(
+            self.model, self._grid(photos, rng), captions, self._targets(photos),
+            self.config.label_smoothing, self.config.attribute_weight,
+        )  # fmt: skip
+        if self.config.batch_sentences:
+            loss.total = loss.total + self._language(step).total
+        return loss
+
+    def _self_critical(self, step: int) -> Loss:
+        photos, rng = self._chosen(step)
+        grid = self._grid(photos, rng)
+        vocabulary = self.model.vocabulary
+        starts = torch.tensor([self.captions.starts[i] for i in photos], device=self.device)
+        options = SearchOptions(
+            end=vocabulary.end, pad=vocabulary.pad, max_words=self.recipe.data.max_words,
+            forbidden=vocabulary.never_written,
+        )  # fmt: skip
+        loss = self.reward(self.model, grid, starts, photos.tolist(), options, self.config.samples)
+        return loss
+
+
+def make_stage(recipe: Recipe, share: Share) -> Stage:
+    return Stage(recipe, share)
+
+
+def first_model(
+    recipe: Recipe, examples: Sequence[Example], sentences: Sequence[Sentence]
+) -> Model:
+    """The model a stage begins with: pretrained encoder, then what the checkpoints of `start` hold.
+
+    The first checkpoint's words are kept; without one they are counted in the training sentences.
+    Raises CaptionerError where a checkpoint has other words or sizes.
+    """
+    training = recipe.training
+    torch.manual_seed(training.seed)
+    if training.start:
+        return _joined(recipe, training.start)
+    vocabulary, attributes = choose_words(recipe.data, recipe.attributes.words, examples, sentences)
+    download = "DEFAULT" if training.weights == "torchvision" else None
+    model = Model(recipe.model, vocabulary, attributes, download)
+    if isinstance(training.weights, Path):
+        model.encoder.load_pretrained(training.weights)
+    frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0)).clamp(1e-4)
+    model.head.start_at(frequency)
+    return model
+
+
+def _joined(recipe: Recipe, files: Sequence[Path]) -> Model:
+    """The first checkpoint, with the parts that the others name in `parts` taken from them."""
+    model = checkpoint.load(files[0])
+    if model.config != recipe.model:
+        raise CaptionerError(f"{files[0]}: has another encoder or decoder than the recipe")
+    for file in files[1:]:
+        other = checkpoint.load(file)
+        if other.vocabulary.words != model.vocabulary.words:
+            raise CaptionerError(f"{file}: has other words than {files[0]}")
+        model.decoder.load_state_dict(other.decoder.state_dict())
+    return model
