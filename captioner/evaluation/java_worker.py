@@ -33,7 +33,7 @@ def start_machine() -> None:
     jpype.startJVM(
         str(library),
         "-Xmx2G",
-        "-XX:+UseSerialGC",
+        "-XX:+UseParallelGC",
         "-Xshare:auto",
         "-Djava.awt.headless=true",
         "--enable-native-access=ALL-UNNAMED",

@@ -36,7 +36,7 @@ def spice_missing() -> str:
     return (
         "SPICE left out: it needs stanford-corenlp-3.6.0.jar and stanford-corenlp-3.6.0-models.jar "
         "of https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip in the folder "
-        f"{library}"
+        "spice/lib of the installed pycocoevalcap"
     )
 
 
