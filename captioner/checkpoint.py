@@ -19,20 +19,39 @@ from captioner.model.model import Model
 from captioner.vocabulary import SPECIAL, Vocabulary
 
 FORMAT = 1
+SCALE = ".scale"
 
 
-def save(
-    model: Model, file: Path, half: bool = True, extra: Mapping[str, str] | None = None
-) -> None:
-    """Write the model to `file`, replacing it in one step; `half` stores matrices as fp16.
+def save(model: Model, file: Path) -> None:
+    """Write the model to `file`, small, replacing it in one step.
 
-    `extra` is added to the file's metadata. Raises CaptionerError where it cannot be written.
+    Raises CaptionerError where it cannot be written.
     """
-    weights = {
-        name: w.detach().to("cpu", torch.float16 if half and w.dim() > 1 else torch.float32)
-        for name, w in model.state_dict().items()
+    write(file, pack(model.state_dict()), metadata(model))
+
+
+def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are stored: convolution kernels as int8 with one scale an output channel
+    (`NAME.scale`), other matrices as fp16, vectors as they are."""
+    packed: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        weight = weight.detach().cpu()
+        if weight.dim() == 4:
+            scale = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
+            packed[name] = (weight / scale).round().to(torch.int8)
+            packed[name + SCALE] = scale
+        else:
+            packed[name] = weight.half() if weight.dim() > 1 else weight
+    return packed
+
+
+def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `pack` made, as fp32."""
+    return {
+        name: weight.float() * packed[name + SCALE] if name + SCALE in packed else weight.float()
+        for name, weight in packed.items()
+        if not name.endswith(SCALE)
     }
-    write(file, weights, {**metadata(model), **(extra or {})})
 
 
 def metadata(model: Model) -> dict[str, str]:
@@ -57,6 +76,7 @@ def write(file: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> N
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: t.contiguous() for name, t in tensors.items()}, partial, notes)
+        partial.chmod(0o666 & ~_umask())
         os.replace(partial, file)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
@@ -71,7 +91,7 @@ def load(file: Path) -> Model:
     """
     weights, notes = read(file)
     model = build(file, notes)
-    own = {name: w.float() for name, w in weights.items() if not name.startswith("training.")}
+    own = unpack({name: w for name, w in weights.items() if not name.startswith("training.")})
     try:
         model.load_state_dict(own)
     except RuntimeError as error:
@@ -115,3 +135,9 @@ def build(file: Path, notes: Mapping[str, str]) -> Model:
         raise CaptionerError(f"{file}: has a wrong configuration: {describe(error)}") from None
     except (KeyError, ValueError) as error:
         raise CaptionerError(f"{file}: its metadata is incomplete ({error})") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

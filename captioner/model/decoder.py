@@ -85,11 +85,7 @@ class Decoder(nn.Module):
         grid (B, L, C), or None for sentences without a photo; attributes (B, M) ids of attribute
         words, certainty (B, M) their probabilities, 0 for padding.
         """
-        photos = len(attributes)
-        if grid is None:
-            regions = self.no_photo.expand(photos, 1, -1)
-        else:
-            regions = F.relu(self.region(grid))
+        regions = self._regions(grid, len(attributes))
         level = certainty.unsqueeze(-1).to(regions.dtype)
         words = self.embedding(attributes) * (level > 0) + self.certainty(level)
         memory = Memory(
@@ -100,6 +96,11 @@ class Decoder(nn.Module):
         )
         hidden = torch.tanh(self.initial(regions.mean(1)))
         return State(memory, hidden, torch.zeros_like(hidden))
+
+    def _regions(self, grid: Tensor | None, photos: int) -> Tensor:
+        if grid is None:
+            return self.no_photo.expand(photos, 1, -1)
+        return F.relu(self.region(grid))
 
     def step(self, words: Tensor, state: State) -> tuple[Tensor, State, Tensor]:
         """Read N words, predict the next N.
