@@ -14,7 +14,7 @@ class Options:
 
     `length_penalty` α ranks beams by log-probability / words**α. `temperature` 0 searches with
     `beam` beams; above 0 it samples instead, from the `top_p` most probable mass, with `seed`.
-    `style` is the kind of sentence, one of the checkpoint's `styles`. The sentence starts with
+    `style` is the kind of sentence, one of the checkpoint's `styles` ("": its first). The sentence starts with
     the words of `prefix` and never contains a word of `avoid`.
     """
 
@@ -23,7 +23,7 @@ class Options:
     max_words: int = 20
     min_words: int = 0
     alternatives: int = 0
-    style: str = "coco"
+    style: str = ""
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0

@@ -137,7 +137,11 @@ class Captioner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             grid = self.model.encoder(photos)
         state = self.model.start_from_grid(grid.float())
-        start = torch.full((len(photos),), self.vocabulary.start(options.style), device=self.device)
+        start = torch.full(
+            (len(photos),),
+            self.vocabulary.start(options.style or self.styles[0]),
+            device=self.device,
+        )
         if options.temperature > 0:
             generator = torch.Generator().manual_seed(options.seed)
             wanted = 1 + options.alternatives
@@ -170,7 +174,7 @@ class Captioner:
     def _search_options(self, options: Options) -> SearchOptions:
         """The options in ids. Raises CaptionerError for those that this model cannot follow."""
         vocabulary = self.vocabulary
-        if options.style not in self.styles:
+        if options.style and options.style not in self.styles:
             raise CaptionerError(
                 f"style must be one of {', '.join(self.styles)}, not {options.style!r}"
             )
