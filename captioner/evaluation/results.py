@@ -184,4 +184,4 @@ def _english(text: str, known: set[str]) -> bool:
     if _foreign_letters(text) or not words:
         return False
     # Too few references know too few words to judge by.
-    return len(known) < 200 or sum(word in known for word in words) * 4 >= len(words)
+    return len(known) < 100 or sum(word in known for word in words) * 4 >= len(words)

@@ -1,0 +1,81 @@
+"""Figures of the sentences themselves and of the scores that come with them."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+import pytest
+
+from captioner.evaluation.calibration import calibration_figures, pearson, ranks, reliability
+from captioner.evaluation.style import bad_ending, self_bleu, style_figures
+
+
+def test_style() -> None:
+    captions = {
+        1: "a man on a horse",
+        2: "a man on a horse",
+        3: "a dog and a",
+        4: "a dog with with spots",
+    }
+    figures = style_figures(captions, frozenset(["a man on a horse"]))
+    assert figures["distinct"] == 0.75
+    assert figures["novel"] == 0.5
+    assert figures["vocabulary"] == 8
+    assert figures["lengths"] == {"4": 1, "5": 3}
+    assert figures["mean_length"] == 4.75
+    assert (figures["bad_endings"], figures["bad_endings_in"]) == (0.25, [3])
+    assert figures["repeated_words"] == 0.25
+    assert figures["distinct_bigrams"] == 4 + 3 + 3  # "a dog" is in two of them
+    assert style_figures(captions)["novel"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [("a man on a", True), ("a cup of", True), ("", True), ("a man on a bus", False)],
+)
+def test_bad_endings(text: str, bad: bool) -> None:
+    assert bad_ending(text) is bad
+
+
+def test_self_bleu() -> None:
+    same = "a man rides a horse"
+    assert self_bleu([[same, same, same]]) == pytest.approx(1, abs=1e-6)
+    assert self_bleu([[same, "two dogs run over there"]]) == pytest.approx(0, abs=1e-6)
+    mixed = self_bleu([[same, "a man rides a bike"], [same, same]])
+    # BLEU-4 of one on the other: 4 of 5 words, 3 of 4 pairs, 2 of 3 triples, 1 of 2 quadruples
+    assert mixed == pytest.approx(((4 / 5 * 3 / 4 * 2 / 3 / 2) ** 0.25 + 1) / 2, abs=1e-6)
+    assert self_bleu([[same], []]) is None
+
+
+def test_correlations_beside_the_standard_library() -> None:
+    random = np.random.default_rng(0)
+    one = random.integers(0, 8, 60).astype(float)  # many ties
+    other = one + random.normal(size=60) * 4
+    assert pearson(one, other) == pytest.approx(statistics.correlation(one, other))
+    # The rank of a value: those below it, and half of its equals beside itself.
+    expected = [(one < x).sum() + ((one == x).sum() - 1) / 2 for x in one]
+    assert ranks(one).tolist() == expected
+    assert pearson(np.ones(3), np.arange(3.0)) is None
+
+
+def test_calibration() -> None:
+    scores = [n / 100 for n in range(100)]
+    figures = calibration_figures(scores, [3 * score**2 for score in scores])
+    assert figures["spearman"] == pytest.approx(1)
+    assert figures["pearson"] < 0.99
+    assert [one["captions"] for one in figures["cider_by_score"]] == [10] * 10
+    assert figures["cider_by_score"][-1]["score"] == pytest.approx(0.945)
+    assert calibration_figures([0.5], [1.0])["pearson"] is None
+
+
+def test_reliability_of_words_that_are_right_as_often_as_said() -> None:
+    random = np.random.default_rng(3)
+    sure = random.random(20_000)
+    honest = reliability(sure.tolist(), (random.random(20_000) < sure).tolist())
+    assert honest["words"] == 20_000 and len(honest["bins"]) == 10
+    assert honest["error"] < 0.02
+    for one in honest["bins"]:
+        assert one["right"] == pytest.approx(one["probability"], abs=0.05)
+    boastful = reliability([0.95] * 10 + [1.0], [True] * 5 + [False] * 6)
+    assert boastful["error"] == pytest.approx(10.5 / 11 - 5 / 11)
