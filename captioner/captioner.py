@@ -48,7 +48,8 @@ class Captioner:
         except (RuntimeError, AssertionError) as error:
             raise CaptionerError(f"device {device!r} cannot be used: {error}") from None
         self.name = name
-        self._bf16 = self.device.type == "cuda" or _fast_bf16()
+        if self.device.type == "cuda" or _fast_bf16():
+            self.model.encoder.backbone.bfloat16()
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -134,9 +135,7 @@ class Captioner:
         self, squares: Sequence[np.ndarray], options: Options, search: SearchOptions
     ) -> list[Caption]:
         photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            grid = self.model.encoder(photos)
-        state = self.model.start_from_grid(grid.float())
+        state = self.model.start_from_grid(self.model.encoder(photos).float())
         start = torch.full(
             (len(photos),),
             self.vocabulary.start(options.style or self.styles[0]),

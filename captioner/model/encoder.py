@@ -50,7 +50,7 @@ class Encoder(nn.Module):
     def lower(self, photos: Tensor) -> Tensor:
         """(B, 3, H, W) of 0…255 → the map that `upper` reads (B, C', h, w)."""
         scaled = (photos.float() - self.mean) / self.std
-        scaled = scaled.contiguous(memory_format=torch.channels_last)
+        scaled = scaled.to(self.dtype, memory_format=torch.channels_last)
         if isinstance(self.backbone, Lite3):
             return self.backbone.lower(scaled)
         return cast(Tensor, self.backbone(scaled))
@@ -60,6 +60,11 @@ class Encoder(nn.Module):
         if isinstance(self.backbone, Lite3):
             lower = self.backbone.upper(lower)
         return lower.flatten(2).transpose(1, 2)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that the backbone computes in."""
+        return next(self.backbone.parameters()).dtype
 
     def is_lower(self, name: str) -> bool:
         """Whether a weight of the backbone belongs to `lower`."""

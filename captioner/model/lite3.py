@@ -5,6 +5,8 @@ squeeze-and-excite and use ReLU6:
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
 """
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,14 +30,40 @@ class SameConv2d(nn.Conv2d):
     """Convolution padded as TensorFlow's "SAME": the odd row or column goes bottom/right."""
 
     def forward(self, x: Tensor) -> Tensor:
+        x, inside = self._padded(x)
+        return F.conv2d(x, self.weight, self.bias, self.stride, inside, 1, self.groups)
+
+    def _padded(self, x: Tensor) -> tuple[Tensor, int]:
+        """The map, and the symmetric padding that is left for the convolution to add."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
-        if kernel > 1:
-            pads = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
-            if stride == 1:  # then the total is even: let the convolution pad
-                return F.conv2d(x, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
-            top, left = pads[0] // 2, pads[1] // 2
-            x = F.pad(x, (left, pads[1] - left, top, pads[0] - top))
-        return super().forward(x)
+        if stride == 1 and kernel % 2:
+            return x, kernel // 2
+        high, wide = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:])
+        return F.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2)), 0
+
+
+class ConvRelu6(SameConv2d):
+    """The same, then ReLU6; in one operation where oneDNN has it, twice as fast on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self._fuses(x):
+            return F.relu6(super().forward(x))
+        x, inside = self._padded(x)
+        fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, [inside] * 2, list(self.stride), [1, 1], self.groups,
+            "hardtanh", [0.0, 6.0], "",
+        )  # fmt: skip
+        return fused
+
+    def _fuses(self, x: Tensor) -> bool:
+        plain = torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
+        return plain and x.device.type == "cpu" and _has_onednn()
+
+
+@cache
+def _has_onednn() -> bool:
+    built = torch.backends.mkldnn.is_available()
+    return built and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 class InvertedResidual(nn.Module):
@@ -44,16 +72,16 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = inputs * expansion
-        self.expand = SameConv2d(inputs, hidden, 1) if expansion > 1 else None
-        self.dw = SameConv2d(hidden, hidden, kernel, stride, groups=hidden)
+        self.expand = ConvRelu6(inputs, hidden, 1) if expansion > 1 else None
+        self.dw = ConvRelu6(hidden, hidden, kernel, stride, groups=hidden)
         self.project = SameConv2d(hidden, outputs, 1)
         self.residual = stride == 1 and inputs == outputs
         self.drop_probability = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, outputs, ⌈H/stride⌉, ⌈W/stride⌉)."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.dw(y)))
+        y = x if self.expand is None else self.expand(x)
+        y = self.project(self.dw(y))
         return x + self._drop(y) if self.residual else y
 
     def _drop(self, y: Tensor) -> Tensor:
@@ -69,7 +97,7 @@ class Lite3(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = SameConv2d(3, STEM_CHANNELS, 3, 2)
+        self.stem = ConvRelu6(3, STEM_CHANNELS, 3, 2)
         blocks: list[InvertedResidual] = []
         inputs = STEM_CHANNELS
         for repeats, kernel, stride, expansion, outputs in STAGES:
@@ -78,14 +106,14 @@ class Lite3(nn.Module):
                 blocks.append(InvertedResidual(inputs, outputs, kernel, step, expansion))
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
-        self.head = SameConv2d(inputs, HEAD_CHANNELS, 1)
+        self.head = ConvRelu6(inputs, HEAD_CHANNELS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.upper(self.lower(x))
 
     def lower(self, x: Tensor) -> Tensor:
         """The stem and five stages: (B, 3, H, W) → (B, 136, ⌈H/16⌉, ⌈W/16⌉)."""
-        x = F.relu6(self.stem(x))
+        x = self.stem(x)
         for block in self.blocks[:FIFTH_STAGE_END]:
             x = block(x)
         return x
@@ -94,7 +122,7 @@ class Lite3(nn.Module):
         """The other two stages and the head: `upper(lower(x))` is the whole net."""
         for block in self.blocks[FIFTH_STAGE_END:]:
             x = block(x)
-        return F.relu6(self.head(x))
+        return self.head(x)
 
     def tune_upper(self, stochastic_depth: float) -> None:
         """Let `upper` learn, its depthwise kernels apart.
