@@ -106,9 +106,16 @@ def match(
     """The captions under the references' own ids, in their order, and notes on what is odd.
 
     A result may name its photo by id, by file name, or by file name without folder and suffix.
-    Unknown and missing ids raise CaptionerError; with `allow_missing` they are left out and noted.
+    Unknown and missing photos raise CaptionerError, unless `allow_missing`: then they are left out
+    and noted. Two captions of one photo always do.
     """
     aliases = _aliases(photos)
+    known = Counter(aliases[str(key)] for key in results if str(key) in aliases)
+    doubles = [key for key, times in known.items() if times > 1]
+    if doubles:
+        raise CaptionerError(
+            f"{name}: {len(doubles)} photos have more than one caption: {first_few(doubles)}"
+        )
     named = {aliases[str(key)]: value for key, value in results.items() if str(key) in aliases}
     unknown = [key for key in results if str(key) not in aliases]
     missing = [photo.id for photo in photos if photo.id not in named]

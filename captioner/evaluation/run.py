@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -71,7 +72,7 @@ def _beside(request: Request, photos: list[Photo]) -> tuple[Beside, list[str]]:
         beside = replace(beside, against=others, against_name=name)
     if request.df is not None:
         frequencies = read_references(request.df, request.df_split)
-        name = " ".join(filter(None, [request.df.name, request.df_split]))
+        name = " ".join([request.df.name, *_names(request.df_split)])
         beside = replace(beside, frequencies=frequencies, frequencies_name=name)
     if request.instances is not None:
         beside = replace(beside, instances=read_instances(request.instances))
@@ -110,7 +111,7 @@ def _model_captions(request: Request, photos: list[Photo]) -> _Captions:
         request.batch_size,
         request.allow_missing,
     )
-    style = request.style or options.style
+    style = request.style or captioner.styles[0]
     system = {"model": captioner.name, "beam": options.beam, "style": style}
     return _Captions(candidates, system, found, [*notes, *broken])
 
@@ -120,7 +121,7 @@ def _with_heading(
 ) -> Evaluation:
     references = {
         "file": request.annotations.name,
-        "split": request.split,
+        "split": " ".join(_names(request.split)),
         "source": request.source,
     }
     figures = evaluation.figures
@@ -150,6 +151,11 @@ def _page(request: Request, evaluation: Evaluation, captions: _Captions) -> str:
 def _write_results(request: Request, captions: _Captions) -> None:
     if request.write_results is not None:
         write_results(request.write_results, captions.candidates)
+
+
+def _names(split: str | None) -> list[str]:
+    """A split as a report names it: it may have been the path of a list of photos."""
+    return [Path(split).name] if split else []
 
 
 def _console() -> Console:
