@@ -1,7 +1,7 @@
 // Fills the report from its data. Everything that people or models wrote goes in as text.
 const {figures, photos, metrics, about, shown} = JSON.parse(document.getElementById("data").textContent);
 const place = (id) => document.getElementById(id);
-const three = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
+const three = (value) => (value === null || value === undefined ? "–" : value.toFixed(3).replace(/^-(0\.0+)$/, "$1"));
 const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
 const range = (bounds) => (bounds ? `${three(bounds[0])} to ${three(bounds[1])}` : "");
 const percents = (bounds) => (bounds ? `${percent(bounds[0])} to ${percent(bounds[1])}` : "");
