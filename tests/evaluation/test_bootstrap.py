@@ -58,3 +58,18 @@ def test_the_interval_of_a_ratio_counts_photos_as_wholes() -> None:
     expected = np.percentile((drawn @ parts) / (drawn @ wholes), [2.5, 97.5])
     assert ratio_interval(parts, wholes) == pytest.approx(tuple(expected))
     assert ratio_interval(np.zeros(3), np.zeros(3)) is None
+
+
+def test_p_values_are_as_rare_as_they_say() -> None:
+    """Two systems that are equally good, of skewed scores as CIDEr's: p < x in x of the cases."""
+    random = np.random.default_rng(4)
+    one, other = random.gamma(0.5, size=(2, 300))
+    weights = np.concatenate(list(draw(300, 300))) / 300
+    found = []
+    for _ in range(500):
+        swapped = random.random(300) < 0.5
+        first, second = np.where(swapped, one, other), np.where(swapped, other, one)
+        sampled = weights @ first, weights @ second
+        found.append(compare(first.mean(), second.mean(), *sampled).p)
+    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.03)
+    assert np.mean(np.array(found) < 0.5) == pytest.approx(0.5, abs=0.07)
