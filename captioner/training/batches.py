@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,26 @@ Indices = npt.NDArray[np.int64]
 BUCKET = 20  # batches that are sorted by length together, so that little is padding
 
 
+Items = TypeVar("Items", bound="npt.NDArray[Any] | list[Any]")
+
+
 @dataclass(frozen=True)
 class Share:
-    """The part of every batch that one process takes: each `world`-th item from `rank`."""
+    """The part of every batch that one process takes: each `world`-th item from `rank`.
+
+    What is random about a batch is drawn for all of it before the share is taken, so that several
+    processes train on the very batch that one alone would see.
+    """
 
     rank: int = 0
     world: int = 1
+
+    def of(self, items: Items) -> Items:
+        """This process's part of a batch's items."""
+        return cast(Items, items[self.rank :: self.world])
+
+
+ALL = Share()
 
 
 @dataclass(frozen=True)
@@ -95,15 +110,14 @@ class CaptionBatches:
         ]
         self.lengths = [max(map(len, captions)) for captions in self.ids]
 
-    def draw(self, photos: Indices, rng: np.random.Generator) -> Captions:
-        """Captions of `photos`, rows photo-major; all of a photo's before any comes twice."""
-        starts, sentences = [], []
-        for photo in photos.tolist():
-            own = self.ids[photo]
-            turn = np.resize(rng.permutation(len(own)), self.count)
-            sentences += [own[i] for i in turn.tolist()]
-            starts += [self.starts[photo]] * self.count
-        return pad(starts, sentences, self.vocabulary)
+    def draw(self, photos: Indices, rng: np.random.Generator, share: Share = ALL) -> Captions:
+        """Captions of this share of `photos`, rows photo-major; all of a photo's before any comes
+        twice."""
+        turns = [np.resize(rng.permutation(len(self.ids[i])), self.count) for i in photos.tolist()]
+        drawn = list(zip(photos.tolist(), turns, strict=True))
+        rows = [(photo, i) for photo, turn in share.of(drawn) for i in turn.tolist()]
+        starts = [self.starts[photo] for photo, _ in rows]
+        return pad(starts, [self.ids[photo][i] for photo, i in rows], self.vocabulary)
 
 
 @dataclass(frozen=True)
@@ -129,11 +143,11 @@ class TextBatches:
         self.ids = [vocabulary.encode(sentence.words) for sentence in sentences]
         self.order = Order([len(ids) for ids in self.ids], batch, seed)
 
-    def at(self, step: int, share: Share = Share()) -> TextBatch:
+    def at(self, step: int, share: Share = ALL) -> TextBatch:
         rng = np.random.default_rng([self.seed, step, 1])
         chosen = self.order.at(step).tolist()
-        drawn = [self.attributes.draw(i, rng) for i in chosen][share.rank :: share.world]
-        chosen = chosen[share.rank :: share.world]
+        drawn = share.of([self.attributes.draw(i, rng) for i in chosen])
+        chosen = share.of(chosen)
         captions = pad(
             [self.starts[i] for i in chosen], [self.ids[i] for i in chosen], self.vocabulary
         )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from captioner.errors import CaptionerError
 from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
 
@@ -56,9 +57,21 @@ def _fingerprint(encoder: Encoder, names: Sequence[str]) -> str:
 
 @torch.inference_mode()
 def _compute(encoder: Encoder, files: PhotoFiles, names: Sequence[str], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
+    learning = encoder.training
     encoder.eval()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_maps(encoder, files, names, partial)
+        os.replace(partial, path)
+    except OSError as error:
+        raise CaptionerError(f"data.cache: {path} cannot be written ({error.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+        encoder.train(learning)
+
+
+def _write_maps(encoder: Encoder, files: PhotoFiles, names: Sequence[str], file: Path) -> None:
     device = encoder.mean.device
     maps = None
     bar = tqdm(total=len(names), desc="maps of the photos", unit="photo", dynamic_ncols=True)
@@ -71,10 +84,9 @@ def _compute(encoder: Encoder, files: PhotoFiles, names: Sequence[str], path: Pa
         out = torch.stack(both, 1).permute(0, 1, 3, 4, 2).cpu().half().numpy()
         if maps is None:
             shape = (len(names), *out.shape[1:])
-            maps = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+            maps = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
         maps[start : start + len(some)] = out
         bar.update(len(some))
     bar.close()
     if maps is not None:
         maps.flush()
-    os.replace(partial, path)

@@ -33,8 +33,12 @@ class Example:
 
     @cached_property
     def flips(self) -> bool:
-        """Whether the mirrored photo is still told truly: no caption speaks of left or right."""
-        return not any({"left", "right"} & set(caption) for caption in self.captions)
+        """Whether the mirrored photo is still told truly: no caption speaks of left or right.
+
+        Nor of anything left-handed or rightmost; "leftover" is not worth a list of exceptions.
+        """
+        words = (word for caption in self.captions for word in caption)
+        return not any(word.startswith(("left", "right")) for word in words)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def read_examples(file: Path, styles: Sequence[str], splits: Sequence[str]) -> l
     photos = read_references(file)
     if any(photo.split for photo in photos):
         photos = [photo for photo in photos if photo.split in splits]
+        if not photos:
+            raise CaptionerError(f"{file}: no photo is of the split {' or '.join(splits)}")
     return [
         Example(
             photo.file_name,
@@ -125,7 +131,8 @@ class PhotoFiles:
         try:
             with tarfile.open(tar, "r:") as archive:
                 for member in archive:
-                    self.members[member.name] = (tar, member.offset_data, member.size)
+                    name = member.name.removeprefix("./")
+                    self.members[name] = (tar, member.offset_data, member.size)
         except (OSError, tarfile.TarError) as error:
             raise CaptionerError(f"{tar}: is no folder and no plain tar file ({error})") from None
 

@@ -23,20 +23,19 @@ FIELDS = (
 
 
 class Log:
-    """Writes `log.csv` and TensorBoard events under `folder`; rows after `step` are dropped, so
-    that a resumed run continues the file."""
+    """Writes `log.csv` and TensorBoard events under `folder`.
+
+    Rows after `step` are dropped, so that a resumed run continues the file.
+    """
 
     def __init__(self, folder: Path, step: int, steps: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.file = folder / "log.csv"
-        rows = self._rows_until(step)
-        self._out = self.file.open("w", newline="")
+        self._begin(self._rows_until(step))
+        self._out = self.file.open("a", newline="")
         self._csv = csv.DictWriter(self._out, FIELDS)
-        self._csv.writeheader()
-        self._csv.writerows(rows)
-        self._out.flush()
-        self._board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+        self._board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
         self.bar = tqdm(total=steps, initial=step, unit="step", dynamic_ncols=True, mininterval=1)
 
     def _rows_until(self, step: int) -> list[dict[str, str]]:
@@ -44,6 +43,15 @@ class Log:
             return []
         with self.file.open(newline="") as lines:
             return [row for row in csv.DictReader(lines) if int(row["step"]) <= step]
+
+    def _begin(self, rows: list[dict[str, str]]) -> None:
+        """Replace the file in one step: a run killed here loses no row."""
+        partial = self.file.with_suffix(".partial")
+        with partial.open("w", newline="") as out:
+            table = csv.DictWriter(out, FIELDS)
+            table.writeheader()
+            table.writerows(rows)
+        partial.replace(self.file)
 
     def write(self, step: int, **figures: float | str) -> None:
         self._csv.writerow({"step": step, **figures})

@@ -20,7 +20,7 @@ from captioner.model.model import Model
 from captioner.training import processes
 from captioner.training.batches import Share
 from captioner.training.log import Log
-from captioner.training.stage import Stage, make_stage
+from captioner.training.stage import Stage
 from captioner.training.validate import validate
 
 RESUME = "training.safetensors"
@@ -36,8 +36,7 @@ def train(recipe: Recipe, resume: bool = False) -> Path:
     config = recipe.training
     share = processes.join(config.device)
     try:
-        stage = make_stage(recipe, share)
-        return Trainer(stage, config, share).run(resume)
+        return Trainer(Stage(recipe, share), config, share).run(resume)
     finally:
         processes.leave(share)
 
@@ -61,12 +60,11 @@ class Trainer:
 
     def run(self, resume: bool) -> Path:
         output = self.config.output
-        if resume:
+        self._make(output)
+        if resume and (output / RESUME).exists():
             self._load(output / RESUME)
         first = self.share.rank == 0
-        log = (
-            Log(output, self.step, self.config.max_steps) if self._made(output) and first else None
-        )
+        log = Log(output, self.step, self.config.max_steps) if first else None
         began, saved = time.monotonic() - self.seconds, time.monotonic()
         while self.step < self.config.max_steps:
             loss, figures, rate = self._train_step()
@@ -85,14 +83,13 @@ class Trainer:
             with self._averaged():
                 checkpoint.save(self.model, output / LAST)
             log.close()
-        return output / (BEST if self.best > -math.inf else LAST)
+        return output / (BEST if self.stage.examples_val else LAST)
 
-    def _made(self, output: Path) -> bool:
+    def _make(self, output: Path) -> None:
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CaptionerError(f"training.output: {output} cannot be made ({error})") from None
-        return True
 
     def _train_step(self) -> tuple[float, dict[str, float], float]:
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) * 64 + self.share.rank)
@@ -102,11 +99,19 @@ class Trainer:
         device = self.model.encoder.mean.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
             loss = self.stage.loss(self.step)
-        names = list(loss.figures)
-        values = [loss.count, float(loss.total.detach()), *loss.figures.values()]
-        count, total, *sums = processes.add_up(values, self.share, device)
+        own = [(float(term.detach()), count) for term, count in loss.terms]
+        pairs = [*own, *loss.figures.values()]
+        sums = processes.add_up([part for pair in pairs for part in pair], self.share, device)
+        means = [total / count for total, count in zip(sums[::2], sums[1::2], strict=True)]
+        if not math.isfinite(sum(means)):
+            raise CaptionerError(
+                f"step {self.step + 1}: the loss is {sum(means)}, the training cannot go on;"
+                " lower training.learning_rate or training.encoder_learning_rate"
+            )
         self.optimizer.zero_grad(set_to_none=True)
-        (loss.total / count).backward()
+        torch.stack(
+            [term / count for (term, _), count in zip(loss.terms, sums[1::2], strict=False)]
+        ).sum().backward()
         parameters = list(self.learning.values())
         processes.add_up_gradients(parameters, self.share)
         nn.utils.clip_grad_norm_(parameters, self.config.clip)
@@ -115,8 +120,9 @@ class Trainer:
         with torch.no_grad():
             for name, parameter in self.learning.items():
                 self.average[name].lerp_(parameter, 1 - keep)
-        figures = {name: value / count for name, value in zip(names, sums, strict=True)}
-        return total / count, figures, self.rates[1] * scale
+        terms = len(loss.terms)
+        figures = dict(zip(loss.figures, means[terms:], strict=True))
+        return sum(means[:terms]), figures, self.rates[1] * scale
 
     def _validate(self, log: Log | None) -> None:
         """Let the first process validate the averaged weights, and keep the best."""
@@ -163,20 +169,24 @@ class Trainer:
         checkpoint.write(file, tensors, {**checkpoint.metadata(self.model), **notes})
 
     def _load(self, file: Path) -> None:
+        """Go on from what `_save` wrote: not all that learns has met a gradient by then."""
         tensors, notes = checkpoint.read(file)
         if "step" not in notes:
             raise CaptionerError(f"{file}: is no training state to resume from")
         own = {name: t for name, t in tensors.items() if not name.startswith("training.")}
-        try:
-            self.model.load_state_dict(own)
-            for name, parameter in self.learning.items():
-                self.average[name].copy_(tensors[f"training.average.{name}"])
+        same = all(notes.get(key) == note for key, note in checkpoint.metadata(self.model).items())
+        averages = {name for name in tensors if name.startswith("training.average.")}
+        if not same or averages != {f"training.average.{name}" for name in self.learning}:
+            raise CaptionerError(f"{file}: was written by a run with another recipe")
+        self.model.load_state_dict(own)
+        for name, parameter in self.learning.items():
+            self.average[name].copy_(tensors[f"training.average.{name}"])
+            if f"training.adam.step.{name}" in tensors:
                 self.optimizer.state[parameter] = {
-                    key: tensors[f"training.adam.{key}.{name}"]
-                    for key in ("step", "exp_avg", "exp_avg_sq")
+                    "step": tensors[f"training.adam.step.{name}"],
+                    "exp_avg": tensors[f"training.adam.exp_avg.{name}"].to(parameter.device),
+                    "exp_avg_sq": tensors[f"training.adam.exp_avg_sq.{name}"].to(parameter.device),
                 }
-        except (KeyError, RuntimeError):
-            raise CaptionerError(f"{file}: was written by a run with another recipe") from None
         self.step, self.best = int(notes["step"]), float(notes["best"])
         self.seconds = float(notes["seconds"])
 

@@ -1,5 +1,5 @@
-"""What each stage minimises. Every objective returns a sum and a count: the loss is their ratio,
-also over several processes."""
+"""What each stage minimises. Every objective returns sums and counts: the loss is made of their
+ratios, also over several processes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from captioner.training.cider import CiderReward, Vector
 
 @dataclass
 class Loss:
-    """`total` / `count` is minimised; `figures` are sums for the log, divided by `count` too."""
+    """Sums over items, each with the number of its items.
 
-    total: Tensor
-    count: int
-    figures: dict[str, float]
+    The sum of the ratios of `terms` is minimised; those of `figures` go into the log.
+    """
+
+    terms: list[tuple[Tensor, int]]
+    figures: dict[str, tuple[float, int]]
 
 
 def repeat(state: State, times: int) -> State:
@@ -57,11 +59,9 @@ def cross_entropy(
     state = repeat(state, len(captions.words) // len(grid))
     loss, nll, count = teach(model, captions, state, smoothing)
     attribute = attribute_loss(logits, targets)
-    total = loss + weight * attribute / len(grid) * count
     return Loss(
-        total,
-        count,
-        {"nll": float(nll.detach()), "attributes": float(attribute.detach()) / len(grid) * count},
+        [(loss, count), (weight * attribute, len(grid))],
+        {"nll": (float(nll.detach()), count), "attributes": (float(attribute.detach()), len(grid))},
     )
 
 
@@ -73,14 +73,14 @@ def attribute_loss(logits: Tensor, targets: Tensor) -> Tensor:
 def words(model: Model, grid: Tensor, targets: Tensor) -> Loss:
     """Which words would a caption hold? grid (B, L, C), targets (B, A)."""
     loss = attribute_loss(model.head(grid), targets)
-    return Loss(loss, len(grid), {"attributes": float(loss.detach())})
+    return Loss([(loss, len(grid))], {"attributes": (float(loss.detach()), len(grid))})
 
 
 def language(model: Model, batch: TextBatch, smoothing: float) -> Loss:
     """Sentences without photos, from their attribute words."""
     state = model.decoder.start(None, batch.attributes, batch.certainty)
     loss, nll, count = teach(model, batch.captions, state, smoothing)
-    return Loss(loss, count, {"nll": float(nll.detach())})
+    return Loss([(loss, count)], {"nll": (float(nll.detach()), count)})
 
 
 class SelfCritical:
@@ -148,5 +148,7 @@ class SelfCritical:
         known = written != pad
         log_probs = model.decoder.score(features[known]).gather(1, written[known][:, None])[:, 0]
         gain = advantage[:, None].expand_as(written)[known]
-        count = int(known.sum())
-        return Loss(-(gain * log_probs).sum(), count, {"reward": float(rewards.mean()) * count})
+        return Loss(
+            [(-(gain * log_probs).sum(), int(known.sum()))],
+            {"reward": (float(rewards.sum()), rewards.numel())},
+        )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from captioner.model.encoder import Encoder
 from captioner.torchvision_import import torchvision
-from captioner.training.batches import Indices
+from captioner.training.batches import ALL, Indices, Share
 from captioner.training.cache import MapCache
 from captioner.training.data import Example, PhotoFiles
 
@@ -30,8 +30,8 @@ class CachedPhotos:
         self.cache = MapCache(encoder, files, [e.file_name for e in examples], folder)
         self.flips = np.array([example.flips for example in examples])
 
-    def grid(self, photos: Indices, rng: np.random.Generator | None) -> Tensor:
-        """Grid (B, L, C) of `photos`; without a generator the plain ones."""
+    def grid(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
+        """Grid (B, L, C) of this share of `photos`; without a generator the plain ones."""
         mirrored, crop = np.zeros(len(photos), bool), (0, 0, 0)
         if rng is not None:
             mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
@@ -40,7 +40,9 @@ class CachedPhotos:
             if rng.random() < CROPPED and side < whole:
                 top, left = rng.integers(0, whole - side + 1, 2).tolist()
                 crop = (top, left, side)
-        maps = self.cache.read(photos, mirrored, crop).to(self.encoder.mean.device)
+        maps = self.cache.read(share.of(photos), share.of(mirrored), crop).to(
+            self.encoder.mean.device
+        )
         return self.encoder.upper(maps.float().contiguous(memory_format=torch.channels_last))
 
 
@@ -52,6 +54,7 @@ class PixelPhotos:
         from torchvision.transforms import v2
 
         self.encoder, self.files, self.examples = encoder, files, examples
+        self.flips = np.array([example.flips for example in examples])
         side = encoder.config.pixels
         self.augment = v2.Compose(
             [
@@ -61,17 +64,25 @@ class PixelPhotos:
         )
         self.readers = ThreadPoolExecutor(8)
 
-    def grid(self, photos: Indices, rng: np.random.Generator | None) -> Tensor:
-        """Grid (B, L, C) of `photos`; without a generator the plain ones."""
-        side = self.encoder.config.pixels
-        names = [self.examples[i].file_name for i in photos.tolist()]
-        pixels = list(self.readers.map(lambda name: self.files.read(name, side), names))
-        batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+    def grid(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
+        """Grid (B, L, C) of this share of `photos`; without a generator the plain ones."""
+        encoder, own = self.encoder, share.of(photos)
+        names = [self.examples[i].file_name for i in own.tolist()]
+        pixels = self.readers.map(lambda name: self.files.read(name, encoder.config.pixels), names)
+        batch = torch.from_numpy(np.stack(list(pixels))).permute(0, 3, 1, 2)
         if rng is not None:
-            mirrored = rng.random(len(photos)) < 0.5
-            for i, photo in enumerate(photos.tolist()):
-                image = batch[i].flip(2) if mirrored[i] and self.examples[photo].flips else batch[i]
-                batch[i] = self.augment(image)
-        encoder = self.encoder
+            mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
+            seeds = rng.integers(2**63, size=len(photos))
+            for i, (mirror, seed) in enumerate(
+                zip(share.of(mirrored).tolist(), share.of(seeds).tolist(), strict=True)
+            ):
+                batch[i] = self._augmented(batch[i].flip(2) if mirror else batch[i], seed)
         grid: Tensor = encoder(batch.to(encoder.mean.device))
         return grid
+
+    def _augmented(self, photo: Tensor, seed: int) -> Tensor:
+        """The photo (3, H, W) under a window and colours that `seed` alone decides."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            changed: Tensor = self.augment(photo)
+            return changed

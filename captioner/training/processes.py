@@ -48,12 +48,10 @@ def add_up(values: Sequence[float], share: Share, device: torch.device) -> list[
 
 
 def add_up_gradients(parameters: Sequence[Tensor], share: Share) -> None:
-    """Replace every gradient by its sum over all processes; a missing one counts as zero."""
+    """Replace every gradient by its sum over all processes. What this step does not use has none,
+    in all processes alike."""
     if share.world == 1:
         return
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)

@@ -15,7 +15,14 @@ from captioner.errors import CaptionerError
 from captioner.model.model import Model
 from captioner.search import SearchOptions
 from captioner.training import objectives
-from captioner.training.batches import CaptionBatches, Captions, Order, Share, TextBatches
+from captioner.training.batches import (
+    CaptionBatches,
+    Captions,
+    Indices,
+    Order,
+    Share,
+    TextBatches,
+)
 from captioner.training.data import (
     Example,
     PhotoFiles,
@@ -100,23 +107,22 @@ class Stage:
         batch = self.config.batch_sentences
         self.text = TextBatches(kept, model.vocabulary, attributes, batch, self.config.seed)
 
-    def _chosen(self, step: int) -> tuple[np.ndarray, np.random.Generator]:
-        """This process's photos of a step, and the step's generator."""
-        photos = self.dealt[self.order.at(step)[self.share.rank :: self.share.world]]
-        return photos, np.random.default_rng([self.config.seed, step, self.share.rank])
+    def _chosen(self, step: int) -> tuple[Indices, np.random.Generator]:
+        """The photos of a step, of all processes, and the step's generator."""
+        photos = self.dealt[self.order.at(step)]
+        return photos, np.random.default_rng([self.config.seed, step, 0])
 
-    def _grid(self, photos: np.ndarray, rng: np.random.Generator) -> Tensor:
-        if self.config.tune == "nothing":
-            with torch.no_grad():
-                return self.photos.grid(photos, rng)
-        return self.photos.grid(photos, rng)
+    def _grid(self, photos: Indices, rng: np.random.Generator) -> Tensor:
+        """The grid of this process's share of `photos`."""
+        with torch.set_grad_enabled(self.config.tune != "nothing"):
+            return self.photos.grid(photos, rng, self.share)
 
     def _words(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
         return objectives.words(self.model, self._grid(photos, rng), self._targets(photos))
 
-    def _targets(self, photos: np.ndarray) -> Tensor:
-        return self.targets[photos].to(self.device)
+    def _targets(self, photos: Indices) -> Tensor:
+        return self.targets[self.share.of(photos)].to(self.device)
 
     def _language(self, step: int) -> Loss:
         batch = self.text.at(step, self.share)
@@ -124,31 +130,29 @@ class Stage:
 
     def _cross_entropy(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
-        drawn = self.captions.draw(photos, rng)
+        drawn = self.captions.draw(photos, rng, self.share)
         captions = Captions(drawn.words.to(self.device), drawn.targets.to(self.device))
         loss = objectives.cross_entropy(
             self.model, self._grid(photos, rng), captions, self._targets(photos),
             self.config.label_smoothing, self.config.attribute_weight,
         )  # fmt: skip
         if self.config.batch_sentences:
-            loss.total = loss.total + self._language(step).total
+            (captions_loss, count), *others = loss.terms
+            [(text_loss, _)] = self._language(step).terms
+            loss.terms = [(captions_loss + text_loss, count), *others]
         return loss
 
     def _self_critical(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
         grid = self._grid(photos, rng)
+        own = self.share.of(photos).tolist()
         vocabulary = self.model.vocabulary
-        starts = torch.tensor([self.captions.starts[i] for i in photos], device=self.device)
+        starts = torch.tensor([self.captions.starts[i] for i in own], device=self.device)
         options = SearchOptions(
             end=vocabulary.end, pad=vocabulary.pad, max_words=self.recipe.data.max_words,
             forbidden=vocabulary.never_written,
         )  # fmt: skip
-        loss = self.reward(self.model, grid, starts, photos.tolist(), options, self.config.samples)
-        return loss
-
-
-def make_stage(recipe: Recipe, share: Share) -> Stage:
-    return Stage(recipe, share)
+        return self.reward(self.model, grid, starts, own, options, self.config.samples)
 
 
 def first_model(
@@ -168,8 +172,8 @@ def first_model(
     model = Model(recipe.model, vocabulary, attributes, download)
     if isinstance(training.weights, Path):
         model.encoder.load_pretrained(training.weights)
-    frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0)).clamp(1e-4)
-    model.head.start_at(frequency)
+    frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0))
+    model.head.start_at(frequency.clamp(1e-4, 1 - 1e-4))
     return model
 
 

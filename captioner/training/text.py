@@ -42,7 +42,7 @@ class SentenceAttributes:
                 self.holders[word].append(i)
         self.ids = np.array(vocabulary.encode(attributes))
         often = np.array([len(self.holders[i]) for i in self.ids.tolist()], float) ** 0.75
-        self.often = often / max(often.sum(), 1e-9)
+        self.often = often / often.sum() if often.any() else None
 
     def draw(
         self, sentence: int, rng: np.random.Generator
@@ -56,8 +56,9 @@ class SentenceAttributes:
             shared = min(rng.choice(own, 2).tolist(), key=lambda word: len(self.holders[word]))
             others = self.own[self.holders[shared][rng.integers(len(self.holders[shared]))]]
             wrong += [(word, rng.beta(1.2, 4)) for word in others if rng.random() < 0.6]
-        chance = rng.choice(self.ids, RANDOM_WORDS, p=self.often)
-        wrong += [(int(word), rng.beta(1, 7)) for word in chance]
+        if self.often is not None:
+            chance = rng.choice(self.ids, RANDOM_WORDS, p=self.often)
+            wrong += [(int(word), rng.beta(1, 7)) for word in chance]
         for word, certainty in wrong:
             if word not in own:
                 found.setdefault(word, certainty)
