@@ -55,13 +55,15 @@ class Candidate:
 def read_results(path: Path) -> dict[PhotoId, Candidate]:
     """Captions by photo id from a COCO results file: a list of {"image_id", "caption"}.
 
-    A report of this program and JSON lines are read too; "path" may stand for "image_id", and a
-    "score" is kept. Raises CaptionerError for wrong content, two captions of one photo, or an
-    empty one.
+    A report of this program is read too, and the JSON lines that `captioner caption` writes: "path"
+    stands for "image_id", a "score" is kept, a photo with an "error" counts as not captioned.
+    Raises CaptionerError for wrong content, two captions of one photo, or an empty one.
     """
     found: list[tuple[PhotoId, Candidate]] = []
     for number, entry in enumerate(_entries(path), 1):
         key = entry.get("image_id", entry.get("path")) if isinstance(entry, dict) else None
+        if key is not None and "error" in entry:
+            continue
         if key is None or not isinstance(entry.get("caption"), str):
             raise CaptionerError(f"{path}: entry {number} needs an 'image_id' and a 'caption'")
         score = entry.get("score")
@@ -110,14 +112,15 @@ def match(
     and noted. Two captions of one photo always do.
     """
     aliases = _aliases(photos)
-    known = Counter(aliases[str(key)] for key in results if str(key) in aliases)
-    doubles = [key for key, times in known.items() if times > 1]
+    found = {key: _named(key, aliases) for key in results}
+    counts = Counter(photo for photo in found.values() if photo is not None)
+    doubles = [photo for photo, times in counts.items() if times > 1]
     if doubles:
         raise CaptionerError(
             f"{name}: {len(doubles)} photos have more than one caption: {first_few(doubles)}"
         )
-    named = {aliases[str(key)]: value for key, value in results.items() if str(key) in aliases}
-    unknown = [key for key in results if str(key) not in aliases]
+    named = {photo: results[key] for key, photo in found.items() if photo is not None}
+    unknown = [key for key, photo in found.items() if photo is None]
     missing = [photo.id for photo in photos if photo.id not in named]
     notes = []
     if unknown:
@@ -131,6 +134,13 @@ def match(
         raise CaptionerError(f"{'; '.join(notes)} ({advice})")
     matched = {photo.id: named[photo.id] for photo in photos if photo.id in named}
     return matched, [f"{note}; left out" for note in notes]
+
+
+def _named(key: PhotoId, aliases: Mapping[str, PhotoId]) -> PhotoId | None:
+    """The photo that a result means by its id or by the path of its file."""
+    path = PurePosixPath(str(key).replace("\\", "/"))
+    names = (str(key), path.name, path.stem)
+    return next((aliases[name] for name in names if name in aliases), None)
 
 
 def _aliases(photos: Sequence[Photo]) -> dict[str, PhotoId]:

@@ -38,8 +38,12 @@ def test_coco_results_a_report_and_json_lines(tmp_path: Path) -> None:
     }
     report = read_results(results(tmp_path, {"metrics": {}, "captions": entries}))
     assert list(report) == [1, 2]
-    lines = '{"path": "val/a.jpg", "caption": "a dog"}\n\n{"path": "val/b.jpg", "caption": "x"}\n'
-    assert list(read_results(results(tmp_path, lines, "r.jsonl"))) == ["val/a.jpg", "val/b.jpg"]
+    lines = [{"path": f"/home/val/{name}.jpg", "caption": "a dog"} for name in "ab"]
+    lines.append({"path": "/home/val/c.jpg", "error": "truncated"})
+    text = "\n\n".join(map(json.dumps, lines))
+    from_lines = read_results(results(tmp_path, text, "r.jsonl"))
+    assert list(from_lines) == ["/home/val/a.jpg", "/home/val/b.jpg"]
+    assert list(match(PHOTOS[:2], from_lines, "r.jsonl")[0]) == [1, 2]
 
 
 @pytest.mark.parametrize(
