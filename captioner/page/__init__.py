@@ -2,13 +2,13 @@
 
 import os
 
-# Before gradio is imported: nothing of the page, and nothing about its visitors, leaves the machine.
+# Before gradio is imported: nothing about the page or its visitors leaves the machine.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # gradio goes through its records of past requests after each one: keep few.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
 
-from captioner.page.blocks import build, launch  # noqa: E402
+from captioner.page.blocks import build, launch
 
 __all__ = ["build", "launch"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from captioner.caption import Options
+from captioner.caption import Caption, Options
 from captioner.errors import CaptionerError, ImageError
 from captioner.page.engine import BATCH, SMALL, Engine, data_url, open_upload
 from captioner.page.options import read_options
@@ -26,9 +26,9 @@ Row = dict[str, Any]
 def caption_album(
     engine: Engine, uploads: Iterable[Upload | ImageError] | None, options: Options
 ) -> Iterator[tuple[Row, Image.Image | None]]:
-    """A row for each photo, in order, with the opened photo; a broken one has an `error`.
+    """A row for each photo, in order, with the opened photo; one that failed has an `error`.
 
-    Raises CaptionerError for options the model cannot follow, and for too many photos or none.
+    Raises CaptionerError for too many photos or none.
     """
     waiting = iter(unpack(uploads))
     while chunk := list(islice(waiting, BATCH)):
@@ -37,13 +37,17 @@ def caption_album(
         captions = iter(engine.caption(good, options) if good else [])
         for upload, photo in zip(chunk, photos, strict=True):
             name = upload.path if isinstance(upload, ImageError) else upload.name
-            if isinstance(photo, ImageError):
-                yield {"path": name, "error": photo.reason}, None
-                continue
-            caption = next(captions)
-            score = round(caption.score, 5)
-            row = {"path": name, "caption": caption.text, "score": score}
-            yield row | {"words": list(caption.words)}, photo
+            result = photo if isinstance(photo, ImageError) else next(captions)
+            yield _row(name, result), None if isinstance(photo, ImageError) else photo
+
+
+def _row(path: str, result: Caption | CaptionerError) -> Row:
+    if isinstance(result, ImageError):
+        return {"path": path, "error": result.reason}
+    if isinstance(result, CaptionerError):
+        return {"path": path, "error": str(result)}
+    score, words = round(result.score, 5), list(result.words)
+    return {"path": path, "caption": result.text, "score": score, "words": words}
 
 
 def _open(upload: Upload | ImageError) -> Image.Image | ImageError:
@@ -53,11 +57,11 @@ def _open(upload: Upload | ImageError) -> Image.Image | ImageError:
         return error
 
 
-def album_rows(
-    engine: Engine, uploads: Iterable[Upload | ImageError] | None, wish: Row | None = None
-) -> list[Row]:
-    """All the rows at once, for the API."""
-    return [row for row, _ in caption_album(engine, uploads, read_options(wish)[0])]
+def album_rows(engine: Engine, uploads: Iterable[Upload | ImageError] | None) -> list[Row]:
+    """All the rows at once, for the API: their `path` as `name`, for to gradio_client whatever has
+    a `path` is a file to be fetched."""
+    rows = [row for row, _ in caption_album(engine, uploads, Options())]
+    return [{"name": row.pop("path"), **row} for row in rows]
 
 
 def album_progress(

@@ -41,11 +41,11 @@ def build(captioners: Sequence[Captioner]) -> gr.Blocks:
         gr.HTML(_text("header.html"), apply_default_css=False, js_on_load=None)
         options = gr.JSON(visible=False, label="options")
         with gr.Tabs():
-            with gr.Tab("One photo"):
+            with gr.Tab("Photo"):
                 _one_photo(engine, options)
             with gr.Tab("Many photos"):
                 _many_photos(engine, options)
-            with gr.Tab("Compare models"):
+            with gr.Tab("Compare"):
                 _compare(engine, options)
         _api(engine)
     return page.queue(max_size=WAITING, api_open=False)
@@ -62,7 +62,7 @@ def launch(page: gr.Blocks, **settings: Any) -> Any:
         ssr_mode=False,
         footer_links=["api", "settings"],
         app_kwargs={"middleware": [Middleware(Guard)]},
-        css_paths=HERE / "page.css",
+        head=f"<style>{_text('page.css')}</style>",  # as `css`, gradio would rewrite it
         theme=_theme(),
         **settings,
     )
@@ -86,11 +86,17 @@ def _one_photo(engine: Engine, options: gr.JSON) -> None:
     answer = gr.JSON(visible=False, label="answer")
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
-            first = {"alternatives": ALTERNATIVES}
-            look = _html("one", [save_keepsake], "ask", examples=_examples(), options=first)
+            look = _html(
+                "one",
+                [save_keepsake],
+                "ask",
+                examples=_examples(),
+                options={"alternatives": ALTERNATIVES},
+                style=engine.captioners[0].styles[0],
+            )
         with gr.Column(scale=3, min_width=260):
             _choices(engine, options)
-    asked = look.ask(  # type: ignore[operator]
+    asked = look.ask(
         engine.answer,
         [photo, options],
         answer,
@@ -111,7 +117,12 @@ def _choices(engine: Engine, options: gr.JSON) -> None:
     with gr.Accordion("Choose how it writes", elem_id="choices"):
         alternatives = gr.Slider(0, 4, ALTERNATIVES, step=1, label="Alternatives to show")
         beam = gr.Slider(
-            1, MAX_BEAM, default.beam, step=1, label="Beam size", info="Wider searches longer."
+            1,
+            MAX_BEAM,
+            default.beam,
+            step=1,
+            label="Beam size",
+            info="Wider: a more thorough search.",
         )
         length = gr.Slider(
             0, 2, default.length_penalty, step=0.1, label="Length penalty", info="Higher: longer."
@@ -124,11 +135,11 @@ def _choices(engine: Engine, options: gr.JSON) -> None:
         avoid = gr.Textbox("", label="Words to avoid", placeholder="man, woman")
         style = gr.Dropdown(
             styles,
-            value=default.style if default.style in styles else styles[0],
+            value=styles[0],
             label="Kind of sentence",
             visible=len(styles) > 1,
         )
-    controls = [alternatives, beam, length, temperature, seed, prefix, avoid, style]
+    controls: list[Any] = [alternatives, beam, length, temperature, seed, prefix, avoid, style]
     gr.on(
         [control.change for control in controls],
         None,
@@ -137,11 +148,6 @@ def _choices(engine: Engine, options: gr.JSON) -> None:
         js="(...values) => captioner.one.choose(...values)",
         show_progress="hidden",
     )
-    # A search keeps as many sentences as it has beams: one for the caption, one an alternative.
-    wider = "(alternatives, beam) => Math.max(beam, alternatives + 1)"
-    fewer = "(alternatives, beam) => Math.min(alternatives, beam - 1)"
-    alternatives.release(None, [alternatives, beam], beam, js=wider)
-    beam.release(None, [alternatives, beam], alternatives, js=fewer)
 
 
 def _many_photos(engine: Engine, options: gr.JSON) -> None:
@@ -152,8 +158,8 @@ def _many_photos(engine: Engine, options: gr.JSON) -> None:
         elem_id="many-files",
     )
     with gr.Row():
-        start = gr.Button("Caption them", variant="primary", elem_id="many-start")
-        stop = gr.Button("Stop", elem_id="many-stop")
+        start = gr.Button("Caption them", variant="primary", scale=0, elem_id="many-start")
+        stop = gr.Button("Stop", scale=0, elem_id="many-stop")
     album = _html("many", [save_album])
 
     def progress(uploads: Any, wish: Any) -> Iterator[Any]:
@@ -181,7 +187,7 @@ def _compare(engine: Engine, options: gr.JSON) -> None:
         gr.HTML(_text("compare_one.html"), apply_default_css=False, js_on_load=None)
         return
     compare = _html("compare", [], "ask", models=names)
-    asked = compare.ask(  # type: ignore[operator]
+    asked = compare.ask(
         engine.compare,
         [photo, options],
         answer,
@@ -226,9 +232,7 @@ def _told() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _html(
-    name: str, server: list[Callable[[Any], Any]], *events: str, **settings: Any
-) -> gr.HTML:
+def _html(name: str, server: list[Callable[[Any], Any]], *events: str, **settings: Any) -> gr.HTML:
     """A part of the page that is ours: its markup, its script, what it may call and trigger."""
     limits = {"bytes": MAX_BYTES, "strength": STRENGTH}
     script = f"captioner.{name} = captioner.make_{name}(element, "

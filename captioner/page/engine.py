@@ -42,13 +42,19 @@ class Engine:
 
     def caption(
         self, photos: Sequence[Image.Image], options: Options, model: int = 0
-    ) -> list[Caption]:
-        """A caption for each photo. Raises CaptionerError for options the model cannot follow."""
+    ) -> list[Caption | CaptionerError]:
+        """For each photo its caption, or why the model cannot follow the options there."""
         return self._worker.submit(self._run, list(photos), options, model).result()
 
-    def _run(self, photos: list[Image.Image], options: Options, model: int) -> list[Caption]:
-        captions = self.captioners[model].caption_many(photos, BATCH, options, errors="raise")
-        return [caption for caption in captions if isinstance(caption, Caption)]
+    def _run(
+        self, photos: list[Image.Image], options: Options, model: int
+    ) -> list[Caption | CaptionerError]:
+        try:
+            return list(self.captioners[model].caption_many(photos, BATCH, options))
+        except CaptionerError as error:
+            if len(photos) == 1:
+                return [error]
+            return [self._run([photo], options, model)[0] for photo in photos]
 
     def answer(
         self,
@@ -75,12 +81,7 @@ class Engine:
                 answers[index]["preview"] = data_url(photo, LARGE)
             groups[options].append((index, photo))
         for options, waiting in groups.items():
-            try:
-                captions = self.caption([photo for _, photo in waiting], options)
-            except CaptionerError as error:
-                for index, _ in waiting:
-                    answers[index] = {"error": str(error)}
-                continue
+            captions = self.caption([photo for _, photo in waiting], options)
             for (index, _), caption in zip(waiting, captions, strict=True):
                 answers[index] |= as_json(caption)
         return [answers]
@@ -96,13 +97,10 @@ class Engine:
             photo = open_upload(upload, LARGE if preview else SEEN)
         except CaptionerError as error:
             return {"error": str(error)}
-        models: list[Answer] = []
-        for index, captioner in enumerate(self.captioners):
-            try:
-                answer = as_json(self.caption([photo], options, index)[0])
-            except CaptionerError as error:
-                answer = {"error": str(error)}
-            models.append({"name": captioner.name} | answer)
+        models = [
+            {"name": captioner.name} | as_json(self.caption([photo], options, index)[0])
+            for index, captioner in enumerate(self.captioners)
+        ]
         return {"models": models} | ({"preview": data_url(photo, LARGE)} if preview else {})
 
 
@@ -116,8 +114,10 @@ def open_upload(upload: Upload | ImageError | None, side: int = SEEN) -> Image.I
     return open_image(upload.source(), upload.name, target=side)
 
 
-def as_json(caption: Caption) -> Answer:
+def as_json(caption: Caption | CaptionerError) -> Answer:
     """The caption as plain JSON; its attention (T, rows, columns) as lists, five digits each."""
+    if isinstance(caption, CaptionerError):
+        return {"error": str(caption)}
     return {
         "caption": caption.text,
         "words": list(caption.words),

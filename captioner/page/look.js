@@ -2,6 +2,7 @@
 // All of it happens here in the browser: the caption brings its attention along.
 (() => {
   const GLIDE = 260; // milliseconds from one word's attention to the next
+  const DOUBTFUL = 0.2; // a word less probable than this is a guess
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const mean = (maps) => maps[0].map((_, cell) =>
     maps.reduce((sum, map) => sum + map[cell], 0) / maps.length);
@@ -85,7 +86,7 @@
       const chip = make("button", "cap-chip", {type: "button", textContent: word});
       chip.tabIndex = index ? -1 : 0;
       chip.title = `${captioner.percent(sure)} sure of this word`;
-      chip.classList.toggle("cap-doubtful", sure < 0.3);
+      chip.classList.toggle("cap-doubtful", sure < DOUBTFUL);
       return chip;
     }
 
@@ -97,7 +98,9 @@
       if (words.length && probabilities[least] < 0.5) {
         text += `, least so of “${words[least]}” (${captioner.percent(probabilities[least])})`;
       }
-      return [line, `${text}.`];
+      text += ".";
+      if (probabilities.some((sure) => sure < DOUBTFUL)) text += " Dashed words are guesses.";
+      return [line, text];
     }
 
     panel(word, index) {
@@ -134,7 +137,9 @@
       this.words.addEventListener("focusout", () => this.playing || this.select(this.pinned));
       this.photo.addEventListener("pointermove", (event) => this.point(event));
       this.photo.addEventListener("pointerdown", (event) => this.point(event));
-      this.photo.addEventListener("pointerleave", () => this.light(null));
+      this.photo.addEventListener("pointerleave", (event) => {
+        if (event.pointerType === "mouse") this.light(null);
+      });
     }
 
     key(index, event) {

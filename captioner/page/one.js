@@ -104,8 +104,9 @@ captioner.make_one = (element, settings, {trigger, upload, server}) => {
     // The controls beside the photo: kept for the next request, and asked about after a moment.
     choose(alternatives, beam, length_penalty, temperature, seed, prefix, avoid, style) {
       captioner.options = {
-        alternatives: Math.min(alternatives, beam - 1), beam, length_penalty, temperature,
-        seed: seed ?? 0, prefix: prefix.trim(), style,
+        alternatives, beam, length_penalty, temperature,
+        seed: seed ?? 0, prefix: prefix.trim(),
+        style: style === settings.style ? "" : style, // the usual one is every model's own
         avoid: avoid.split(/[\s,;]+/).filter(Boolean),
       };
       clearTimeout(this.choosing);

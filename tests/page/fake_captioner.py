@@ -41,19 +41,19 @@ class FakeCaptioner:
         self.seconds = seconds
         self.batches: list[tuple[int, Options]] = []
 
-    def caption(self, image: Any, options: Options = Options()) -> Caption:  # noqa: B008
+    def caption(self, image: Any, options: Options = Options()) -> Caption:
         return next(iter(self.caption_many([image], 1, options)))
 
     def caption_many(
         self,
         images: Iterable[Any],
         batch_size: int = 16,
-        options: Options = Options(),  # noqa: B008
+        options: Options = Options(),
         errors: str = "raise",
     ) -> Iterator[Caption]:
         images = list(images)
         self.batches.append((len(images), options))
-        if options.style not in self.styles:
+        if options.style not in ("", *self.styles):
             raise CaptionerError(f"There is no style {options.style!r}.")
         time.sleep(self.seconds)
         yield from (self._one(image, options) for image in images)

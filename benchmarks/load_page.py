@@ -1,0 +1,149 @@
+"""Many visitors at once: does the page stay up, and does its memory stay flat?
+
+    python benchmarks/load_page.py                     # 64 clients for 60 seconds
+    python benchmarks/load_page.py --clients 8 --seconds 10
+
+Starts `app.py` in a process of its own on two cores. Each client sends a photo, asks for its
+caption, reads the answer, and begins again; one that is told "busy" (HTTP 503) waits a little and
+tries again. Prints one table. The exit code is 1 where a request failed in any other way, or where
+the page ends up with 200 MB more memory than it had when idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+from gradio.media import get_image
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTOS = ("lion.jpg", "cheetah.jpg", "tower.jpg", "cheetah1.jpg")
+CORES = 2
+SETTLE = 15  # seconds after the load until the memory is read
+GROWTH = 200  # MB allowed
+
+
+class Page:
+    """`app.py` on a free port, with its memory in MB."""
+
+    def __init__(self, command: list[str]) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/gradio_api"
+        settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=settings, stdout=subprocess.DEVNULL
+        )
+        if hasattr(os, "sched_setaffinity"):
+            cores = sorted(os.sched_getaffinity(0))[:CORES]
+            os.sched_setaffinity(self.process.pid, cores)
+
+    def memory(self) -> float:
+        command = ["ps", "-o", "rss=", "-p", str(self.process.pid)]
+        return int(subprocess.check_output(command)) / 1024
+
+    async def ready(self) -> None:
+        async with httpx.AsyncClient() as http:
+            while self.process.poll() is None:
+                try:
+                    if (await http.get(f"{self.url}/info", timeout=60)).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    await asyncio.sleep(0.5)
+        raise SystemExit("The page did not start: run `python app.py` to see why.")
+
+
+async def request(http: httpx.AsyncClient, url: str, photo: bytes) -> str:
+    """One photo's way through the page: "answered", "busy", or what went wrong."""
+    reply = await http.post(f"{url}/upload", files={"files": ("photo.jpg", photo)})
+    if reply.status_code != 200:
+        return f"upload {reply.status_code}"
+    sent = {"path": reply.json()[0], "meta": {"_type": "gradio.FileData"}}
+    reply = await http.post(f"{url}/call/caption", json={"data": [sent]})
+    if reply.status_code == 503:
+        return "busy"
+    if reply.status_code != 200:
+        return f"call {reply.status_code}"
+    event = reply.json()["event_id"]
+    answer = (await http.get(f"{url}/call/caption/{event}")).text
+    if re.search(r"event: complete\ndata: .*\"caption\"", answer):
+        return "answered"
+    return f"answer {answer[:80]!r}"
+
+
+async def visitor(url: str, until: float, outcomes: Counter[str], waits: list[float]) -> None:
+    chance = random.Random()
+    photos = [Path(get_image(name)).read_bytes() for name in PHOTOS]
+    async with httpx.AsyncClient(timeout=120) as http:
+        while time.monotonic() < until:
+            began = time.monotonic()
+            # A byte after the end of a JPEG makes it a new file to the server.
+            photo = chance.choice(photos) + chance.randbytes(8)
+            try:
+                outcome = await request(http, url, photo)
+            except httpx.HTTPError as error:
+                outcome = type(error).__name__
+            outcomes[outcome] += 1
+            if outcome == "answered":
+                waits.append(time.monotonic() - began)
+            elif outcome == "busy":
+                await asyncio.sleep(chance.uniform(0.2, 1.0))
+
+
+async def measure(page: Page, clients: int, seconds: float) -> bool:
+    await page.ready()
+    await visitor(page.url, time.monotonic() + 2, Counter(), [])
+    await asyncio.sleep(5)
+    idle, highest = page.memory(), 0.0
+    outcomes: Counter[str] = Counter()
+    waits: list[float] = []
+    until = time.monotonic() + seconds
+    load = asyncio.gather(*(visitor(page.url, until, outcomes, waits) for _ in range(clients)))
+    while not load.done():
+        highest = max(highest, page.memory())
+        await asyncio.wait([load], timeout=1)
+    await asyncio.sleep(SETTLE)
+    after = page.memory()
+    failed = sum(outcomes.values()) - outcomes["answered"] - outcomes["busy"]
+    waits.sort()
+    half, most = (waits[int(len(waits) * part)] if waits else 0 for part in (0.5, 0.95))
+    print("| Clients | Seconds | Answered | A second | Median wait | 95 % within | Busy | Failed |")
+    print("|" + "---:|" * 8)
+    row = [clients, f"{seconds:.0f}", outcomes["answered"], f"{len(waits) / seconds:.1f}"]
+    row += [f"{half:.2f} s", f"{most:.2f} s", outcomes["busy"], failed]
+    print("| " + " | ".join(map(str, row)) + " |\n")
+    print(f"Memory: {idle:.0f} MB idle, {highest:.0f} MB at most, {after:.0f} MB afterwards.")
+    for outcome, count in outcomes.items():
+        if outcome not in ("answered", "busy"):
+            print(f"{count} × {outcome}")
+    return failed == 0 and bool(waits) and after - idle < GROWTH
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--fake", action="store_true", help="models that answer at once")
+    given = parser.parse_args()
+    page = Page(["tests/page/serve.py"] if given.fake else ["app.py"])
+    try:
+        good = asyncio.run(measure(page, given.clients, given.seconds))
+    finally:
+        page.process.terminate()
+        page.process.wait()
+    raise SystemExit(not good)
+
+
+if __name__ == "__main__":
+    main()

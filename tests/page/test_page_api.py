@@ -1,0 +1,263 @@
+"""The page as programs meet it: gradio_client and plain HTTP."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from fake_captioner import SENTENCES, FakeCaptioner, blob
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def client(served):
+    return Client(served.url, verbose=False)
+
+
+def upload(url, path):
+    with open(path, "rb") as file:
+        answer = httpx.post(f"{url}/gradio_api/upload", files={"files": file}, timeout=60)
+    answer.raise_for_status()
+    return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+
+
+def call(url, name, *data):
+    return httpx.post(f"{url}/gradio_api/call/{name}", json={"data": data}, timeout=60)
+
+
+def answer_of(url, name, event):
+    """The event stream of a call: ("complete" or "error", its data)."""
+    text = httpx.get(f"{url}/gradio_api/call/{name}/{event}", timeout=120).text
+    kind, data = re.findall(r"event: (complete|error)\ndata: (.*)", text)[-1]
+    return kind, json.loads(data)
+
+
+def test_caption(client, photos):
+    answer = client.predict(handle_file(str(photos / "dog.jpg")), api_name="/caption")
+    assert answer["words"] == SENTENCES[0].split()
+    assert answer["caption"] == SENTENCES[0].capitalize() + "."
+    assert 0 < answer["score"] < 1
+    assert answer["alternatives"] == []
+    expected = np.stack([blob(index, 7) for index in range(7)])
+    np.testing.assert_allclose(answer["attention"], expected, atol=1e-5)
+
+
+def test_options_reach_the_model(client, served, photos):
+    options = {"beam": 5, "alternatives": 2, "prefix": "here", "avoid": ["green"], "seed": 7}
+    photo = handle_file(str(photos / "dog.jpg"))
+    answer = client.predict(photo, options, api_name="/caption_with")
+    assert answer["words"][:2] == ["here", "a"] and "green" not in answer["words"]
+    assert len(answer["alternatives"]) == 2
+    used = served.fakes[0].batches[-1][1]
+    assert (used.beam, used.seed, used.avoid) == (5, 7, ("green",))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"beam": 11}, "beam"), ({"beem": 3}, "beem"), ({"avoid": "dog"}, "avoid"), ([3], "object")],
+)
+def test_impossible_options_are_named(client, photos, options, named):
+    photo = handle_file(str(photos / "dog.jpg"))
+    assert named in client.predict(photo, options, api_name="/caption_with")["error"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "broken.jpg"])
+def test_what_is_no_picture_is_named(client, photos, name):
+    answer = client.predict(handle_file(str(photos / name)), api_name="/caption")
+    assert answer["error"].startswith(name)
+
+
+def test_caption_batch(client, photos):
+    names = ["dog.jpg", "notes.txt", "cat.png", "scan.tiff"]
+    files = [handle_file(str(photos / name)) for name in names]
+    rows = client.predict(files, api_name="/caption_batch")
+    assert [row["name"] for row in rows] == names
+    assert ["caption" in row for row in rows] == [True, False, True, True]
+    assert rows[1]["error"] and rows[0]["words"] == SENTENCES[0].split()
+
+
+def test_too_many_photos_are_refused_in_words(client, photos):
+    files = [handle_file(str(photos / "cat.png"))] * 201
+    with pytest.raises(AppError, match="more than 200 photos"):
+        client.predict(files, api_name="/caption_batch")
+
+
+def test_the_examples_in_the_documentation_run(served, photos):
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(python|bash)\n(.*?)```", text, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["python", "bash"]
+    printed = []
+    for kind, code in blocks:
+        run = [sys.executable, "-c"] if kind == "python" else ["bash", "-c"]
+        done = subprocess.run(
+            [*run, code.replace("http://127.0.0.1:7860", served.url)],
+            cwd=photos, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    assert "A dog runs across the green grass." in printed[0]
+    assert "grass 8 rows 8 columns" in printed[0]
+    assert "notes.txt holds text" in printed[0]
+    assert "event: complete" in printed[1] and SENTENCES[0].capitalize() in printed[1]
+
+
+def test_only_uploaded_files_are_served_and_read(served, photos, tmp_path):
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes((photos / "dog.jpg").read_bytes())
+    inside = ROOT / "captioner" / "page" / "blocks.py"
+    for path in (secret, inside, "/etc/passwd", f"{ROOT}/captioner/page/../../app.py"):
+        url = f"{served.url}/gradio_api/file={path}"
+        assert httpx.get(url).status_code == 403, path
+        photo = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+        for data in (photo, {"path": str(path)}):
+            asked = call(served.url, "caption", data).json()
+            kind, answer = answer_of(served.url, "caption", asked["event_id"])
+            assert kind == "error" or "error" in answer[0], path
+            asked = call(served.url, "caption_batch", [data]).json()
+            assert answer_of(served.url, "caption_batch", asked["event_id"])[0] == "error"
+    own = upload(served.url, photos / "dog.jpg")["path"]
+    assert httpx.get(f"{served.url}/gradio_api/file={own}").status_code == 200
+
+
+def test_no_address_is_fetched_for_a_visitor(served):
+    """Neither as a photo nor through gradio's own way of passing on what lies elsewhere."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0.5)
+        address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/photo.jpg"
+        asked = call(served.url, "caption", {"path": address, "meta": {"_type": "gradio.FileData"}})
+        kind, answer = answer_of(served.url, "caption", asked.json()["event_id"])
+        assert kind == "complete" and "not its address" in answer[0]["error"]
+        assert httpx.get(f"{served.url}/gradio_api/file={address}").status_code == 403
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
+
+
+def test_a_bad_request_does_not_fail_those_that_wait_with_it(serve, photos):
+    served = serve(FakeCaptioner(seconds=0.7))
+    good = upload(served.url, photos / "dog.jpg")
+    bad = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    events = [
+        call(served.url, "caption", photo).json()["event_id"] for photo in (good, good, bad, good)
+    ]
+    answers = [answer_of(served.url, "caption", event) for event in events]
+    assert [kind for kind, _ in answers] == ["complete"] * 4
+    assert ["caption" in data[0] for _, data in answers] == [True, True, False, True]
+    assert sorted(size for size, _ in served.fakes[0].batches) == [1, 2]  # the last two together
+
+
+def test_a_full_queue_says_busy_and_the_rest_are_answered(serve, photos):
+    served = serve(FakeCaptioner(seconds=1.0), max_size=4)
+    photo = upload(served.url, photos / "dog.jpg")
+    with ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda _: call(served.url, "caption", photo), range(16)))
+        codes = {reply.status_code for reply in replies}
+        assert codes == {200, 503}
+        events = [reply.json()["event_id"] for reply in replies if reply.status_code == 200]
+        answers = list(pool.map(lambda event: answer_of(served.url, "caption", event), events))
+    assert all(kind == "complete" and "caption" in data[0] for kind, data in answers)
+    assert max(size for size, _ in served.fakes[0].batches) > 1
+
+
+def test_one_batch_runs_at_a_time(serve, photos):
+    """However requests come in, one photo or many, the models never run side by side."""
+
+    class Watchful(FakeCaptioner):
+        def __init__(self):
+            super().__init__()
+            self.running = self.most = 0
+            self.threads = set()
+
+        def caption_many(self, *given, **more):
+            self.threads.add(threading.current_thread().name)
+            self.running += 1
+            self.most = max(self.most, self.running)
+            time.sleep(0.1)
+            yield from super().caption_many(*given, **more)
+            self.running -= 1
+
+    fake = Watchful()
+    served = serve(fake)
+    photo = upload(served.url, photos / "dog.jpg")
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(call, served.url, "caption", photo) for _ in range(6)]
+        asked += [pool.submit(call, served.url, "caption_batch", [photo] * 9) for _ in range(2)]
+        for index, reply in enumerate(asked):
+            name = "caption" if index < 6 else "caption_batch"
+            kind, _ = answer_of(served.url, name, reply.result().json()["event_id"])
+            assert kind == "complete"
+    assert fake.most == 1 and len(fake.threads) == 1
+
+
+def test_requests_too_large_are_refused(served):
+    huge = {"content-length": str(10**9), "content-type": "application/json"}
+    for route in ("call/caption", "queue/join", "component_server", "upload"):
+        with httpx.Client() as http:
+            request = http.build_request("POST", f"{served.url}/gradio_api/{route}", content=b"{}")
+            request.headers.update(huge)
+            host = served.url.removeprefix("http://").split(":")
+            with socket.create_connection((host[0], int(host[1])), timeout=30) as raw:
+                lines = [f"POST /gradio_api/{route} HTTP/1.1"]
+                lines += [f"{name}: {value}" for name, value in request.headers.items()]
+                raw.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+                assert b" 413 " in raw.recv(200)
+
+
+def test_the_api_is_described(client):
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(described) == {"/caption", "/caption_with", "/caption_batch"}
+    assert len(described["/caption"]["parameters"]) == 1
+
+
+def test_the_port_is_honoured_and_nothing_leaves_the_machine(tmp_path, photos):
+    """A process of its own, whose every look-up and connection is written down."""
+    from conftest import free_port
+
+    port, log = free_port(), tmp_path / "network.txt"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "WATCH_NETWORK": str(log)}
+    environment["PYTHONPATH"] = str(ROOT)
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("serve.py"))], env=environment, cwd=ROOT
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(240):
+            time.sleep(0.5)
+            try:
+                if httpx.get(url, timeout=30).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                assert process.poll() is None
+        asked = call(url, "caption", upload(url, photos / "dog.jpg")).json()
+        assert answer_of(url, "caption", asked["event_id"])[0] == "complete"
+        own = socket.gethostbyname_ex(socket.gethostname())[2]
+        for address in own:
+            if not address.startswith("127."):
+                with pytest.raises(OSError):
+                    socket.create_connection((address, port), timeout=5)
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert "watching" in log.read_text(encoding="utf-8")
+    assert log.read_text(encoding="utf-8").splitlines() == ["watching"]
+
+
+def test_app_says_what_is_wrong_with_a_model(tmp_path):
+    missing = tmp_path / "missing.safetensors"
+    done = subprocess.run(
+        [sys.executable, "app.py", "--model", str(missing)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert str(missing) in done.stderr and "Traceback" not in done.stderr
