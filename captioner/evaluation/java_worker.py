@@ -65,7 +65,8 @@ class Meteor:
         arguments = ["-", "-", "-stdio", "-l", "en", "-norm"]
         properties = jpype.JClass("Meteor").createPropertiesFromArgs(arguments, 2)
         self._scorers = [scorer(configuration(properties))]
-        self._scorers += [scorer(self._scorers[0]) for _ in range((os.cpu_count() or 1) - 1)]
+        threads = min(os.cpu_count() or 1, 8)
+        self._scorers += [scorer(self._scorers[0]) for _ in range(threads - 1)]
         self._stats = jpype.JClass("edu.cmu.meteor.scorer.MeteorStats")
         self._list = jpype.JClass("java.util.ArrayList")
 
