@@ -6,20 +6,22 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from captioner.config import ModelConfig, describe
+from captioner.config import ModelConfig, Section, describe
 from captioner.errors import CaptionerError
 from captioner.model.model import Model
 from captioner.vocabulary import SPECIAL, Vocabulary
 
 FORMAT = 1
 SCALE = ".scale"
+Parsed = TypeVar("Parsed", bound=Section)
 
 
 def save(model: Model, file: Path) -> None:
@@ -79,25 +81,26 @@ def write(file: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> N
         partial.chmod(0o666 & ~_umask())
         os.replace(partial, file)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise CaptionerError(f"{file}: cannot be written ({error})") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(file: Path) -> Model:
     """Read a model that `save` wrote, in fp32, ready to caption.
 
-    Raises CaptionerError with one sentence for a file that is missing, of another kind, truncated
-    or from a newer captioner.
+    Raises CaptionerError with one sentence for a file that is missing, of another kind, truncated,
+    damaged or from a newer captioner.
     """
     weights, notes = read(file)
     model = build(file, notes)
-    own = unpack({name: w for name, w in weights.items() if not name.startswith("training.")})
+    own = {name: w for name, w in weights.items() if not name.startswith("training.")}
     try:
-        model.load_state_dict(own)
+        model.load_state_dict(unpack(own))
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+        *_, last = str(error).splitlines()
         raise CaptionerError(
-            f"{file}: its weights do not fit its configuration ({first})"
+            f"{file}: its weights do not fit its configuration ({last.strip()})"
         ) from None
     return model.eval()
 
@@ -116,6 +119,8 @@ def read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
     if notes.get("format") != "captioner":
         raise CaptionerError(f"{file}: is a safetensors file, but not a captioner checkpoint")
+    if not notes.get("version", "").isdecimal():
+        raise CaptionerError(f"{file}: its metadata is damaged (it has no format version)")
     if int(notes["version"]) > FORMAT:
         raise CaptionerError(
             f"{file}: has checkpoint format {notes['version']}, this captioner reads up to"
@@ -126,15 +131,27 @@ def read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def build(file: Path, notes: Mapping[str, str]) -> Model:
     """The model that a checkpoint's metadata describes, not yet with its weights."""
+    config = _parsed(file, notes, "config", ModelConfig)
+    words = _parsed(file, notes, "vocabulary", _Words)
     try:
-        config = ModelConfig.model_validate_json(notes["config"])
-        words = json.loads(notes["vocabulary"])
-        vocabulary = Vocabulary(words["words"], words["styles"])
-        return Model(config, vocabulary, tuple(words["attributes"]))
+        return Model(config, Vocabulary(words.words, words.styles), words.attributes)
+    except (CaptionerError, RuntimeError) as error:
+        raise CaptionerError(f"{file}: its configuration makes no model: {error}") from None
+
+
+class _Words(Section):
+    styles: tuple[str, ...] = Field(min_length=1)
+    words: tuple[str, ...]
+    attributes: tuple[str, ...]
+
+
+def _parsed(file: Path, notes: Mapping[str, str], key: str, kind: type[Parsed]) -> Parsed:
+    try:
+        return kind.model_validate_json(notes.get(key, ""))
     except ValidationError as error:
-        raise CaptionerError(f"{file}: has a wrong configuration: {describe(error)}") from None
-    except (KeyError, ValueError) as error:
-        raise CaptionerError(f"{file}: its metadata is incomplete ({error})") from None
+        raise CaptionerError(
+            f"{file}: its metadata is damaged ({key}: {describe(error, kind)})"
+        ) from None
 
 
 def _umask() -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from captioner.errors import CaptionerError
 
@@ -79,12 +80,21 @@ class DataConfig(Section):
     val: Path | None = None
     photos: tuple[Path, ...]
     text: dict[str, Path] = {}
-    repeat: dict[str, int] = {}
-    styles: tuple[str, ...] = ("coco",)
+    repeat: dict[str, Annotated[int, Field(ge=0)]] = {}
+    styles: tuple[str, ...] = Field(("coco",), min_length=1)
     minimum_count: int = Field(5, ge=1)
     attribute_minimum: int = Field(12, ge=1)
     max_words: int = Field(20, ge=1)
     cache: Path = Path("runs/cache")
+
+    @model_validator(mode="after")
+    def _styles_known(self) -> DataConfig:
+        for field in ("text", "repeat"):
+            for style in getattr(self, field):
+                if style not in self.styles:
+                    known = ", ".join(self.styles)
+                    raise ValueError(f"{field} names the style {style!r}; styles are {known}")
+        return self
 
 
 class TrainingConfig(Section):
@@ -124,7 +134,7 @@ class TrainingConfig(Section):
     samples: int = Field(5, ge=2)
     average: float = Field(0.998, ge=0, lt=1)
     bf16: bool = True
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     device: str = "cpu"
     validate_every: int = Field(200, ge=1)
     checkpoint_minutes: float = Field(5.0, ge=0)
@@ -137,6 +147,15 @@ class Recipe(Section):
     decoder: DecoderConfig = DecoderConfig()
     training: TrainingConfig
 
+    @model_validator(mode="after")
+    def _stage_possible(self) -> Recipe:
+        stage, name = self.training, self.encoder.name
+        if stage.tune == "top" and name != "efficientnet_lite3":
+            raise ValueError(f"training.tune top is for efficientnet_lite3, not for {name}")
+        if stage.objective == "language" and not (self.data.text and stage.batch_sentences):
+            raise ValueError("objective language needs data.text and training.batch_sentences")
+        return self
+
     @property
     def model(self) -> ModelConfig:
         return ModelConfig(encoder=self.encoder, attributes=self.attributes, decoder=self.decoder)
@@ -148,26 +167,70 @@ def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
     Raises CaptionerError naming the file or the field and what is allowed there.
     """
     try:
-        tree = json.loads(file.read_text())
+        tree = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise CaptionerError(f"{file}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise CaptionerError(f"{file}: is not JSON ({error})") from None
+    if not isinstance(tree, dict):
+        raise CaptionerError(f"{file}: must hold the sections {', '.join(Recipe.model_fields)}")
     for change in changes:
         _apply(tree, change)
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        raise CaptionerError(f"{file}: {describe(error)}") from None
+        raise CaptionerError(f"{file}: {describe(error, Recipe)}") from None
 
 
-def describe(error: ValidationError) -> str:
-    """One line of what pydantic found wrong: field, reason, value."""
-    parts = []
+def differences(one: ModelConfig, other: ModelConfig) -> list[str]:
+    """The fields, as "section.field", in which two configurations differ."""
+    return [
+        f"{section}.{field}"
+        for section in ModelConfig.model_fields
+        for field, value in getattr(one, section)
+        if value != getattr(getattr(other, section), field)
+    ]
+
+
+def check_files(recipe: Recipe) -> None:
+    """Raise CaptionerError, naming the field, for a file of the recipe that is not there."""
+    data, training = recipe.data, recipe.training
+    files: list[tuple[str, Path | None]] = [("data.train", data.train), ("data.val", data.val)]
+    files += [(f"data.text.{style}", file) for style, file in data.text.items()]
+    files += [("training.start", file) for file in training.start]
+    if isinstance(training.weights, Path):
+        files.append(("training.weights", training.weights))
+    for field, file in files:
+        if file is not None and not file.is_file():
+            raise CaptionerError(f"{field}: there is no file {file}")
+    for place in data.photos:
+        if not place.exists():
+            raise CaptionerError(f"data.photos: there is no folder or tar file {place}")
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line of what pydantic found wrong with a `model`: fields, reasons, values."""
+    reasons: dict[str, list[str]] = {}
     for item in error.errors():
-        field = ".".join(str(step) for step in item["loc"])
-        parts.append(f"{field}: {item['msg']} (is {item['input']!r})")
-    return "; ".join(parts)
+        # without places in a list and kinds of a union
+        field = [str(step) for step in item["loc"] if str(step).isidentifier()]
+        reasons.setdefault(".".join(field), []).append(_reason(item, model, field[:-1]))
+    return "; ".join(
+        (f"{field}: " if field else "") + " or ".join(found) for field, found in reasons.items()
+    )
+
+
+def _reason(item: ErrorDetails, model: type[BaseModel], sections: Sequence[str]) -> str:
+    if item["type"] == "missing":
+        return "is missing"
+    if item["type"] == "value_error":
+        return str(item["ctx"]["error"])
+    if item["type"] == "extra_forbidden":
+        fields: Any = model
+        for section in sections:
+            fields = fields.model_fields[section].annotation
+        return f"there is no such field; there are {', '.join(fields.model_fields)}"
+    return f"{item['msg']} (is {item['input']!r})"
 
 
 def _apply(tree: dict[str, Any], change: str) -> None:
@@ -175,8 +238,10 @@ def _apply(tree: dict[str, Any], change: str) -> None:
     section, dot, field = path.partition(".")
     if not (equals and dot and section and field):
         raise CaptionerError(f"--set {change}: write section.field=value")
+    if not isinstance(tree.setdefault(section, {}), dict):
+        raise CaptionerError(f"--set {change}: {section} is no section of the recipe")
     try:
         value = json.loads(text)
     except ValueError:
         value = text
-    tree.setdefault(section, {})[field] = value
+    tree[section][field] = value

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from captioner.errors import CaptionerError
 from captioner.training.data import Example, Sentence
 from captioner.training.text import SentenceAttributes
 from captioner.vocabulary import Vocabulary
@@ -52,11 +53,20 @@ class Captions:
     words: Tensor
     targets: Tensor
 
+    def to(self, device: torch.device) -> Captions:
+        return Captions(self.words.to(device), self.targets.to(device))
+
 
 class Order:
-    """Deals items 0…n−1 in a new order every epoch, items of like length in one batch."""
+    """Deals items 0…n−1 in a new order every epoch, items of like length in one batch.
+
+    None comes twice an epoch; those too few to fill a last batch wait for the next.
+    """
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        """Raises CaptionerError where there is nothing to deal."""
+        if not lengths:
+            raise CaptionerError("no photo or sentence is left to train on")
         self.lengths = np.array(lengths)
         self.batch = min(batch, len(lengths))
         self.seed = seed
@@ -79,7 +89,7 @@ class Order:
             bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
             whole = len(bucket) - len(bucket) % self.batch
             dealt += np.split(bucket[:whole], whole // self.batch) if whole else []
-        return [dealt[i] for i in rng.permutation(len(dealt))][: self.batches]
+        return [dealt[i] for i in rng.permutation(len(dealt))]
 
 
 def pad(
@@ -125,6 +135,10 @@ class TextBatch:
     captions: Captions
     attributes: Tensor  # (B, M) ids
     certainty: Tensor  # (B, M)
+
+    def to(self, device: torch.device) -> TextBatch:
+        captions = self.captions.to(device)
+        return TextBatch(captions, self.attributes.to(device), self.certainty.to(device))
 
 
 class TextBatches:

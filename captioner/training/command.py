@@ -14,7 +14,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Change a field of the recipe."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run stopped, if it left a state.")
+    ] = False,
 ) -> None:
     """Train a model from a recipe in a file."""
     from captioner.config import read_recipe

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from captioner import checkpoint
-from captioner.config import Recipe
+from captioner.config import Recipe, check_files, differences
 from captioner.errors import CaptionerError
 from captioner.model.model import Model
 from captioner.search import SearchOptions
 from captioner.training import objectives
 from captioner.training.batches import (
     CaptionBatches,
-    Captions,
     Indices,
     Order,
     Share,
@@ -41,27 +40,21 @@ class Stage:
     """Everything that a step's loss depends on, the step's number apart."""
 
     def __init__(self, recipe: Recipe, share: Share) -> None:
+        """Raises CaptionerError for files, photos or checkpoints that cannot be used."""
         self.recipe, self.share = recipe, share
         self.config = recipe.training
-        self._check()
+        check_files(recipe)
+        self.device = _device(self.config.device)
         data = recipe.data
         examples = read_examples(data.train, data.styles, ("train", "restval"))
         sentences = read_sentences(data.text)
         self.model = first_model(recipe, examples, sentences)
-        self.device = torch.device(self.config.device)
         self.model.to(self.device).train()
         self.examples = examples
         self.examples_val = self._examples_val()
         self._read_photos()
         self._read_text(sentences)
         self.loss: Callable[[int], Loss] = getattr(self, f"_{self.config.objective}")
-
-    def _check(self) -> None:
-        config, name = self.config, self.recipe.encoder.name
-        if config.tune == "top" and name != "efficientnet_lite3":
-            raise CaptionerError(f"training.tune: top is for efficientnet_lite3, not for {name}")
-        if config.objective == "language" and not self.recipe.data.text:
-            raise CaptionerError("data.text: the objective language needs sentences")
 
     def _examples_val(self) -> list[Example]:
         data = self.recipe.data
@@ -86,6 +79,7 @@ class Stage:
         )
         lengths = np.array(self.captions.lengths)[self.dealt]
         self.order = Order(lengths.tolist(), self.config.batch_photos, self.config.seed)
+        self._check_shares("photos", self.order)
         self.targets = torch.from_numpy(attribute_targets(self.examples, self.model.attributes))
         if self.config.objective == "self_critical":
             silent = [vocabulary.ids[","]] if "," in vocabulary.ids else []
@@ -106,6 +100,14 @@ class Stage:
         attributes = SentenceAttributes(kept, model.vocabulary, model.attributes, shown)
         batch = self.config.batch_sentences
         self.text = TextBatches(kept, model.vocabulary, attributes, batch, self.config.seed)
+        self._check_shares("sentences", self.text.order)
+
+    def _check_shares(self, kind: str, order: Order) -> None:
+        if order.batch < self.share.world:
+            raise CaptionerError(
+                f"training.batch_{kind}: {self.share.world} processes cannot share"
+                f" batches of {order.batch} {kind}"
+            )
 
     def _chosen(self, step: int) -> tuple[Indices, np.random.Generator]:
         """The photos of a step, of all processes, and the step's generator."""
@@ -125,13 +127,12 @@ class Stage:
         return self.targets[self.share.of(photos)].to(self.device)
 
     def _language(self, step: int) -> Loss:
-        batch = self.text.at(step, self.share)
+        batch = self.text.at(step, self.share).to(self.device)
         return objectives.language(self.model, batch, self.config.label_smoothing)
 
     def _cross_entropy(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
-        drawn = self.captions.draw(photos, rng, self.share)
-        captions = Captions(drawn.words.to(self.device), drawn.targets.to(self.device))
+        captions = self.captions.draw(photos, rng, self.share).to(self.device)
         loss = objectives.cross_entropy(
             self.model, self._grid(photos, rng), captions, self._targets(photos),
             self.config.label_smoothing, self.config.attribute_weight,
@@ -153,6 +154,15 @@ class Stage:
             forbidden=vocabulary.never_written,
         )  # fmt: skip
         return self.reward(self.model, grid, starts, own, options, self.config.samples)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise CaptionerError(f"training.device: {name!r} cannot be used ({error})") from None
+    return device
 
 
 def first_model(
@@ -178,13 +188,18 @@ def first_model(
 
 
 def _joined(recipe: Recipe, files: Sequence[Path]) -> Model:
-    """The first checkpoint, with the parts that the others name in `parts` taken from them."""
-    model = checkpoint.load(files[0])
-    if model.config != recipe.model:
-        raise CaptionerError(f"{files[0]}: has another encoder or decoder than the recipe")
-    for file in files[1:]:
-        other = checkpoint.load(file)
-        if other.vocabulary.words != model.vocabulary.words:
+    """The first checkpoint's model, with the last one's decoder."""
+    models = [checkpoint.load(file) for file in files]
+    first, last = models[0], models[-1]
+    for file, model in zip(files, models, strict=True):
+        if model.config != recipe.model:
+            fields = ", ".join(differences(model.config, recipe.model))
+            raise CaptionerError(f"{file}: was trained with another {fields} than the recipe has")
+        if model.vocabulary.words != first.vocabulary.words:
             raise CaptionerError(f"{file}: has other words than {files[0]}")
-        model.decoder.load_state_dict(other.decoder.state_dict())
-    return model
+    absent = [style for style in recipe.data.styles if style not in first.vocabulary.styles]
+    if absent:
+        raise CaptionerError(f"{files[0]}: cannot learn the style {absent[0]!r} of data.styles")
+    if last is not first:
+        first.decoder.load_state_dict(last.decoder.state_dict())
+    return first
