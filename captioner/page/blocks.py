@@ -62,7 +62,7 @@ def launch(page: gr.Blocks, **settings: Any) -> Any:
         ssr_mode=False,
         footer_links=["api", "settings"],
         app_kwargs={"middleware": [Middleware(Guard)]},
-        head=f"<style>{_text('page.css')}</style>",  # as `css`, gradio would rewrite it
+        head=_head(),
         theme=_theme(),
         **settings,
     )
@@ -242,7 +242,6 @@ def _html(name: str, server: list[Callable[[Any], Any]], *events: str, **setting
         value=None,
         html_template=_text(f"{name}.html"),
         js_on_load=script,
-        head=_script(),
         apply_default_css=False,
         server_functions=[_answering(function) for function in server],
         elem_id=f"captioner-{name}",
@@ -266,10 +265,11 @@ def _text(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def _script() -> str:
-    """All of the page's own scripts, one after another, and the colours that they share."""
+def _head() -> str:
+    """The page's own style and scripts, as they are: as `css` gradio would rewrite the style."""
     colours = f'window.captioner = {{inferno: "{INFERNO.hex()}"}};'
-    return f"<script>{colours}\n" + "\n".join(_text(f"{name}.js") for name in SCRIPTS) + "</script>"
+    scripts = "\n".join([colours, *(_text(f"{name}.js") for name in SCRIPTS)])
+    return f"<style>{_text('page.css')}</style><script>{scripts}</script>"
 
 
 def _examples() -> list[dict[str, str]]:

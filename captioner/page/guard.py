@@ -9,7 +9,6 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from captioner.errors import ImageError
-from captioner.page.uploads import MAX_UPLOAD
 
 MAX_JSON = 12 * 2**20  # of a request that is not an upload, bytes
 REMOTE = ("http:", "https:")
@@ -33,10 +32,12 @@ def _refusal(scope: Scope) -> tuple[int, str] | None:
     for route in ("/file=", "/proxy="):
         if route in path and path.partition(route)[2].lower().startswith(REMOTE):
             return 403, "Only files of this page are served."
-    limit = MAX_UPLOAD + 2**20 if path.rstrip("/").endswith("/upload") else MAX_JSON
-    length = dict(scope["headers"]).get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > limit:
-        return 413, f"This is larger than {limit // 2**20} MB."
+    if path.rstrip("/").endswith("/upload"):
+        return None  # gradio counts what comes in
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"0")
+    if b"transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_JSON:
+        return 413, f"This is larger than {MAX_JSON // 2**20} MB, or does not say how large it is."
     return None
 
 

@@ -1,7 +1,7 @@
 // A photo with its caption as chips, and where the model looked for the chosen word.
 // All of it happens here in the browser: the caption brings its attention along.
 (() => {
-  const GLIDE = 260; // milliseconds from one word's attention to the next
+  captioner.glide = 260; // milliseconds from one word's attention to the next
   const DOUBTFUL = 0.2; // a word less probable than this is a guess
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const mean = (maps) => maps[0].map((_, cell) =>
@@ -187,13 +187,14 @@
       const faded = Number(this.canvas.style.opacity || 0);
       const began = performance.now();
       const step = (now) => {
-        const part = still() ? 1 : Math.min(1, Math.max(0, now - began) / GLIDE);
+        const part = still() ? 1 : Math.min(1, Math.max(0, now - began) / captioner.glide);
         const eased = part * part * (3 - 2 * part);
         this.canvas.style.opacity = faded + ((target ? 1 : 0) - faded) * eased;
         if (target) {
           this.glided = from.map((cell, place) => cell + (target[place] - cell) * eased);
           captioner.paint(this.canvas, this.glided, this.rows, this.columns, this.aspect);
         }
+        this.photo.classList.toggle("cap-gliding", part < 1);
         if (part < 1) this.frame = requestAnimationFrame(step);
         else if (!target) this.glided = null;
       };

@@ -14,7 +14,6 @@ from captioner.overlay import overlay
 WORDS = SENTENCES[0].split()
 INPUT = "#captioner-one input[type=file]"
 CHIPS = ".cap-look .cap-chip"
-GLIDED = 700  # milliseconds after which an overlay has come to rest
 
 
 def ask(page, photo):
@@ -23,8 +22,9 @@ def ask(page, photo):
 
 
 def seen(page, selector=".cap-look .cap-photo"):
-    """What is on the screen there, as an array."""
-    page.wait_for_timeout(GLIDED)
+    """What is on the screen there once nothing moves any more, as an array."""
+    page.wait_for_function("!document.querySelector('.cap-gliding')")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     picture = page.locator(selector).first.screenshot()
     return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(float)
 
@@ -58,13 +58,16 @@ def test_each_word_lays_its_own_attention_over_the_photo(dog, photos):
 
 
 def test_the_overlay_glides(dog):
-    """Half-way between two words there is a picture unlike both."""
+    """Between two words' attention lie many pictures unlike both."""
     dog.locator(CHIPS).nth(0).hover()
     first = seen(dog)
-    canvas = "document.querySelector('.cap-look canvas').toDataURL()"
     dog.evaluate(
-        f"""() => {{ window.steps = new Set();
-        const note = () => {{ steps.add({canvas}); requestAnimationFrame(note); }}; note(); }}"""
+        """() => {
+        captioner.glide = 4000; // enough for many steps even on a busy machine
+        const canvas = document.querySelector('.cap-look canvas');
+        window.steps = new Set();
+        const note = () => { steps.add(canvas.toDataURL()); requestAnimationFrame(note); };
+        note(); }"""
     )
     dog.locator(CHIPS).nth(6).hover()
     assert np.abs(seen(dog) - first).mean() > 5
