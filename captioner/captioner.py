@@ -94,9 +94,12 @@ class Captioner:
 
         `images` may be endless: it is read no further than two batches ahead. With `errors`
         "return" a picture that cannot be read yields its ImageError, else that is raised.
+        CaptionerError for options that the model cannot follow, when the first is asked for.
         """
         if batch_size < 1:
             raise CaptionerError(f"batch_size must be at least 1, not {batch_size}")
+        if errors not in ("raise", "return"):
+            raise CaptionerError(f"errors must be 'raise' or 'return', not {errors!r}")
         search = self._search_options(options)
         stream = iter(images)
         with ThreadPoolExecutor(READERS) as readers:
@@ -179,6 +182,14 @@ class Captioner:
             )
         if options.alternatives < 0:
             raise CaptionerError(f"alternatives must not be negative, not {options.alternatives}")
+        if not options.temperature >= 0:
+            raise CaptionerError(f"temperature must not be negative, not {options.temperature}")
+        if not 0 <= options.seed < 2**64:
+            raise CaptionerError(f"seed must lie between 0 and 2**64 - 1, not {options.seed}")
+        if isinstance(options.avoid, str):
+            raise CaptionerError(
+                f"avoid must be a tuple of words, not the string {options.avoid!r}"
+            )
         prefix = vocabulary.encode(tokenize(options.prefix))
         if vocabulary.unknown in prefix:
             unknown = [w for w in tokenize(options.prefix) if w not in vocabulary.ids]

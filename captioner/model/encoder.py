@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,7 +103,10 @@ def _torchvision_backbone(config: EncoderConfig, weights: str | None) -> nn.Modu
             f"encoder.name: {config.name!r} is neither {LITE3} nor one of torchvision's: "
             + ", ".join(names)
         )
-    model = tv.models.get_model(config.name, weights=weights)
+    try:
+        model = tv.models.get_model(config.name, weights=weights)
+    except OSError as error:  # urllib's errors are such
+        raise CaptionerError(f"{config.name}: its weights cannot be downloaded ({error})") from None
     for block in config.without:
         _leave_out(model, block)
     if config.origin == "tensorflow":
@@ -129,7 +133,10 @@ class _Grid(nn.Module):
 
 
 def _last_grid_layer(model: nn.Module, config: EncoderConfig) -> str:
-    """The name of the last top-level layer whose output is a map of more than one region."""
+    """The name of the last layer whose output is a map of more than one region.
+
+    Only the model's own layers count, and those of its lists; a final pooling does not.
+    """
     found: list[str] = []
 
     def note(name: str) -> Any:
@@ -139,7 +146,7 @@ def _last_grid_layer(model: nn.Module, config: EncoderConfig) -> str:
 
         return hook
 
-    hooks = [child.register_forward_hook(note(name)) for name, child in model.named_children()]
+    hooks = [layer.register_forward_hook(note(name)) for name, layer in _layers(model)]
     try:
         with torch.inference_mode():
             model.eval()(torch.zeros(1, 3, config.pixels, config.pixels))
@@ -153,6 +160,14 @@ def _last_grid_layer(model: nn.Module, config: EncoderConfig) -> str:
     if not found or found[-1] == "conv_proj":
         raise CaptionerError(f"encoder.name: {config.name} makes no grid of regions")
     return found[-1]
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in model.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((f"{name}.{i}", layer) for i, layer in enumerate(child))
+        elif not isinstance(child, nn.AdaptiveAvgPool2d):
+            yield name, child
 
 
 def _as_tensorflow(model: nn.Module) -> None:
