@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,7 +84,8 @@ def write(file: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> N
     except (OSError, SafetensorError) as error:
         raise CaptionerError(f"{file}: cannot be written ({error})") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def load(file: Path) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,8 @@ def _compute(encoder: Encoder, files: PhotoFiles, names: Sequence[str], path: Pa
     except OSError as error:
         raise CaptionerError(f"data.cache: {path} cannot be written ({error.strerror})") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         encoder.train(learning)
 
 

@@ -1,0 +1,220 @@
+"""Checkpoints: what is saved comes back, what is broken is named, nothing is unpickled."""
+
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import captioner
+from captioner import CaptionerError, checkpoint
+from captioner.model.model import Model
+from tests.tiny import STYLES, WORDS, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def saved(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
+    checkpoint.save(model, file)
+    return file
+
+
+def notes(saved: Path, **changes: str | None) -> dict[str, str]:
+    """A good checkpoint's metadata, some of it changed, or absent where None."""
+    merged = {**checkpoint.read(saved)[1], **changes}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def refused(file: Path) -> str:
+    """The one sentence with which a file is refused."""
+    with pytest.raises(CaptionerError) as error:
+        captioner.load(file)
+    message = str(error.value)
+    assert message.startswith(f"{file}: ") and "\n" not in message
+    return message.removeprefix(f"{file}: ")
+
+
+def test_what_is_saved_comes_back(model: Model, saved: Path) -> None:
+    loaded = checkpoint.load(saved)
+    assert loaded.config == model.config
+    assert loaded.vocabulary.words == model.vocabulary.words
+    assert (loaded.vocabulary.styles, loaded.attributes) == (STYLES, WORDS[2:7])
+    assert not loaded.training
+    weights = loaded.state_dict()
+    assert weights.keys() == model.state_dict().keys()
+    for name, weight in model.state_dict().items():
+        assert weights[name].dtype == weight.dtype == torch.float32
+        if weight.dim() == 4:  # a step of 1/127 of the kernel's largest weight
+            allowed = weight.abs().amax((1, 2, 3), keepdim=True) / 127 / 2 * 1.001
+            assert ((weights[name] - weight).abs() <= allowed).all(), name
+        elif weight.dim() > 1:
+            torch.testing.assert_close(weights[name], weight, atol=1e-7, rtol=2**-11)
+        else:
+            assert torch.equal(weights[name], weight), name
+
+
+def test_saving_what_was_loaded_changes_nothing(saved: Path, tmp_path: Path) -> None:
+    checkpoint.save(checkpoint.load(saved), tmp_path / "again.safetensors")
+    first, second = load_file(saved), load_file(tmp_path / "again.safetensors")
+    assert first.keys() == second.keys()
+    for name, weight in first.items():
+        torch.testing.assert_close(second[name].float(), weight.float(), atol=0, rtol=1e-5)
+
+
+def test_a_kernel_of_zeros_is_no_division_by_zero() -> None:
+    weights = {"zero": torch.zeros(2, 1, 3, 3), "other": torch.ones(4)}
+    assert torch.equal(checkpoint.unpack(checkpoint.pack(weights))["zero"], weights["zero"])
+
+
+def test_the_file_is_small_and_names_the_format(model: Model, saved: Path) -> None:
+    parameters = sum(weight.numel() for weight in model.state_dict().values())
+    assert saved.stat().st_size < 1.1 * parameters
+    header = saved.read_bytes()[8:4000].decode("ascii", "ignore")
+    assert '"format":"captioner"' in header and '"version":"1"' in header
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    assert refused(tmp_path / "none.safetensors") == "there is no such checkpoint file"
+    assert refused(tmp_path) == "there is no such checkpoint file"
+
+
+@pytest.mark.parametrize("part", [0, 5, 100, 4000, 0.5, -1])
+def test_truncated(saved: Path, tmp_path: Path, part: float) -> None:
+    whole = saved.read_bytes()
+    end = int(part * len(whole)) if isinstance(part, float) else part
+    file = tmp_path / "cut.safetensors"
+    file.write_bytes(whole[:end])
+    assert refused(file).startswith("is not a checkpoint, or is cut off")
+
+
+class Bomb:
+    """A pickle that would leave a trace if it were opened."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("exploded",)
+
+
+def test_other_kinds_of_file(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weights": torch.zeros(3), "bomb": Bomb()}, "torch.pt")
+    Path("plain.pkl").write_bytes(pickle.dumps(Bomb()))
+    Path("text.safetensors").write_text("These are not the weights you are looking for.\n" * 50)
+    for name in ("torch.pt", "plain.pkl", "text.safetensors"):
+        assert refused(Path(name)).startswith("is not a checkpoint, or is cut off")
+    save_file({"a": torch.zeros(2)}, "other.safetensors")
+    assert refused(Path("other.safetensors")).endswith("but not a captioner checkpoint")
+    assert not Path("exploded").exists()
+
+
+def test_nothing_is_unpickled(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("unpickled")
+
+    for name in ("pickle.load", "pickle.loads", "pickle.Unpickler", "torch.load"):
+        monkeypatch.setattr(name, explode)
+    assert captioner.load(saved).styles == STYLES
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": "2"}, "has checkpoint format 2, this captioner reads up to 1; please upgrade"),
+        ({"version": "two"}, "damaged .it has no format version"),
+        ({"version": ""}, "damaged .it has no format version"),
+        ({"version": "-1"}, "damaged .it has no format version"),
+        ({"version": None}, "damaged .it has no format version"),
+        ({"config": None}, "damaged .config: "),
+        ({"config": "{"}, "damaged .config: "),
+        ({"config": '{"encoder": {"pixels": "many"}}'}, r"encoder\.pixels: .*'many'"),
+        ({"config": '{"decoder": {"kind": "poet"}}'}, r"decoder\.kind: .*'attention'"),
+        ({"config": '{"encoder": {"name": "eye"}}'}, "'eye' is neither efficientnet_lite3"),
+        ({"config": '{"decoder": {"hidden": 1000000000000}}'}, "makes no model"),
+        ({"vocabulary": None}, "damaged .vocabulary: "),
+        ({"vocabulary": "[]"}, "damaged .vocabulary: "),
+        ({"vocabulary": '{"words": 3, "styles": ["coco"], "attributes": []}'}, "words: "),
+        ({"vocabulary": '{"words": ["a"], "styles": [], "attributes": []}'}, "styles: "),
+        ({"vocabulary": '{"words": ["a"], "styles": ["coco"]}'}, "attributes: is missing"),
+    ],
+)
+def test_damaged_metadata(
+    saved: Path, tmp_path: Path, changes: dict[str, str | None], reason: str
+) -> None:
+    file = tmp_path / "odd.safetensors"
+    save_file({"a": torch.zeros(2)}, file, notes(saved, **changes))
+    message = refused(file)
+    assert re.search(reason, message), message
+
+
+def test_weights_that_do_not_fit(saved: Path, tmp_path: Path) -> None:
+    file = tmp_path / "odd.safetensors"
+    good = load_file(saved)
+    without = {name: weight for name, weight in good.items() if name != "decoder.bias"}
+    shape = {**good, "decoder.bias": torch.zeros(3)}
+    scale = {**good, "encoder.backbone.head.weight.scale": torch.ones(7, 1, 1, 1)}
+    for weights in (without, {**good, "extra": torch.zeros(1)}, shape, scale):
+        save_file(weights, file, notes(saved))
+        assert refused(file).startswith("its weights do not fit its configuration (")
+    words = json.dumps({"words": ["a"], "styles": ["coco"], "attributes": ["a"]})
+    save_file(good, file, notes(saved, vocabulary=words))
+    assert refused(file).startswith("its weights do not fit its configuration (")
+
+
+def test_writing_replaces_the_file_in_one_step(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "folder" / "model.safetensors"
+    checkpoint.write(file, {"a": torch.ones(3)}, {"format": "captioner", "version": "1"})
+    before = file.read_bytes()
+
+    def full(*args: Any) -> None:
+        Path(args[1]).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(CaptionerError, match=r"model\.safetensors: cannot be written .no space"):
+        checkpoint.save(model, file)
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_folder_that_cannot_be_made(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CaptionerError, match="cannot be written"):
+        checkpoint.save(model, tmp_path / "file" / "model.safetensors")
+
+
+def test_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    """A process that writes without end is killed: what is there is whole."""
+    file = tmp_path / "model.safetensors"
+    program = f"""
+        from pathlib import Path
+        import torch
+        from captioner import checkpoint
+        while True:
+            notes = {{"format": "captioner", "version": "1"}}
+            checkpoint.write(Path({str(file)!r}), {{"a": torch.ones(300_000)}}, notes)
+            print("written", flush=True)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(5):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    weights, _ = checkpoint.read(file)
+    assert torch.equal(weights["a"], torch.ones(300_000))
