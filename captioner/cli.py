@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +15,8 @@ from captioner.errors import CaptionerError
 # Commands that live in other rooms: their module is imported when one of them is asked for, so
 # that `captioner --help` stays quick. The function has the command's name.
 ELSEWHERE = {
+    "caption": ("captioner.batch.command", "Caption photos, from one to a folder of a million."),
+    "alt": ("captioner.alt.command", "Find pictures without alt text in web pages, propose some."),
     "evaluate": ("captioner.evaluation.command", "Score captions against what people wrote."),
     "train": ("captioner.training.command", "Train a model from a recipe in a file."),
 }
@@ -61,90 +61,6 @@ def captioner(
     pass
 
 
-@app.command()
-def caption(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Photos, and folders of photos.")
-    ],
-    format: Annotated[
-        Literal["text", "jsonl"],
-        typer.Option(help="text: path<TAB>caption; jsonl: one JSON object a line."),
-    ] = "text",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write here, not to the terminal.")
-    ] = None,
-    beam: Annotated[
-        int | None, typer.Option(min=1, help="Beams of the search: more is slower.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="The N best sentences of each photo.")] = 1,
-    attention: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Put a picture here of where each word looked."),
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
-    ] = None,
-    style: Annotated[
-        str | None, typer.Option(help="The kind of sentence, one of the model's styles.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photos taken at once.")] = 16,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-) -> None:
-    """Caption photos: a line for each, in order.
-
-    A photo that cannot be read is named on standard error, the others are still captioned, and
-    the exit code at the end is 1.
-    """
-    from captioner.batch import sinks
-    from captioner.batch.run import caption_photos
-    from captioner.batch.sources import photos
-
-    if beam is not None and top > beam:
-        raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
-    _refuse_picture_name(output)
-
-    def load() -> Any:
-        from captioner.captioner import load
-
-        return load(model, device=device)
-
-    sink = sinks.FORMATS[format]
-    failures = sinks.Failures()
-    with sinks.open_output(output, sink.encoding_errors) as stream:
-        destinations: list[sinks.Sink] = [sink(stream), failures]
-        if attention is not None:
-            destinations.append(sinks.Attention(attention))
-        results = caption_photos(load, photos(inputs), _options(beam, top, style), batch_size)
-        for result in results:
-            for destination in destinations:
-                destination.write(result)
-    if failures.count:
-        raise typer.Exit(1)
-
-
-def _options(beam: int | None, top: int, style: str | None) -> Any:
-    from captioner.caption import Options
-
-    default = Options()
-    return replace(
-        default,
-        beam=max(default.beam, top) if beam is None else beam,
-        alternatives=top - 1,
-        style=default.style if style is None else style,
-    )
-
-
-def _refuse_picture_name(output: Path | None) -> None:
-    """One slip of the hand, `-o photo.jpg`, must not cost the photo."""
-    from captioner.images import IMAGE_SUFFIXES
-
-    if output is not None and output.suffix.lower() in IMAGE_SUFFIXES:
-        raise typer.BadParameter(
-            f"--output {output} has a picture's name; the captions are text: "
-            f"call it {output.with_suffix('.txt').name}, say."
-        )
-
-
 for _name, (_, _summary) in ELSEWHERE.items():  # their lines in `captioner --help`
     app.command(_name, help=_summary)(lambda: None)
 
@@ -156,3 +72,5 @@ def main() -> None:
     except CaptionerError as error:
         print(f"captioner: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

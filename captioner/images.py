@@ -94,6 +94,21 @@ def open_image(
         raise ImageError(name or path, _unreadable(path, error)) from None
 
 
+def picture_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
+    """Width and height of the picture in a file or in a file's bytes, upright, in pixels.
+
+    Only the start of the file is read. Raises ImageError where that is no picture's.
+    """
+    name = "picture" if isinstance(source, bytes) else os.fspath(source)
+    try:
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with Image.open(file, formats=_FORMATS) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) > 4 else (width, height)
+    except Exception:  # a damaged header can trip a decoder in any way
+        raise ImageError(name, _damaged("its size cannot be read")) from None
+
+
 def _unreadable(path: str, error: OSError | ValueError) -> str:
     if path.startswith(("http://", "https://")):
         return "is a web address; download the picture and name the file"

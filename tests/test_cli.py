@@ -101,9 +101,12 @@ def test_a_bad_input_is_named_and_the_rest_is_captioned(
     (tmp_path / "cut.jpg").write_bytes((album / "a.jpg").read_bytes()[:150])
     bad = [tmp_path / name for name in ("gone.jpg", "empty", "letters", "text.jpg", "cut.jpg")]
     assert command("caption", *bad, album, "--format", format) == 1
-    messages = command.err.splitlines()
+    *messages, total, gone, empty, text, cut = command.err.splitlines()
     for path, message in zip(bad, messages, strict=True):
         assert re.fullmatch(rf"captioner: {re.escape(str(path))}: .{{5,}}", message)
+    assert total.startswith("captioner: 3 photos captioned, 5 failed; ")
+    assert gone.split() == ["captioner:", "2", "no", "pictures", "in", "this", "folder"]
+    assert [line.split()[1] for line in (empty, text, cut)] == ["1", "1", "1"]
     if format == "text":
         assert command.out.splitlines() == expected_rows(album)
     else:

@@ -3,63 +3,119 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from captioner.batch.fields import with_facts
+from captioner.batch.photo import Photo, Result
 from captioner.caption import Caption, Options
 from captioner.errors import ImageError
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
+FETCHERS = 16
+"""Threads that fetch what is far away: they wait for answers most of the time."""
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """One photo's row: its caption, or why there is none. Exactly one of the two is there."""
-
-    path: str
-    caption: Caption | None = None
-    error: str = ""
+Item = Photo | ImageError
 
 
 def caption_photos(
     load: Callable[[], Captioner],
-    photos: Iterable[str | ImageError],
+    photos: Iterable[Item],
     options: Options,
     batch_size: int,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Result]:
     """A result for every photo, as soon as its batch is done and in the order of `photos`.
 
     `load` is called when the first photo is there: where none is, no model is needed to say so.
+    Once `stopped`, the batch at hand is the last. A photo that could not be had goes through the
+    captioner as an empty picture, so that its row keeps its place and waits for no other.
     """
-    waiting: deque[str | ImageError] = deque()
-
-    def readable() -> Iterator[str]:
-        for photo in photos:
-            waiting.append(photo)
-            if isinstance(photo, str):
-                yield photo
-
-    def failures() -> Iterator[Result]:
-        while waiting and isinstance(failure := waiting[0], ImageError):
-            waiting.popleft()
-            yield Result(failure.path, error=failure.reason)
-
-    paths = readable()
-    first = next(paths, None)
-    yield from failures()
-    if first is None:
+    stream = iter(photos)
+    for first in stream:
+        if isinstance(first, Photo):
+            break
+        yield _failed(first)
+        if stopped():
+            return
+    else:
         return
-    captions = load().caption_many(
-        chain([first], paths), batch_size=batch_size, options=options, errors="return"
+    waiting: deque[Item] = deque()
+
+    def pictures() -> Iterator[str | bytes]:
+        for item in chain([first], stream):
+            waiting.append(item)
+            yield _picture(item)
+
+    outcomes = load().caption_many(
+        pictures(), batch_size=batch_size, options=options, errors="return"
     )
-    for outcome in captions:
-        yield from failures()
-        path = str(waiting.popleft())
-        if isinstance(outcome, ImageError):
-            yield Result(path, error=outcome.reason)
-        else:
-            yield Result(path, caption=outcome)
-    yield from failures()
+    for number, outcome in enumerate(outcomes, 1):
+        yield _result(waiting.popleft(), outcome)
+        if number % batch_size == 0 and stopped():
+            return
+
+
+def prepared(photos: Iterable[Item], facts: Collection[str] = ()) -> Iterator[Item]:
+    """The photos in order, each at hand as a path or as bytes, and with those facts about it.
+
+    What takes time is done by threads, at most two photos ahead for each of them.
+    """
+    work = partial(with_facts, wanted=facts)
+    pending: deque[Item | Future[Item]] = deque()
+    with ThreadPoolExecutor(FETCHERS) as threads:
+        try:
+            for item in photos:
+                slow = isinstance(item, Photo) and (bool(facts) or callable(item.content))
+                pending.append(threads.submit(work, item) if slow else item)
+                while pending and (len(pending) > 2 * FETCHERS or _ready(pending[0])):
+                    yield _value(pending.popleft())
+            while pending:
+                yield _value(pending.popleft())
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def dressed(result: Result, prefix: str, suffix: str) -> Result:
+    """The result with `prefix` before and `suffix` after each of its sentences, as they are."""
+    if result.caption is None or not (prefix or suffix):
+        return result
+
+    def dress(caption: Caption) -> Caption:
+        return replace(caption, text=f"{prefix}{caption.text}{suffix}")
+
+    others = tuple(map(dress, result.caption.alternatives))
+    return replace(result, caption=replace(dress(result.caption), alternatives=others))
+
+
+def _ready(item: Item | Future[Item]) -> bool:
+    return not isinstance(item, Future) or item.done()
+
+
+def _value(item: Item | Future[Item]) -> Item:
+    return item.result() if isinstance(item, Future) else item
+
+
+def _picture(item: Item) -> str | bytes:
+    if isinstance(item, ImageError):
+        return b""
+    assert not callable(item.content), "prepared() comes first"
+    return item.content
+
+
+def _failed(error: ImageError) -> Result:
+    return Result(error.path, error=error.reason)
+
+
+def _result(item: Item, outcome: Caption | ImageError) -> Result:
+    if isinstance(item, ImageError):
+        return _failed(item)
+    if isinstance(outcome, ImageError):
+        return Result(item.path, error=outcome.reason, facts=item.facts)
+    return Result(item.path, outcome, facts=item.facts, picture=_picture(item))

@@ -1,38 +1,131 @@
-"""Where photos come from: what a user names becomes a stream of paths, in a stable order."""
+"""Where photos come from: what a user names becomes a stream of files, in a stable order."""
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import IO
 
-from captioner.errors import ImageError
+from captioner.batch import remote
+from captioner.errors import CaptionerError, ImageError
 from captioner.images import IMAGE_SUFFIXES
 
+LISTS = (".txt", ".lst", ".list")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_CHUNK = 1 << 16
 
-def photos(inputs: Iterable[str]) -> Iterator[str | ImageError]:
-    """The paths that files and folders stand for; in place of one that cannot be had, the error.
+Identity = tuple[int, int]
 
-    A file is taken whatever its name. A folder stands for the pictures in it and below, by name,
-    hidden ones left out; a link that leads back into its own folder is not followed.
+
+def files(inputs: Iterable[str]) -> Iterator[str | ImageError]:
+    """The files that a user's words stand for; in place of one that cannot be had, the error.
+
+    A file is taken whatever its name, archives and tables as they are. A folder stands for the
+    pictures in it and below, by name, hidden ones left out; links that lead in circles are
+    survived. A pattern such as `a/**/*.jpg` stands for the files it matches, a list (.txt, or "-"
+    for standard input) for the files, folders and addresses in it, one a line or, as `find -print0`
+    writes them, with NUL between.
     """
     for name in inputs:
-        try:
-            mode = os.stat(name).st_mode
-        except (OSError, ValueError) as error:
-            yield ImageError(name, _reason(error))
-            continue
-        if stat.S_ISDIR(mode):
-            yield from _folder(name)
-        elif stat.S_ISREG(mode):
-            yield name
+        if name == "-":
+            yield from _entries(sys.stdin.buffer)
+        elif name.lower().endswith(LISTS) and (remote.is_remote(name) or os.path.isfile(name)):
+            yield from _list(name)
         else:
-            yield ImageError(name, "neither a file nor a folder")
+            yield from _named(name)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether `name` is to be matched against files, no file itself having that name."""
+    return glob.has_magic(name) and not os.path.lexists(name)
+
+
+def opened(name: str) -> IO[bytes]:
+    """The file of that name, near or far, to be read from the start. Raises OSError."""
+    return remote.opened(name) if remote.is_remote(name) else open(name, "rb")
+
+
+def is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _named(name: str) -> Iterator[str | ImageError]:
+    if remote.is_remote(name):
+        yield from remote.files(name, _wanted)
+    elif is_pattern(name):
+        yield from _matching(name)
+    else:
+        yield from _entry(name)
+
+
+def _entry(name: str) -> Iterator[str | ImageError]:
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError) as error:
+        yield ImageError(name, reason(error))
+        return
+    if stat.S_ISDIR(mode):
+        yield from _folder(name)
+    elif stat.S_ISREG(mode):
+        yield name
+    else:
+        yield ImageError(name, "neither a file nor a folder")
+
+
+def _wanted(name: str) -> bool:
+    """What a pattern may stand for: pictures, and what holds pictures."""
+    return is_picture(name) or name.lower().endswith((*ARCHIVES, *TABLES))
+
+
+def _matching(pattern: str) -> Iterator[str | ImageError]:
+    matches = sorted(filter(_wanted, glob.iglob(pattern, recursive=True)))
+    found = [name for name in matches if not os.path.isdir(name)]
+    yield from found
+    if not found:
+        yield ImageError(pattern, "no picture, archive or table has such a name")
+
+
+def _list(name: str) -> Iterator[str | ImageError]:
+    try:
+        with closing(opened(name)) as file:
+            yield from _entries(file)
+    except (OSError, CaptionerError) as error:
+        yield ImageError(name, reason(error))
+
+
+def _entries(file: IO[bytes]) -> Iterator[str | ImageError]:
+    for line in lines(file):
+        if remote.is_remote(line):
+            yield from remote.files(line, _wanted)
+        else:
+            yield from _entry(line)
+
+
+def lines(file: IO[bytes]) -> Iterator[str]:
+    """The paths in a list: between NULs if there is one near its start, else one a line."""
+    read = getattr(file, "read1", file.read)
+    rest = more = read(_CHUNK)
+    while more and b"\0" not in rest and b"\n" not in rest:
+        rest += (more := read(_CHUNK))
+    end = b"\0" if b"\0" in rest else b"\n"
+    while rest:
+        *whole, rest = rest.split(end)
+        yield from filter(None, (os.fsdecode(line.removesuffix(b"\r")) for line in whole))
+        more = read(_CHUNK)
+        if rest and not more:
+            yield os.fsdecode(rest.removesuffix(b"\r"))
+            return
+        rest += more
 
 
 def _folder(name: str) -> Iterator[str | ImageError]:
     found = False
-    for photo in _walk(name, ()):
+    for photo in _walk(name, (), set()):
         found = True
         yield photo
     if not found:
@@ -40,28 +133,49 @@ def _folder(name: str) -> Iterator[str | ImageError]:
         yield ImageError(name, f"no pictures in this folder (looked for {kinds})")
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str | ImageError]:
-    """`above` identifies the folders that lead here, to notice a link back to one of them."""
+def _walk(
+    folder: str, above: tuple[Identity, ...], linked: set[Identity]
+) -> Iterator[str | ImageError]:
+    """`above` identifies the folders that lead here, `linked` those that a link has led to.
+
+    A link is not followed back to the one, nor to the other a second time: folders full of links
+    to each other would otherwise be walked in every possible order.
+    """
     try:
-        status = os.stat(folder)
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
-            return
+        identity = _identity(folder)
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
-        yield ImageError(folder, _reason(error))
+        yield ImageError(folder, reason(error))
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(entry.path, (*above, identity))
-        elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            if not entry.is_symlink() or _first_visit(entry.path, (*above, identity), linked):
+                yield from _walk(entry.path, (*above, identity), linked)
+        elif is_picture(entry.name):
             yield entry.path
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _identity(folder: str) -> Identity:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _first_visit(link: str, above: tuple[Identity, ...], linked: set[Identity]) -> bool:
+    try:
+        identity = _identity(link)
+    except OSError:
+        return True  # walking it will say what is wrong
+    if identity in above or identity in linked:
+        return False
+    linked.add(identity)
+    return True
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be had, in words that follow its name."""
     if isinstance(error, FileNotFoundError):
         return "no such file or folder"
     if isinstance(error, PermissionError):

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ class FakeCaptioner:
 
     def __init__(self) -> None:
         self.options: Options | None = None
-        self.batches: list[list[str]] = []
+        self.batches: list[list[str | bytes]] = []
 
     def caption_many(
         self,
@@ -49,10 +48,10 @@ class FakeCaptioner:
             self.batches.append(batch)
             yield from [self._caption(path, errors) for path in batch]
 
-    def _caption(self, path: str, errors: str) -> Caption | ImageError:
+    def _caption(self, path: str | bytes, errors: str) -> Caption | ImageError:
         assert self.options is not None
         try:
-            width, height = open_image(Path(path)).size
+            width, height = open_image(path).size
         except ImageError as error:
             if errors == "raise":
                 raise

@@ -1,13 +1,20 @@
 """The way through the captioner against a loop that takes the photos one by one."""
 
+import hashlib
+import os
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from captioner.batch.run import Result, caption_photos
+from captioner.batch.photo import Photo, Result
+from captioner.batch.run import Item, caption_photos, dressed, prepared
 from captioner.caption import Caption, Options
 from captioner.errors import ImageError
 from tests.batch.fakes import sentence
@@ -26,17 +33,18 @@ class Scripted:
         stream = iter(images)
         while batch := list(islice(stream, batch_size)):
             for name in batch:
-                yield sentence(name) if name.startswith("fine") else ImageError(name, "broken")
+                fine = isinstance(name, str) and name.startswith("fine")
+                yield sentence(name) if fine else ImageError(str(name), "broken")
 
 
-def source(fates: list[str]) -> Iterator[str | ImageError]:
+def source(fates: list[str]) -> Iterator[Item]:
     for number, fate in enumerate(fates):
         name = f"{fate}{number}"
-        yield ImageError(name, "missing") if fate == "missing" else name
+        yield ImageError(name, "missing") if fate == "missing" else Photo(name, name)
 
 
-def run(photos: Iterable[str | ImageError], batch_size: int) -> Iterator[Result]:
-    return caption_photos(Scripted, photos, Options(), batch_size)  # type: ignore[arg-type]
+def run(photos: Iterable[Item], batch_size: int, **more: Any) -> Iterator[Result]:
+    return caption_photos(Scripted, photos, Options(), batch_size, **more)  # type: ignore[arg-type]
 
 
 @given(fates=FATES, batch_size=st.integers(1, 7))
@@ -59,15 +67,108 @@ def test_the_model_waits_for_a_photo() -> None:
     assert [row.error for row in rows] == ["missing"] * 3
 
 
-def test_an_endless_source_streams() -> None:
+def test_an_endless_source_streams_whatever_it_brings() -> None:
+    for kind in ("fine", "missing"):
+        taken = 0
+
+        def endless(kind: str = kind) -> Iterator[Item]:
+            nonlocal taken
+            yield Photo("fine0", "fine0")
+            while True:
+                taken += 1
+                yield from source([kind])
+
+        rows = run(endless(), batch_size=4)
+        assert len(list(islice(rows, 10))) == 10
+        assert taken <= 12
+
+
+@given(fates=FATES, batch_size=st.integers(1, 7), after=st.integers(0, 20))
+def test_stopping_ends_with_a_batch(fates: list[str], batch_size: int, after: int) -> None:
+    """Whatever came before the stop is there, and nothing beyond the batch it came in."""
+    rows: list[Result] = []
+    for row in run(source(fates), batch_size, stopped=lambda: len(rows) >= after):
+        rows.append(row)
+    assert [row.path for row in rows] == [f"{fate}{i}" for i, fate in enumerate(fates)][: len(rows)]
+    assert len(rows) >= min(after, len(fates))
+    leading = next((i for i, fate in enumerate(fates) if fate != "missing"), len(fates))
+    assert len(rows) <= max(leading, after) + batch_size
+
+
+def test_what_is_far_away_is_fetched_by_many_threads_and_stays_in_order() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def fetch(number: int) -> bytes:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        if number % 7 == 3:
+            raise ImageError(f"far{number}", "gone")
+        return bytes([number])
+
     taken = 0
 
-    def endless() -> Iterator[str | ImageError]:
+    def far() -> Iterator[Item]:
         nonlocal taken
-        while True:
+        for number in range(100):
             taken += 1
-            yield f"fine{taken}"
+            yield Photo(f"far{number}", lambda n=number: fetch(n))  # type: ignore[misc]
 
-    rows = run(endless(), batch_size=4)
-    assert [row.path for row in islice(rows, 10)] == [f"fine{i}" for i in range(1, 11)]
-    assert taken <= 12
+    found = prepared(far())
+    first = next(found)
+    assert isinstance(first, Photo) and first.content == bytes([0])
+    assert taken < 50, "read too far ahead"
+    rest = list(found)
+    assert [item.path for item in rest] == [f"far{number}" for number in range(1, 100)]
+    for number, item in enumerate(rest, 1):
+        if number % 7 == 3:
+            assert isinstance(item, ImageError)
+        else:
+            assert isinstance(item, Photo) and item.content == bytes([number])
+    assert most > 3
+
+
+def test_what_is_near_passes_by_without_a_thread() -> None:
+    photos = [Photo(str(i), str(i)) for i in range(3)]
+    endless = iter(photos)
+    assert next(prepared(endless)) is photos[0]
+    assert next(endless) is photos[1]
+
+
+def test_facts_about_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (40, 30)).save(path, exif=exif)
+    data = path.read_bytes()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    items: list[Item] = [
+        Photo("a", str(path)),
+        Photo("b", data),
+        Photo("c", str(tmp_path / "gone.jpg")),
+        Photo("d", str(tmp_path / "pipe.jpg")),
+        Photo("e", b"no picture"),
+    ]
+    a, b, c, d, e = (item.facts for item in prepared(items, ["size", "bytes", "sha256"]))  # type: ignore[union-attr]
+    whole = {"size": [30, 40], "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    assert a == b == whole
+    assert c == d == {}
+    assert e == {"bytes": 10, "sha256": hashlib.sha256(b"no picture").hexdigest()}
+
+
+def test_prefix_and_suffix_are_put_around_every_sentence() -> None:
+    result = dressed(Result("a", sentence("a", "dog", alternatives=2)), "photo of ", ", 4k")
+    assert result.caption is not None
+    texts = [c.text for c in (result.caption, *result.caption.alternatives)]
+    assert texts == [
+        "photo of A dog., 4k",
+        "photo of Another 0 a dog., 4k",
+        "photo of Another 1 a dog., 4k",
+    ]
+    assert result.caption.words == ("a", "dog")
+    broken = Result("b", error="broken")
+    assert dressed(broken, "x", "y") is broken

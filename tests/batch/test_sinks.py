@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from captioner.batch.run import Result
-from captioner.batch.sinks import Attention, open_output, whole_file
+from captioner.batch.files import whole_file
+from captioner.batch.photo import Result
+from captioner.batch.sinks import Attention
 from captioner.errors import CaptionerError
 from tests.batch.fakes import sentence
 
@@ -58,7 +59,7 @@ def test_where_nothing_can_be_written_one_sentence_says_so(tmp_path: Path, name:
     (tmp_path / "folder").mkdir()
     with (
         pytest.raises(CaptionerError, match="cannot be written"),
-        open_output(tmp_path / name, "strict"),
+        whole_file(tmp_path / name, "w"),
     ):
         raise AssertionError("opened")
 

@@ -1,24 +1,28 @@
 """The stream of paths against a plain listing of the same tree."""
 
+import glob
+import io
 import os
 import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from captioner.batch.sources import photos
+from captioner.batch.sources import files, lines
 from captioner.errors import ImageError
 from captioner.images import IMAGE_SUFFIXES
 
 
 def paths(*inputs: Path | str) -> list[str]:
-    found = list(photos(map(str, inputs)))
+    found = list(files(map(str, inputs)))
     assert all(isinstance(photo, str) for photo in found), found
     return [str(photo) for photo in found]
 
 
 def failures(*inputs: Path | str) -> dict[str, str]:
-    return {p.path: p.reason for p in photos(map(str, inputs)) if isinstance(p, ImageError)}
+    return {p.path: p.reason for p in files(map(str, inputs)) if isinstance(p, ImageError)}
 
 
 def grow(folder: Path, dice: random.Random, depth: int) -> None:
@@ -103,7 +107,7 @@ def test_closed_folder_is_named_once_and_the_others_go_on(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    found = list(photos([str(tmp_path)]))
+    found = list(files([str(tmp_path)]))
     assert isinstance(found[0], ImageError)
     assert (found[0].path, found[0].reason) == (
         str(tmp_path / "closed"),
@@ -117,4 +121,87 @@ def test_nothing_is_looked_up_before_it_is_asked_for(tmp_path: Path) -> None:
         yield str(tmp_path / "missing.jpg")
         raise AssertionError("asked for too early")
 
-    assert isinstance(next(photos(names())), ImageError)
+    assert isinstance(next(files(names())), ImageError)
+
+
+def test_links_between_folders_do_not_multiply(tmp_path: Path) -> None:
+    """Ten folders, each with links to all others: there are 10! ways through them."""
+    folders = [tmp_path / f"{number}" for number in range(10)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "a.jpg").touch()
+        for other in folders:
+            (folder / f"to-{other.name}").symlink_to(other)
+    found = paths(tmp_path)
+    assert {str(folder / "a.jpg") for folder in folders} <= set(found)
+    assert len(found) <= 20
+
+
+def test_a_pattern_stands_for_what_it_matches(tmp_path: Path) -> None:
+    grow(tmp_path / "root", random.Random(7), depth=3)
+    for name in (
+        "shard-0.tar",
+        "list.csv",
+        "notes.txt",
+        "odd[1].jpg",
+        "root/a/b.jpg",
+        "root/c.gif",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for pattern in ("root/**/*.jpg", "root/*", "*", "**", "?hard-[0-9].tar"):
+        expected = [
+            name
+            for name in sorted(glob.glob(str(tmp_path / pattern), recursive=True))
+            if os.path.isfile(name)
+            and os.path.splitext(name)[1].lower() in {*IMAGE_SUFFIXES, ".tar", ".csv"}
+        ]
+        assert expected and paths(tmp_path / pattern) == expected
+    assert paths(tmp_path / "odd[1].jpg") == [str(tmp_path / "odd[1].jpg")]
+    assert list(failures(tmp_path / "*.gif").values()) == [
+        "no picture, archive or table has such a name"
+    ]
+
+
+LISTED = st.lists(
+    st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1),
+    max_size=20,
+)
+
+
+@given(names=LISTED, end=st.sampled_from(["\n", "\r\n", "\0"]), last=st.booleans())
+def test_a_list_is_split_as_it_was_joined(names: list[str], end: str, last: bool) -> None:
+    text = end.join(names) + (end if last and names else "")
+    if len(names) < 2 and not last and end == "\0":
+        return  # no NUL: a list of lines
+    expected = names
+    assert list(lines(io.BytesIO(text.encode()))) == expected
+
+
+def test_a_list_that_comes_in_drops_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Drops(io.BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            return super().read1(3)
+
+    names = [f"photo {number}.jpg" for number in range(50)]
+    for end in ("\n", "\0"):
+        assert list(lines(Drops(end.join(names).encode()))) == names
+
+
+def test_lists_in_files_and_on_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "album").mkdir()
+    for name in ("a.jpg", "album/b.jpg", "album/c.jpg"):
+        (tmp_path / name).touch()
+    listed = ["gone.jpg", "album", "a.jpg", "https://example.org/d.jpg"]
+    listed[:3] = [str(tmp_path / name) for name in listed[:3]]
+    text = "\n".join(listed).encode()
+    (tmp_path / "list.txt").write_bytes(text)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    for name in (str(tmp_path / "list.txt"), "-"):
+        first, *rest = files([name])
+        assert isinstance(first, ImageError) and first.path == listed[0]
+        album = tmp_path / "album"
+        assert rest == [str(album / "b.jpg"), str(album / "c.jpg"), *listed[2:]]
+    assert failures(tmp_path / "none.txt")

@@ -1,0 +1,98 @@
+"""Photos in ZIP and tar archives, WebDataset shards among them, in the archive's own order."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import IO
+
+from captioner.batch.photo import Photo
+from captioner.batch.remote import MAX_BYTES, TOO_MANY_BYTES
+from captioner.errors import ImageError
+from captioner.images import IMAGE_SUFFIXES
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,  # a password is missing, or a way to pack unknown
+)
+
+
+def members(name: str, file: IO[bytes]) -> Iterator[Photo | ImageError]:
+    """The pictures in the archive `file`, called `name/…`; their bytes are to be had, by a call
+    that may raise ImageError, until the next is asked for.
+
+    Where the archive breaks off there is an error.
+    """
+    found = False
+    for photo in (_zip if name.lower().endswith(".zip") else _tar)(name, file):
+        found = True
+        yield photo
+    if not found:
+        yield ImageError(name, "no pictures in this archive")
+
+
+def _zip(name: str, file: IO[bytes]) -> Iterator[Photo | ImageError]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except _DAMAGE:
+        yield ImageError(name, "is cut off or damaged, or no ZIP archive; copy it again")
+        return
+    for member in archive.infolist():
+        if _is_picture(member.filename):
+            path = f"{name}/{member.filename}"
+            yield Photo(path, partial(_read, path, member.file_size, partial(archive.read, member)))
+
+
+def _tar(name: str, file: IO[bytes]) -> Iterator[Photo | ImageError]:
+    whole = name.lower().endswith(".tar") and file.seekable()  # what is not read is jumped over
+    count = 0
+    try:
+        with tarfile.open(fileobj=file, mode="r:" if whole else "r|*") as archive:
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
+                if member.isfile() and _is_picture(member.name):
+                    path, count = f"{name}/{member.name}", count + 1
+                    extract = partial(_extract, archive, member)
+                    yield Photo(path, partial(_read, path, member.size, extract))
+    except _DAMAGE:
+        yield ImageError(name, f"is cut off or damaged (after {count} pictures); copy it again")
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    data = b"" if file is None else file.read()
+    if len(data) < member.size:
+        raise tarfile.ReadError("unexpected end of data")
+    return data
+
+
+def _read(path: str, size: int, get: Callable[[], bytes]) -> bytes:
+    if size > MAX_BYTES:
+        raise ImageError(path, TOO_MANY_BYTES)
+    try:
+        return get()
+    except _DAMAGE as error:
+        if "encrypted" in str(error):
+            raise ImageError(path, "is encrypted; unpack the archive with its password") from None
+        raise ImageError(path, "is damaged in its archive; copy the archive again") from None
+
+
+def _is_picture(name: str) -> bool:
+    parts = name.split("/")
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return (
+        not hidden
+        and parts[0] != "__MACOSX"
+        and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    )

@@ -1,0 +1,204 @@
+"""The command `captioner caption`: from one photo to a folder of a million."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from captioner.caption import Options
+
+BUILT_IN = Path(__file__).parents[1] / "assets" / "captioner.safetensors"
+
+Engine = Literal["local", "ray"]
+Format = Literal["text", "jsonl", "csv", "parquet", "coco", "sidecar", "xmp"]
+
+INPUTS = "Photos, folders, patterns, ZIP and tar archives, tables, lists (.txt, - for stdin), URLs."
+FORMAT = (
+    "text: path<TAB>caption; jsonl: one JSON object a line; csv; parquet; coco: COCO results;"
+    " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it."
+)
+
+ModelOption = Annotated[
+    Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
+]
+StyleOption = Annotated[
+    str | None, typer.Option(help="The kind of sentence, one of the model's styles.")
+]
+BeamOption = Annotated[int | None, typer.Option(min=1, help="Beams of the search: more is slower.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+BatchSizeOption = Annotated[int, typer.Option(min=1, help="Photos taken at once.")]
+PrefixOption = Annotated[str, typer.Option(help="Text before each sentence, as it is.")]
+SuffixOption = Annotated[str, typer.Option(help="Text after each sentence, as it is.")]
+MinWordsOption = Annotated[int | None, typer.Option(min=0, help="No sentence has fewer words.")]
+MaxWordsOption = Annotated[int | None, typer.Option(min=1, help="No sentence has more words.")]
+
+
+def caption(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help=INPUTS)],
+    format: Annotated[Format, typer.Option(help=FORMAT)] = "text",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write here: a file, or the folder of the sidecars."),
+    ] = None,
+    fields: Annotated[
+        str | None, typer.Option(help="What a row holds, as in caption,score,sha256.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="A table's column of paths, addresses or bytes.")
+    ] = None,
+    prefix: PrefixOption = "",
+    suffix: SuffixOption = "",
+    min_words: MinWordsOption = None,
+    max_words: MaxWordsOption = None,
+    beam: BeamOption = None,
+    top: Annotated[int | None, typer.Option(min=1, help="The N best sentences a photo.")] = None,
+    style: StyleOption = None,
+    attention: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Put a picture here of where each word looked."),
+    ] = None,
+    existing: Annotated[
+        bool | None,
+        typer.Option(
+            "--overwrite/--skip-existing",
+            help="What has a caption gets a new one, or keeps it. Sidecars: kept, unless said.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a run that was interrupted.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first photo that fails.")
+    ] = False,
+    model: ModelOption = None,
+    batch_size: BatchSizeOption = 16,
+    device: DeviceOption = "cpu",
+    engine: Annotated[
+        Engine, typer.Option(help="This machine alone, or a Ray cluster: parts into a folder.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Ray: the cluster's; without it one is started here.")
+    ] = None,
+    min_workers: Annotated[int, typer.Option(min=1, help="Ray: workers at least.")] = 1,
+    max_workers: Annotated[
+        int | None, typer.Option(min=1, help="Ray: workers at most; as many as fit, if not said.")
+    ] = None,
+    part_size: Annotated[int, typer.Option(min=1, help="Ray: photos in a part.")] = 1024,
+) -> None:
+    """Caption photos: a row for each, in order.
+
+    A photo that cannot be read is named on standard error, the others are still captioned, and
+    the exit code at the end is 1. With --output a run outlasts anything: --resume continues it.
+    """
+    from captioner.batch.job import Job, run
+
+    names = _fields(fields)
+    if top is None:
+        top = 3 if names and "alternatives" in names else 1
+    if beam is not None and top > beam:
+        raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
+    _check_output(output, format, resume)
+    if attention is not None and resume:
+        raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
+    if names is not None and format in ("coco", "sidecar", "xmp"):
+        raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
+    job = Job(
+        inputs=tuple(inputs),
+        load=lambda: _load(model, device),
+        model=model_name(model),
+        options=search_options(beam, top, style, min_words, max_words),
+        batch_size=batch_size,
+        format=format,
+        output=output,
+        fields=names,
+        column=column,
+        prefix=prefix,
+        suffix=suffix,
+        resume=resume,
+        overwrite=existing is True,
+        keep=existing is False,
+        fail_fast=fail_fast,
+        attention=attention,
+    )
+    if engine == "local":
+        raise typer.Exit(run(job))
+    from captioner.batch.ray_engine import Cluster, run_on_ray
+
+    cluster = Cluster(address, min_workers, max_workers, part_size, device)
+    raise typer.Exit(run_on_ray(job, cluster))
+
+
+def search_options(
+    beam: int | None,
+    top: int,
+    style: str | None,
+    min_words: int | None,
+    max_words: int | None,
+) -> Options:
+    """The options, the default where nothing is said. Raises BadParameter."""
+    from captioner.caption import Options
+
+    default = Options()
+    options = replace(
+        default,
+        beam=max(default.beam, top) if beam is None else beam,
+        alternatives=top - 1,
+        style=default.style if style is None else style,
+        min_words=default.min_words if min_words is None else min_words,
+        max_words=default.max_words if max_words is None else max_words,
+    )
+    if options.min_words > options.max_words:
+        raise typer.BadParameter(
+            f"--min-words {options.min_words} is more than --max-words {options.max_words}."
+        )
+    return options
+
+
+def model_name(model: Path | None) -> str:
+    """The id of the model in that file, or of the built-in one."""
+    from captioner.batch.fields import model_id
+
+    path = BUILT_IN if model is None else model
+    try:
+        return model_id(path)
+    except OSError:
+        return path.stem  # loading it says what is wrong
+
+
+def _load(model: Path | None, device: str) -> Any:
+    from captioner.captioner import load
+
+    return load(model, device=device)
+
+
+def _fields(text: str | None) -> tuple[str, ...] | None:
+    from captioner.batch.fields import FIELDS
+
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in FIELDS:
+            raise typer.BadParameter(
+                f"--fields: there is no field {name!r}; choose from {', '.join(FIELDS)}."
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def _check_output(output: Path | None, format: str, resume: bool) -> None:
+    from captioner.images import IMAGE_SUFFIXES
+
+    if output is None:
+        if format in ("parquet", "coco"):
+            raise typer.BadParameter(f"--format {format} needs a file: --output FILE.")
+        if resume and format not in ("sidecar", "xmp"):
+            raise typer.BadParameter("--resume needs the --output of the run to continue.")
+    elif output.suffix.lower() in IMAGE_SUFFIXES:  # a slip of the hand must not cost a photo
+        raise typer.BadParameter(
+            f"--output {output} has a picture's name; the captions are text: "
+            f"call it {output.with_suffix('.txt').name}, say."
+        )

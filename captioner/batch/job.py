@@ -1,0 +1,197 @@
+"""A whole run on this machine: inputs → photos → captioner → output, and a summary."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captioner.batch.fields import OF_FILES
+from captioner.batch.files import is_plain
+from captioner.batch.formats import FORMATS
+from captioner.batch.interrupts import interrupts
+from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
+from captioner.batch.photo import Result
+from captioner.batch.photos import check_tables, photos
+from captioner.batch.run import Item, caption_photos, dressed, prepared
+from captioner.batch.sidecars import KINDS, Sidecars
+from captioner.batch.sinks import Attention
+from captioner.batch.sources import ARCHIVES, TABLES, files
+from captioner.batch.summary import Progress, Summary
+from captioner.caption import Options
+from captioner.errors import ImageError
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
+
+Source = Callable[[], Iterable[str | ImageError]]
+INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is to do. `fields` None: the format's own; `keep`: captions that are there stay.
+
+    `model` is the model's id, the same for the same weights.
+    """
+
+    inputs: Sequence[str]
+    load: Callable[[], Captioner]
+    model: str
+    options: Options = Options()
+    batch_size: int = 16
+    format: str = "text"
+    output: Path | None = None
+    fields: tuple[str, ...] | None = None
+    column: str | None = None
+    prefix: str = ""
+    suffix: str = ""
+    resume: bool = False
+    overwrite: bool = False
+    keep: bool = False
+    fail_fast: bool = False
+    attention: Path | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What must not change between a run and its continuation."""
+        names = ("format", "fields", "column", "prefix", "suffix", "model", "batch_size")
+        return {**{name: getattr(self, name) for name in names}, **asdict(self.options)}
+
+
+def run(job: Job) -> int:
+    """Do the job; the exit code: 0, 1 if a photo failed, 130 if someone stopped it.
+
+    Raises CaptionerError for what makes the whole run impossible.
+    """
+    check_tables(job.inputs, job.column)
+    attention = Attention(job.attention) if job.attention else None
+    summary, source = Summary(), _source(job)
+    with _output(job, source, summary) as output:
+        if output is None:
+            print(
+                f"captioner: {job.output} is complete; --overwrite makes it anew.", file=sys.stderr
+            )
+            return 0
+        recording = isinstance(output, Record)
+        quiet = not recording and sys.stdout.isatty()  # the rows themselves show how far it is
+        with (
+            interrupts() as stopped,
+            Progress(summary, lambda: _count(job), quiet) as progress,
+            closing(results_of(job, source, output.wanted, stopped)) as results,
+        ):
+            through = _work(job, results, output, attention, summary, progress)
+            through = through and not stopped()
+        if isinstance(output, Record):
+            output.finish() if through else output.commit(now=True)
+    _sum_up(job, summary, through, recording)
+    if stopped():
+        return INTERRUPTED
+    return 1 if summary.failures or not through else 0
+
+
+def _work(
+    job: Job,
+    results: Iterable[Result],
+    output: Output,
+    attention: Attention | None,
+    summary: Summary,
+    progress: Progress,
+) -> bool:
+    """Put each result where it belongs; False if a failure ended the run."""
+    for result in results:
+        try:
+            if result.caption is None and job.fail_fast:
+                raise ImageError(result.path, result.error)
+            output.write(result)
+        except ImageError as error:
+            result = Result(error.path, error=error.reason)
+            if job.fail_fast:
+                progress.say(f"captioner: {result.path}: {result.error}")
+                return False
+            output.write(result)
+        if attention is not None:
+            attention.write(result)
+        summary.add(result)
+        if result.caption is None:
+            progress.say(f"captioner: {result.path}: {result.error}")
+        if isinstance(output, Record):
+            output.commit()
+        progress.update()
+    return True
+
+
+def _source(job: Job) -> Source:
+    """How to go through the files, more than once if sidecars are to be checked beforehand."""
+    if "-" in job.inputs and job.format in KINDS:
+        listed = list(files(job.inputs))
+        return lambda: listed
+    return lambda: files(job.inputs)
+
+
+def results_of(
+    job: Job, source: Source, wanted: Callable[[str], bool], stopped: Callable[[], bool]
+) -> Generator[Result, None, None]:
+    """A result for each wanted photo in those files, as the job wants it."""
+    facts = [name for name in job.fields or () if name in OF_FILES]
+    found = prepared(photos(source(), job.column, wanted), facts)
+    if "model" in (job.fields or ()):
+        found = (_of_model(item, job.model) for item in found)
+    for result in caption_photos(job.load, found, job.options, job.batch_size, stopped):
+        yield dressed(result, job.prefix, job.suffix)
+
+
+def _of_model(item: Item, model: str) -> Item:
+    if isinstance(item, ImageError):
+        return item
+    return replace(item, facts={**item.facts, "model": model})
+
+
+@contextmanager
+def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Output | None]:
+    if job.format in KINDS:
+        sidecars = Sidecars(job.format, job.inputs, job.output, job.overwrite)
+        sidecars.check(lambda: photos(source(), job.column, read=False))
+        name = "\n".join([job.format, *job.inputs])
+        target: Beside | Draft = Beside(sidecars, job.output, name)
+    else:
+        format = FORMATS[job.format](job.fields)
+        if job.output is None or not is_plain(job.output):
+            with stream(job.output, format) as output:
+                yield output
+            return
+        target = Draft(job.output, format, job.keep)
+    with recorded(target, job.settings(), summary, job.resume, job.overwrite) as record:
+        yield record
+
+
+def _count(job: Job) -> int | None:
+    """How many photos there are, where that can be had without reading them."""
+    if "-" in job.inputs:
+        return None
+    number = 0
+    for item in files(job.inputs):
+        if isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES)):
+            return None
+        number += 1
+    return number
+
+
+def _sum_up(job: Job, summary: Summary, through: bool, recording: bool) -> None:
+    if through and not recording and not summary.failures:
+        return
+    for line in summary.lines():
+        print(f"captioner: {line}", file=sys.stderr)
+    if not through:
+        print(f"captioner: {way_on(recording)}", file=sys.stderr)
+
+
+def way_on(recording: bool) -> str:
+    """How to continue a run that was stopped."""
+    if not recording:
+        return "stopped; with --output FILE a run can be continued."
+    again = [argument for argument in sys.argv[1:] if argument not in ("--resume", "--overwrite")]
+    return f"stopped; to continue: {shlex.join(['captioner', *again, '--resume'])}"

@@ -1,0 +1,160 @@
+"""What a run has finished, on disk: the reason why it can be killed and resumed.
+
+A line of JSON at the start has the run's settings, and one after each commit how far it is: where
+the output ends, the counts so far, and a digest of each photo that is done since the line before.
+The output is on the disk before the line that speaks of it, so what follows the last whole line, in
+the journal and in the output, is cut off on resuming and done again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any
+
+from captioner.batch.files import flush, sync_folder, unwritable
+from captioner.errors import CaptionerError
+
+_DIGITS = 16  # of a digest, in hexadecimal
+_NEAR = 4096
+
+
+def digest(path: str) -> int:
+    """64 bits that stand for a path: ten million of them collide once in 400,000 runs."""
+    return int.from_bytes(
+        blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
+    )
+
+
+class Done:
+    """The photos that are done, each taken out once as it comes along again.
+
+    They come in nearly the same order, so that a few thousand need to be at hand. Where photos
+    were added, removed or moved since, all the others are, at some 100 bytes each.
+    """
+
+    def __init__(self, digests: array[int]) -> None:
+        self._digests, self._next = digests, 0
+        self._near: Counter[int] = Counter()
+        self._approach(_NEAR)
+
+    def take(self, path: str) -> bool:
+        self._approach(1)
+        if not self._near:
+            return False
+        value = digest(path)
+        if value not in self._near:
+            self._approach(len(self._digests))
+        if value not in self._near:
+            return False
+        self._near[value] -= 1
+        if not self._near[value]:
+            del self._near[value]
+        return True
+
+    def _approach(self, count: int) -> None:
+        self._near.update(self._digests[self._next : self._next + count])
+        self._next = min(self._next + count, len(self._digests))
+
+
+class Journal:
+    """The journal at `path` of a run into `output`. Raises CaptionerError where it cannot be
+    written or another run holds it."""
+
+    def __init__(self, path: Path, output: Path) -> None:
+        self.path, self._output = path, output
+        self.position = 0
+        self.counts: dict[str, Any] = {}
+        self.complete = False
+        self.digests = array("Q")
+        self._fresh: list[str] = []
+        try:
+            self._file: IO[bytes] = open(path, "a+b")  # noqa: SIM115, closed by close()
+        except OSError as error:
+            raise unwritable(output, error) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise CaptionerError(f"{output}: another run is at work on it.") from None
+
+    def read(self, settings: Mapping[str, Any]) -> bool:
+        """Take up what a run before this one left; False if it left nothing.
+
+        Raises CaptionerError where that run had other settings.
+        """
+        self._file.seek(0)
+        head = _entry(self._file.readline())
+        if head is None:
+            return False
+        _compare(self._output, head.get("settings", {}), settings)
+        end = self._file.tell()
+        while (entry := _entry(self._file.readline())) is not None:
+            end = self._file.tell()
+            self.position, self.counts = entry["position"], entry["counts"]
+            self.complete = entry.get("complete", False)
+            done = entry["done"]
+            self.digests.extend(
+                int(done[at : at + _DIGITS], 16) for at in range(0, len(done), _DIGITS)
+            )
+        self._file.truncate(end)
+        return True
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Start anew, whatever stood here."""
+        self._file.truncate(0)
+        self._append({"settings": settings})
+        sync_folder(self.path.parent)
+
+    def done(self, path: str) -> None:
+        self._fresh.append(f"{digest(path):0{_DIGITS}x}")
+
+    def commit(self, position: int, counts: Mapping[str, Any], complete: bool = False) -> None:
+        """Write down that the output up to `position` holds all that is done."""
+        entry = {"position": position, "counts": counts, "done": "".join(self._fresh)}
+        self._append({**entry, "complete": True} if complete else entry)
+        self._fresh.clear()
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk has been told of
+            self._file.close()
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        line = json.dumps(entry).encode() + b"\n"
+        try:
+            self._file.write(line)
+            flush(self._file)
+        except OSError as error:
+            raise unwritable(self._output, error) from None
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None for the end, and for a line that was torn when the run died."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    plain = json.loads(json.dumps(new))
+    changed = [name for name in plain if old.get(name) != plain[name]]
+    if changed:
+        was = ", ".join(f"{name} {old.get(name)!r} (now {plain[name]!r})" for name in changed)
+        raise CaptionerError(
+            f"{path}: the interrupted run had other settings: {was}; resume it with those, or"
+            " start again with --overwrite."
+        )

@@ -1,0 +1,296 @@
+"""Where a run's rows go, and how they get onto the disk: a stream, or a record to be resumed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from captioner.batch.files import flush, unwritable
+from captioner.batch.formats import Format
+from captioner.batch.journal import Done, Journal, digest
+from captioner.batch.photo import Result
+from captioner.batch.sidecars import Sidecars
+from captioner.batch.summary import Summary
+from captioner.errors import CaptionerError
+
+_SHARE = 20  # a commit may take one part in so many of a run's time
+_SOONEST, _LATEST = 0.1, 10.0  # seconds from one to the next
+
+
+class Output(Protocol):
+    def wanted(self, path: str) -> bool:
+        """Whether a photo is still to be captioned."""
+
+    def write(self, result: Result) -> None: ...
+
+
+class Stream:
+    """Standard output, a pipe, a device: rows go out at once, and nothing is kept."""
+
+    def __init__(self, file: IO[str], format: Format) -> None:
+        self._file, self._format = file, format
+        self._file.write(format.header())
+
+    def wanted(self, path: str) -> bool:
+        return True
+
+    def write(self, result: Result) -> None:
+        try:
+            self._file.write(self._format.rows(result))
+            self._file.flush()
+        except BrokenPipeError:
+            raise  # who reads has seen enough
+        except OSError as error:
+            raise unwritable(Path("standard output"), error) from None
+
+
+class Target(Protocol):
+    """What a record's rows end up in: a file, or sidecars."""
+
+    @property
+    def journal(self) -> Path: ...
+    @property
+    def target(self) -> Path:
+        """What messages call it."""
+
+    def has(self, path: str) -> bool:
+        """Whether the photo has a caption already, and is to keep it."""
+
+    def finished(self) -> bool:
+        """Whether an earlier run seems to have completed it."""
+
+    def begin(self) -> None: ...
+    def resume(self, position: int) -> None: ...
+    def write(self, result: Result) -> None: ...
+    def commit(self) -> int:
+        """Bring all rows onto the disk. Where they end."""
+
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Draft:
+    """A file that grows as `NAME.partial` and is NAME once the run is through.
+
+    With `keep` it begins with the captions that NAME has, and their photos are passed over.
+    """
+
+    def __init__(self, target: Path, format: Format, keep: bool) -> None:
+        real = os.path.realpath(target)
+        self.target, self.journal = target, Path(f"{real}.progress")
+        self._path, self._format, self._keep = Path(f"{real}.partial"), format, keep
+        self._file: IO[bytes] | None = None
+        self._kept: set[int] = set()
+
+    def has(self, path: str) -> bool:
+        return bool(self._kept) and digest(self._format.key(path)) in self._kept
+
+    def finished(self) -> bool:
+        return self.target.exists() and not self._path.exists()
+
+    def begin(self) -> None:
+        self._file = self._opened("wb")
+        self._put(self._format.header())
+        self._keep_captions(copy=True)
+
+    def resume(self, position: int) -> None:
+        if not self._path.exists() or self._path.stat().st_size < position:
+            raise CaptionerError(
+                f"{self._path}: is gone or was cut, so its run cannot be resumed; start again with"
+                " --overwrite."
+            )
+        self._file = self._opened("r+b")
+        self._file.truncate(position)
+        self._file.seek(position)
+        self._keep_captions(copy=False)
+
+    def write(self, result: Result) -> None:
+        self._put(self._format.rows(result))
+
+    def commit(self) -> int:
+        assert self._file is not None
+        try:
+            flush(self._file)
+        except OSError as error:
+            raise unwritable(self.target, error) from None
+        return self._file.tell()
+
+    def finish(self) -> None:
+        self._close()
+        try:
+            self._format.finish(self._path, self.target)
+        except OSError as error:
+            raise unwritable(self.target, error) from None
+
+    def discard(self) -> None:
+        self._close()
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._close()
+
+    def _keep_captions(self, copy: bool) -> None:
+        if not self._keep or not self.target.exists():
+            return
+        try:
+            for key, line in self._format.existing(self.target):
+                self._kept.add(digest(key))
+                if copy:
+                    self._put(line)
+        except (OSError, ValueError) as error:
+            raise CaptionerError(f"{self.target}: its captions cannot be read ({error}).") from None
+
+    def _opened(self, mode: str) -> IO[bytes]:
+        try:
+            return open(self._path, mode)
+        except OSError as error:
+            raise unwritable(self.target, error) from None
+
+    def _put(self, text: str) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(text.encode("utf-8", self._format.encoding_errors))
+        except OSError as error:
+            raise unwritable(self.target, error) from None
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a full disk has been told of
+                self._file.close()
+
+
+class Beside:
+    """Sidecars: there as they are written. The journal lies in their folder, or in this one."""
+
+    def __init__(self, sidecars: Sidecars, folder: Path | None, name: str) -> None:
+        self._sidecars = sidecars
+        self.target = Path("sidecars") if folder is None else folder
+        self.journal = (folder or Path()) / f"captioner-{digest(name):016x}.progress"
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise unwritable(folder, error) from None
+
+    def has(self, path: str) -> bool:
+        return self._sidecars.has(path)
+
+    def write(self, result: Result) -> None:
+        self._sidecars.write(result)
+
+    def finished(self) -> bool:
+        return False
+
+    def begin(self) -> None: ...
+    def resume(self, position: int) -> None: ...
+    def commit(self) -> int:
+        self._sidecars.commit()
+        return 0
+
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Record:
+    """Rows with a journal: what is committed outlasts anything, what is not is done again."""
+
+    def __init__(self, target: Target, journal: Journal, summary: Summary) -> None:
+        self._target, self._journal, self._summary = target, journal, summary
+        self._done = Done(journal.digests)
+        journal.digests = array("Q")
+        self._committed, self._wait = time.monotonic(), _SOONEST
+
+    def wanted(self, path: str) -> bool:
+        if self._done.take(path):
+            return False
+        if self._target.has(path):
+            self._summary.skipped += 1
+            self._journal.done(path)
+            return False
+        return True
+
+    def write(self, result: Result) -> None:
+        self._target.write(result)
+        self._journal.done(result.path)
+
+    def commit(self, now: bool = False, complete: bool = False) -> None:
+        """Bring everything onto the disk, if it is time to."""
+        started = time.monotonic()
+        if now or started - self._committed >= self._wait:
+            self._journal.commit(self._target.commit(), self._summary.counts(), complete)
+            self._committed = time.monotonic()
+            cost = self._committed - started
+            self._wait = min(max(_SOONEST, _SHARE * cost), _LATEST)
+
+    def finish(self) -> None:
+        self.commit(now=True, complete=True)
+        self._target.finish()
+        self._journal.remove()
+
+
+@contextmanager
+def recorded(
+    target: Target,
+    settings: Mapping[str, Any],
+    summary: Summary,
+    resume: bool,
+    overwrite: bool,
+) -> Iterator[Record | None]:
+    """A record to write to; None where the run was complete before. Raises CaptionerError.
+
+    Whatever ends the run, what is done stays; a run that did nothing leaves nothing.
+    """
+    fresh = not target.journal.exists()
+    if resume and fresh and target.finished():
+        yield None
+        return
+    journal, began = Journal(target.journal, target.target), False
+    try:
+        if not resume and not fresh and not overwrite:
+            raise CaptionerError(
+                f"{target.journal}: an interrupted run left this; continue it with --resume, or"
+                " start again with --overwrite."
+            )
+        if resume and journal.read(settings):
+            summary.take_up(journal.counts)
+            if journal.complete and target.finished():
+                journal.remove()
+                yield None
+                return
+            target.resume(journal.position)
+        else:
+            began = True
+            target.begin()
+            journal.begin(settings)
+        yield Record(target, journal, summary)
+    except BaseException:
+        if began and not summary.photos:
+            target.discard()
+            journal.remove()
+        raise
+    finally:
+        target.close()
+        journal.close()
+
+
+@contextmanager
+def stream(path: Path | None, format: Format) -> Iterator[Stream]:
+    """Standard output, or the pipe or device that `path` is."""
+    if path is not None:
+        try:
+            with open(path, "w", encoding="utf-8", errors=format.encoding_errors) as file:
+                yield Stream(file, format)
+        except OSError as error:
+            raise unwritable(path, error) from None
+        return
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors=format.encoding_errors)
+    yield Stream(sys.stdout, format)

@@ -1,0 +1,78 @@
+"""From files to photos: archives and tables are opened, everything else is a photo itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import IO
+
+from captioner.batch import archives, remote, sources, tables
+from captioner.batch.photo import Photo
+from captioner.errors import CaptionerError, ImageError
+
+
+def photos(
+    files: Iterable[str | ImageError],
+    column: str | None = None,
+    wanted: Callable[[str], bool] = lambda path: True,
+    read: bool = True,
+) -> Iterator[Photo | ImageError]:
+    """The wanted photos in a stream of files; in place of one that cannot be had, the error.
+
+    `column` is that of a table. Of an archive only the photos wanted are read, and without `read`
+    only their names.
+    """
+    for item in files:
+        if isinstance(item, ImageError):
+            found: Iterable[Photo | ImageError] = [item]
+        elif item.lower().endswith(sources.TABLES):
+            found = _contents(item, partial(tables.rows, column=column))
+        elif item.lower().endswith(sources.ARCHIVES):
+            found = _contents(item, archives.members)
+            if read:
+                yield from map(_at_hand, _only(found, wanted))
+                continue
+        elif remote.is_remote(item):
+            found = [Photo(item, partial(remote.read, item))]
+        else:
+            found = [Photo(item, item)]
+        yield from _only(found, wanted)
+
+
+def check_tables(inputs: Iterable[str], column: str | None) -> None:
+    """Raise CaptionerError for a table among `inputs` that lacks the column or is none."""
+    for name in inputs:
+        if name.lower().endswith(sources.TABLES):
+            try:
+                with closing(sources.opened(name)) as file:
+                    tables.check(name, file, column)
+            except OSError:
+                continue  # a row will say so
+
+
+Opener = Callable[[str, IO[bytes]], Iterator[Photo | ImageError]]
+
+
+def _contents(name: str, members: Opener) -> Iterator[Photo | ImageError]:
+    try:
+        with closing(sources.opened(name)) as file:
+            yield from members(name, file)
+    except (OSError, CaptionerError) as error:
+        yield ImageError(name, sources.reason(error).removeprefix(f"{name}: "))
+
+
+def _only(
+    items: Iterable[Photo | ImageError], wanted: Callable[[str], bool]
+) -> Iterator[Photo | ImageError]:
+    return (item for item in items if wanted(item.path))
+
+
+def _at_hand(item: Photo | ImageError) -> Photo | ImageError:
+    """The photo with its bytes read."""
+    if isinstance(item, ImageError) or not callable(item.content):
+        return item
+    try:
+        return Photo(item.path, item.content())
+    except ImageError as error:
+        return error

@@ -1,0 +1,257 @@
+"""The same job on many machines, with Ray Data: a folder of parts, each the work of one actor.
+
+What is to be done is written down first, `_parts.jsonl` in the output folder: a line a part, the
+files in it. An actor takes part after part, captions it as a run on one machine would, and puts its
+rows in place whole, `part-00000.jsonl`; a part that is there is done. If an actor dies, Ray gives
+its part to another; if all of them die, a resumed run does the parts that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from captioner.batch.files import unwritable, whole_file
+from captioner.batch.formats import FORMATS
+from captioner.batch.interrupts import interrupts
+from captioner.batch.job import INTERRUPTED, Job, results_of, way_on
+from captioner.batch.photo import Result
+from captioner.batch.photos import check_tables
+from captioner.batch.sources import ARCHIVES, TABLES, files
+from captioner.batch.summary import Progress, Summary
+from captioner.errors import CaptionerError, ImageError
+
+MANIFEST = "_parts.jsonl"
+PARTS_OF = ("jsonl", "csv", "parquet")
+RETRIES = 3  # of a part whose actor died
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the job runs: `address` None starts Ray on this machine; a worker is an actor with one
+    core, or with one GPU where the device is one; `max_workers` None takes all there are."""
+
+    address: str | None = None
+    min_workers: int = 1
+    max_workers: int | None = None
+    part_size: int = 1024
+    device: str = "cpu"
+
+
+def run_on_ray(job: Job, cluster: Cluster) -> int:
+    """Do the job; the exit code: 0, 1 if a photo failed, 130 if someone stopped it.
+
+    Raises CaptionerError for what makes the whole run impossible.
+    """
+    folder = _checked(job)
+    ray = _ray()
+    pending, total = _pending(job, folder, cluster.part_size)
+    summary = Summary()
+    if not pending:
+        print(f"captioner: {folder} is complete; --overwrite makes it anew.", file=sys.stderr)
+        return 0
+    if total > len(pending):
+        done = total - len(pending)
+        print(f"captioner: {done} of {total} parts are there already", file=sys.stderr)
+    with interrupts() as stopped, Progress(summary, lambda: None, quiet=False) as progress:
+        for outcome in _outcomes(ray, job, cluster, folder, pending):
+            if "error" in outcome:
+                raise CaptionerError(outcome["error"])
+            _count(outcome, summary, progress)
+            if stopped():
+                break
+    for line in summary.lines():
+        print(f"captioner: {line}", file=sys.stderr)
+    for draft in folder.glob(".part-*"):
+        draft.unlink(missing_ok=True)
+    if stopped() and any(not _place(folder, part, job).exists() for part, _ in pending):
+        print(f"captioner: {way_on(True)}", file=sys.stderr)
+        return INTERRUPTED
+    return 1 if summary.failures else 0
+
+
+class Worker:
+    """An actor: loads the model once, then does one part after the other."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        captioner = job.load()
+        self._job, self._folder = replace(job, load=lambda: captioner), folder
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
+        outcomes = map(self._outcome, batch["part"], batch["at"])
+        return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
+
+    def _outcome(self, part: int, at: int) -> dict[str, Any]:
+        with open(self._folder / MANIFEST, "rb") as manifest:
+            manifest.seek(at)
+            items = [_item(entry) for entry in json.loads(manifest.readline())]
+        try:
+            return self._do(int(part), items)
+        except CaptionerError as error:  # it would be the same for every part
+            return {"error": str(error)}
+
+    def _do(self, part: int, items: list[str | ImageError]) -> dict[str, Any]:
+        target = _place(self._folder, part, self._job)
+        draft = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.partial")
+        format = FORMATS[self._job.format](self._job.fields)
+        captioned, failed = 0, []
+        everything = results_of(self._job, lambda: items, lambda path: True, lambda: False)
+        with open(draft, "w", encoding="utf-8", errors=format.encoding_errors) as file:
+            file.write(format.header())
+            for result in everything:
+                file.write(format.rows(result))
+                if result.caption is None:
+                    failed.append([result.path, result.error])
+                else:
+                    captioned += 1
+            file.flush()
+            os.fsync(file.fileno())
+        format.finish(draft, target)
+        return {"captioned": captioned, "failed": failed}
+
+
+def _outcomes(
+    ray: Any, job: Job, cluster: Cluster, folder: Path, pending: list[tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
+    """What became of each part, as they are done."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    started = not ray.is_initialized()
+    if started:
+        try:
+            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise CaptionerError(f"the Ray cluster does not answer: {error}") from None
+    unit = "CPU" if cluster.device == "cpu" else "GPU"
+    most = cluster.max_workers or max(int(ray.cluster_resources().get(unit, 0)), 1)
+    try:
+        parts = [{"part": part, "at": at} for part, at in pending]
+        outcomes = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
+            Worker,
+            fn_constructor_args=(job, folder.absolute()),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(
+                min_size=min(cluster.min_workers, most), max_size=most
+            ),
+            num_cpus=1,
+            num_gpus=None if unit == "CPU" else 1,
+            max_restarts=-1,
+            max_task_retries=RETRIES,
+        )
+        for row in outcomes.iter_rows():
+            yield json.loads(row["outcome"])
+    except ray.exceptions.RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise CaptionerError(f"a part failed {RETRIES + 1} times; resume it: {last}") from None
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
+    summary.captioned += outcome["captioned"]
+    for path, error in outcome["failed"]:
+        summary.add(Result(path, error=error))
+        progress.say(f"captioner: {path}: {error}")
+    progress.update()
+
+
+def _checked(job: Job) -> Path:
+    """The output folder. Raises CaptionerError for a job that cannot be done like this."""
+    if job.format not in PARTS_OF:
+        raise CaptionerError(f"--engine ray writes {', '.join(PARTS_OF)}, not {job.format}.")
+    if job.output is None:
+        raise CaptionerError("--engine ray writes a folder of parts: name it with --output DIR.")
+    if job.keep or job.attention or job.fail_fast:
+        raise CaptionerError(
+            "--engine ray takes neither --skip-existing nor --attention nor --fail-fast."
+        )
+    FORMATS[job.format](job.fields)  # says what is not installed
+    check_tables(job.inputs, job.column)
+    try:
+        job.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(job.output, error) from None
+    return job.output
+
+
+def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], int]:
+    """The parts that are not done, each with its place in the manifest; and how many there are."""
+    manifest = folder / MANIFEST
+    if not manifest.exists() or job.overwrite:
+        for old in [*folder.glob("part-*"), *folder.glob(".part-*")]:
+            old.unlink()
+        with whole_file(manifest, "w", errors="backslashreplace") as file:
+            file.write(json.dumps(job.settings()) + "\n")
+            for entries in _parts(job, size):
+                file.write(json.dumps(entries) + "\n")
+    elif not job.resume:
+        raise CaptionerError(
+            f"{folder}: has parts of an earlier run; continue it with --resume, or start again"
+            " with --overwrite."
+        )
+    pending = []
+    with open(manifest, "rb") as lines:
+        if json.loads(lines.readline()) != json.loads(json.dumps(job.settings())):
+            raise CaptionerError(
+                f"{folder}: the earlier run had other settings; resume it with those, or start"
+                " again with --overwrite."
+            )
+        for number in count():
+            at = lines.tell()
+            if not lines.readline():
+                return pending, number
+            if not _place(folder, number, job).exists():
+                pending.append((number, at))
+    raise AssertionError("the file ends")
+
+
+def _parts(job: Job, size: int) -> Iterator[list[Any]]:
+    """The files of each part: `size` photos, or one archive or table, which is taken whole."""
+    part: list[Any] = []
+    photos = 0
+    for item in files(job.inputs):
+        if isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES)):
+            if part:
+                yield part
+            yield [_entry(item)]
+            part, photos = [], 0
+            continue
+        part.append(_entry(item))
+        photos += isinstance(item, str)
+        if photos == size:
+            yield part
+            part, photos = [], 0
+    if part:
+        yield part
+
+
+def _entry(item: str | ImageError) -> Any:
+    return item if isinstance(item, str) else [item.path, item.reason]
+
+
+def _item(entry: Any) -> str | ImageError:
+    return entry if isinstance(entry, str) else ImageError(*entry)
+
+
+def _place(folder: Path, part: int, job: Job) -> Path:
+    return folder / f"part-{part:05}.{job.format}"
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise CaptionerError(
+            'the engine "ray" needs the package Ray: pip install "captioner[ray]".'
+        ) from None
+    return ray

@@ -1,0 +1,169 @@
+"""A file beside each photo with its caption: plain text, or XMP for photo managers."""
+
+from __future__ import annotations
+
+import os
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from captioner.batch import remote, xmp
+from captioner.batch.files import sync_folder, unwritable
+from captioner.batch.journal import digest
+from captioner.batch.photo import Photo, Result
+from captioner.batch.run import Item
+from captioner.batch.sources import is_pattern
+from captioner.errors import CaptionerError, ImageError
+
+KINDS = ("sidecar", "xmp")
+_SHOWN = 10  # conflicts that are named before the rest is counted
+
+
+class Sidecars:
+    """Writes `photo.txt` beside `photo.jpg`, or `photo.jpg.xmp`; below `folder` if one is given.
+
+    There the photos' own folders are made again, from each of the `inputs` down.
+    """
+
+    def __init__(
+        self, kind: str, inputs: Iterable[str], folder: Path | None, overwrite: bool
+    ) -> None:
+        self.kind, self.folder, self.overwrite = kind, folder, overwrite
+        self._roots = sorted(filter(None, map(_root, inputs)), key=len, reverse=True)
+        self._fresh: list[Path] = []
+
+    def place(self, photo: str) -> Path:
+        """Where the sidecar of the photo of that path goes."""
+        name = f"{photo}.xmp" if self.kind == "xmp" else os.path.splitext(photo)[0] + ".txt"
+        return Path(name) if self.folder is None else self.folder / self._below(name)
+
+    def has(self, photo: str) -> bool:
+        """Whether the photo has a caption already, and is to keep it."""
+        if self.overwrite:
+            return False
+        try:
+            content = self.place(photo).read_bytes()
+            return bool(content.strip()) if self.kind == "sidecar" else xmp.has_caption(content)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except (OSError, xmp.NotXmp):
+            return True  # it is not ours to write over
+
+    def write(self, result: Result) -> None:
+        """Put the photo's sidecar in place, whole. Raises ImageError where just this one fails."""
+        if result.caption is None:
+            return
+        path = self.place(result.path)
+        sentences = [c.text for c in (result.caption, *result.caption.alternatives)]
+        try:
+            content = self._content(path, sentences)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f".{path.name}.tmp")
+            draft.write_bytes(content)
+            os.replace(draft, path)
+        except xmp.NotXmp:
+            reason = f"its sidecar {path} is no XMP; move it away"
+            raise ImageError(result.path, reason) from None
+        except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            reason = f"its sidecar cannot be written ({error.strerror})"
+            raise ImageError(result.path, reason) from None
+        except OSError as error:
+            raise unwritable(path, error) from None
+        self._fresh.append(path)
+
+    def commit(self) -> None:
+        """Bring what was written since the last time onto the disk."""
+        for path in self._fresh:
+            try:
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+            except FileNotFoundError:
+                continue  # moved on by someone already
+        for folder in {path.parent for path in self._fresh}:
+            sync_folder(folder)
+        self._fresh.clear()
+
+    def check(self, photos: Callable[[], Iterable[Item]]) -> None:
+        """Raise CaptionerError, before anything is captioned, for what could not end well.
+
+        Two photos with one sidecar, a folder that cannot be written, a photo that has no beside.
+        `photos` is called once, and again to name those with one sidecar if there are any.
+        """
+        places, folders = array("Q"), set[Path]()
+        for photo in _only_photos(photos()):
+            if self.folder is None and not isinstance(photo.content, str):
+                raise CaptionerError(
+                    f"{photo.path}: there is no beside for a photo that lies in an archive, in a"
+                    " table or elsewhere; name a folder for the sidecars with --output."
+                )
+            place = self.place(photo.path)
+            places.append(digest(str(place)))
+            if place.parent not in folders:
+                folders.add(place.parent)
+                _check_folder(place.parent)
+        values, counts = np.unique(np.frombuffer(places, np.uint64), return_counts=True)
+        if shared := set(values[counts > 1].tolist()):
+            self._refuse(self._rivals(photos(), shared))
+
+    def _rivals(self, photos: Iterable[Item], shared: set[int]) -> dict[Path, list[str]]:
+        """The photos of each sidecar that has several; one photo named twice is one."""
+        rivals: defaultdict[Path, dict[str, str]] = defaultdict(dict)
+        for photo in _only_photos(photos):
+            place = self.place(photo.path)
+            if digest(str(place)) in shared:
+                rivals[place].setdefault(os.path.realpath(photo.path), photo.path)
+        return {place: list(names.values()) for place, names in rivals.items() if len(names) > 1}
+
+    def _refuse(self, rivals: dict[Path, list[str]]) -> None:
+        if not rivals:
+            return
+        named = [f"{' and '.join(names)} → {place}" for place, names in rivals.items()]
+        more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        raise CaptionerError(
+            f"these photos would write the same sidecar: {'; '.join(named[:_SHOWN])}{more};"
+            " rename them, or take --format xmp, whose sidecars bear the photo's whole name."
+        )
+
+    def _content(self, path: Path, sentences: list[str]) -> bytes:
+        if self.kind == "sidecar":
+            return "".join(f"{sentence}\n" for sentence in sentences).encode()
+        try:
+            return xmp.merged(path.read_bytes(), sentences[0])
+        except FileNotFoundError:
+            return xmp.new(sentences[0])
+
+    def _below(self, path: str) -> PurePosixPath:
+        """The part of a photo's path that is made again below the folder; never outside it."""
+        for root in self._roots:
+            if path.startswith(root):
+                path = path[len(root) :]
+                break
+        path = re.sub(r"^[\w.+-]+://", "", path)
+        return PurePosixPath(*(p for p in PurePosixPath(path).parts if p not in ("/", "..", ".")))
+
+
+def _only_photos(items: Iterable[Item]) -> Iterator[Photo]:
+    return (item for item in items if isinstance(item, Photo))
+
+
+def _root(name: str) -> str:
+    """What all the photos that an input stands for have in front, not to be made again."""
+    if remote.is_remote(name) or is_pattern(name):
+        fixed = re.split(r"[*?\[]", name)[0]
+        return fixed[: fixed.rfind("/") + 1]
+    if name == "-":
+        return ""
+    return os.path.join(name if os.path.isdir(name) else os.path.dirname(name), "")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise CaptionerError for a folder that cannot be made, or written."""
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise CaptionerError(f"{folder}: sidecars cannot be written there; check its permissions.")

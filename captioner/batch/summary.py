@@ -1,0 +1,142 @@
+"""What became of the photos: counted, shown while the run lasts, and summed up at its end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from captioner.batch.photo import Result
+
+LINE_EVERY = 30.0  # seconds, where there is no terminal to draw a bar on
+
+
+class Summary:
+    """How many photos were captioned, skipped and failed, the failed by reason."""
+
+    def __init__(self) -> None:
+        self.captioned = self.skipped = 0
+        self.failed: Counter[str] = Counter()
+        self.before = self._skipped_before = 0  # those of them that an earlier run did
+        self._started = time.monotonic()
+
+    @property
+    def photos(self) -> int:
+        return self.captioned + self.skipped + self.failures
+
+    @property
+    def failures(self) -> int:
+        return sum(self.failed.values())
+
+    def add(self, result: Result) -> None:
+        if result.caption is None:
+            self.failed[kind(result.error)] += 1
+        else:
+            self.captioned += 1
+
+    def counts(self) -> dict[str, Any]:
+        return {"captioned": self.captioned, "skipped": self.skipped, "failed": dict(self.failed)}
+
+    def take_up(self, counts: Mapping[str, Any]) -> None:
+        """Go on from the counts of a run that was interrupted."""
+        self.captioned, self.skipped = counts.get("captioned", 0), counts.get("skipped", 0)
+        self.failed = Counter(counts.get("failed", {}))
+        self.before, self._skipped_before = self.photos, self.skipped
+
+    def rate(self) -> float:
+        """Photos a second, without those that an earlier run did or that were skipped."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        return (self.photos - self.before - self.skipped + self._skipped_before) / seconds
+
+    def lines(self) -> list[str]:
+        seconds = time.monotonic() - self._started
+        parts = [f"{_count(self.captioned, 'photo')} captioned"]
+        if self.failures:
+            parts.append(f"{self.failures:,} failed")
+        if self.skipped:
+            parts.append(f"{self.skipped:,} skipped, as they have a caption")
+        before = f", {self.before:,} of them by earlier runs" if self.before else ""
+        head = f"{', '.join(parts)}{before}; {duration(seconds)}, {self.rate():.1f} photos/s"
+        return [head, *(f"{count:8,} {reason}" for reason, count in self.failed.most_common())]
+
+
+class Progress:
+    """A bar on a terminal, else a line on standard error every 30 seconds.
+
+    `count` says how many photos there are; it is asked in a thread, for time left is worth no
+    waiting. None: nobody knows.
+    """
+
+    def __init__(self, summary: Summary, count: Callable[[], int | None], quiet: bool) -> None:
+        self._summary, self._count, self._quiet = summary, count, quiet
+        self._total: int | None = None
+        self._counting: threading.Thread | None = None
+        self._bar: Any = None
+        self._due = time.monotonic() + LINE_EVERY
+
+    def __enter__(self) -> Progress:
+        if not self._quiet and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(unit=" photos", initial=self._summary.before, dynamic_ncols=True)
+            self._start_counting()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self.update()
+            self._bar.close()
+
+    def say(self, message: str) -> None:
+        """A line on standard error, above the bar."""
+        if self._bar is not None:
+            self._bar.write(message, file=sys.stderr)
+        else:
+            print(message, file=sys.stderr, flush=True)
+
+    def update(self) -> None:
+        if self._bar is not None:
+            self._bar.total = self._total
+            self._bar.set_postfix_str(_count(self._summary.failures, "error"), refresh=False)
+            self._bar.update(self._summary.photos - self._bar.n)
+        elif not self._quiet and time.monotonic() >= self._due:
+            self._start_counting()
+            self._due = time.monotonic() + LINE_EVERY
+            self.say(f"captioner: {self._line()}")
+
+    def _line(self) -> str:
+        done, rate = self._summary.photos, self._summary.rate()
+        of = "" if self._total is None else f" of {self._total:,}"
+        left = ""
+        if self._total is not None and rate > 0:
+            left = f", {duration(max(self._total - done, 0) / rate)} left"
+        errors = _count(self._summary.failures, "error")
+        return f"{done:,}{of} photos, {rate:.1f} photos/s{left}, {errors}"
+
+    def _start_counting(self) -> None:
+        if self._counting is None:
+            self._counting = threading.Thread(target=self._find_total, daemon=True)
+            self._counting.start()
+
+    def _find_total(self) -> None:
+        self._total = self._count()
+
+
+def kind(reason: str) -> str:
+    """What a reason has in common with others of its kind: no details, no advice."""
+    return reason.split(" (")[0].split("; ")[0]
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
