@@ -39,16 +39,16 @@ from data.prepare import (
     prepare,
 )
 
+FIRST_ID = 10**12  # plus Flickr's own number: far from the ids of COCO
 KARPATHY = "caption_datasets.zip from https://cs.stanford.edu/people/karpathy/deepimagesent/"
 
 
 @dataclass(frozen=True)
 class Collection:
-    """The names of its official files. Photos get the id `first_id` + Flickr's own number."""
+    """The names of its official files, and where they are from."""
 
     tokens: str
     lists: dict[str, str]  # split → file of photo names
-    first_id: int
     photos_from: str
     lists_from: str
 
@@ -61,14 +61,12 @@ COLLECTIONS = {
             "val": "Flickr_8k.devImages.txt",
             "test": "Flickr_8k.testImages.txt",
         },
-        8 * 10**12,
         "Flickr8k_Dataset.zip by way of https://forms.illinois.edu/sec/1713398",
         "Flickr8k_text.zip by way of https://forms.illinois.edu/sec/1713398",
     ),
     "flickr30k": Collection(
         "results_20130124.token",
         {"train": "train.txt", "val": "val.txt", "test": "test.txt"},
-        30 * 10**12,
         "flickr30k-images.tar.gz by way of https://shannon.cs.illinois.edu/DenotationGraph/",
         "https://github.com/BryanPlummer/flickr30k_entities",
     ),
@@ -94,11 +92,10 @@ def prepare_flickr(
 
 def read_photos(name: str, download: Download) -> list[Photo]:
     """The photos that are in one of the splits. Raises CaptionerError."""
-    own = COLLECTIONS[name]
     originals = download.photos(r"(\d.*)\.jpg")
     return [
         Photo(
-            own.first_id + _number(reference.file_name),
+            FIRST_ID + _number(reference.file_name),
             f"{name}/{Path(reference.file_name).stem}.webp",
             split,
             reference.captions,

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import open_image
 
-PHOTOS_A_SHARD = 500
+PHOTOS_A_SHARD = 200
 Size = tuple[int, int]  # width, height
 
 

@@ -25,7 +25,7 @@ COCO = {
     74: ("val", (300, 640)),
     133: ("test", (640, 360)),
     136: ("test", (640, 640)),
-    139: ("test", (480, 500)),
+    36979: ("test", (480, 500)),
 }
 FLICKR8K = {
     "1000268201_693b08cb0e": "train",
@@ -39,7 +39,7 @@ FLICKR30K = {
     "1001773457": "train",  # also in Flickr8k's train
     "1003163366": "train",  # also in Flickr8k's test
     "1007129816": "val",
-    "1007320043": "test",
+    "36979": "test",  # the number of a COCO photo, too
 }
 
 
