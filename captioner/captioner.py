@@ -180,6 +180,8 @@ class Captioner:
             raise CaptionerError(
                 f"style must be one of {', '.join(self.styles)}, not {options.style!r}"
             )
+        if options.beam < 1:
+            raise CaptionerError(f"beam must be at least 1, not {options.beam}")
         if options.alternatives < 0:
             raise CaptionerError(f"alternatives must not be negative, not {options.alternatives}")
         if not options.temperature >= 0:

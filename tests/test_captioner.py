@@ -1,0 +1,291 @@
+"""The captioner: any picture in, sentences out, whatever stands beside it in the batch."""
+
+import dataclasses
+import io
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import captioner
+from captioner import Caption, Captioner, CaptionerError, ImageError, Options, checkpoint
+from captioner.vocabulary import detokenize
+from tests.tiny import STYLES, WORDS, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model() -> Captioner:
+    return Captioner(tiny_model(), "tiny")
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Image.Image]:
+    """Seven pictures that have little in common."""
+    rng = np.random.default_rng(0)
+    pictures = []
+    for i in range(7):
+        width, height = rng.integers(20, 120, 2).tolist()
+        blocks = rng.integers(0, 256, (2 + i, 3, 3), dtype=np.uint8)
+        pictures.append(Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST))
+    return pictures
+
+
+def same(one: Caption, other: Caption) -> bool:
+    return (
+        one.words == other.words
+        and one.text == other.text
+        and one.log_probability == pytest.approx(other.log_probability, abs=1e-3)
+        and one.score == pytest.approx(other.score, abs=1e-3)
+        and one.probabilities == pytest.approx(other.probabilities, abs=1e-3)
+        and np.allclose(one.attention, other.attention, atol=1e-3)
+        and len(one.alternatives) == len(other.alternatives)
+        and all(map(same, one.alternatives, other.alternatives))
+    )
+
+
+def test_what_a_caption_holds(model: Captioner, photos: list[Image.Image]) -> None:
+    caption = model.caption(photos[0], Options(alternatives=2, min_words=3))
+    words = len(caption.words)
+    assert words and set(caption.words) <= set(WORDS)
+    assert caption.text == detokenize(caption.words)
+    assert len(caption.probabilities) == words
+    assert all(0 < p <= 1 for p in caption.probabilities)
+    assert caption.log_probability <= np.log(caption.probabilities).sum() + 1e-6
+    assert caption.score == pytest.approx(np.exp(caption.log_probability / (words + 1)))
+    assert caption.attention.shape == (words, 2, 2) and caption.attention.dtype == np.float32
+    np.testing.assert_allclose(caption.attention.sum((1, 2)), 1, atol=1e-5)
+    ranks = [c.log_probability / (len(c.words) + 1) for c in (caption, *caption.alternatives)]
+    assert len(caption.alternatives) == 2 and ranks == sorted(ranks, reverse=True)
+    assert len({c.words for c in (caption, *caption.alternatives)}) == 3
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        caption.text = "Other."  # type: ignore[misc]
+
+
+def test_log_probability_is_the_models(model: Captioner, photos: list[Image.Image]) -> None:
+    """Recomputed by teacher forcing, from the pixels."""
+    caption = model.caption(photos[1])
+    square = np.asarray(photos[1].convert("RGB").resize((64, 64), Image.Resampling.BICUBIC))
+    vocabulary, net = model.vocabulary, model.model
+    ids = vocabulary.encode(caption.words)
+    with torch.inference_mode():
+        grid = net.encoder(torch.from_numpy(square.copy()).permute(2, 0, 1)[None]).float()
+        words = torch.tensor([[vocabulary.start("coco"), *ids]])
+        features, maps = net.decoder(words, net.start_from_grid(grid))
+        log_probs = net.decoder.score(features)[0]
+    chosen = log_probs[range(len(ids) + 1), [*ids, vocabulary.end]]
+    assert caption.log_probability == pytest.approx(float(chosen.sum()), abs=1e-3)
+    assert caption.probabilities == pytest.approx(chosen[:-1].exp().tolist(), abs=1e-4)
+    np.testing.assert_allclose(caption.attention.reshape(-1, 4), maps[0, :-1], atol=1e-4)
+
+
+def test_sentences_tell_photos_apart(model: Captioner, photos: list[Image.Image]) -> None:
+    """What the other tests compare is not the same sentence each time."""
+    assert len({caption.text for caption in model.caption_many(photos)}) > 3
+
+
+def test_every_kind_of_picture(model: Captioner, photos: list[Image.Image], tmp_path: Path) -> None:
+    file = tmp_path / "photo.png"
+    photos[0].save(file)
+    kinds: list[Any] = [photos[0], file, str(file), file.read_bytes(), np.asarray(photos[0])]
+    first, *others = model.caption_many(kinds)
+    assert all(same(first, other) for other in others)
+
+
+def test_odd_pictures(model: Captioner, tmp_path: Path) -> None:
+    odd = [
+        Image.new("RGB", (1, 1)),
+        Image.new("RGB", (4000, 3)),
+        Image.new("CMYK", (9, 9)),
+        Image.new("I;16", (9, 9)),
+        Image.new("RGBA", (9, 9)),
+        Image.new("P", (9, 9)),
+    ]
+    assert all(isinstance(caption, Caption) for caption in model.caption_many(odd))
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 7, 50])
+@pytest.mark.parametrize("options", [Options(alternatives=1), Options(temperature=1.0)])
+def test_a_batch_is_its_photos_one_by_one(
+    model: Captioner, photos: list[Image.Image], batch_size: int, options: Options
+) -> None:
+    together = list(model.caption_many(photos, batch_size, options))
+    alone = [model.caption(photo, options) for photo in photos]
+    assert all(map(same, together, alone))
+
+
+def test_reads_no_more_than_two_batches_ahead(model: Captioner, photos: list[Image.Image]) -> None:
+    asked = count()
+
+    def endless() -> Iterator[Image.Image]:
+        while True:
+            next(asked)
+            yield photos[0]
+
+    captions = model.caption_many(endless(), batch_size=2)
+    assert next(asked) == 0  # nothing is read before the first is wanted
+    for given, _ in enumerate(islice(captions, 7)):
+        read = int(repr(asked)[6:-1]) - 1
+        assert given < read <= 2 * (given // 2 + 2)
+    captions.close()
+
+
+def test_nothing_in_nothing_out(model: Captioner) -> None:
+    assert list(model.caption_many([])) == []
+
+
+def test_pictures_that_cannot_be_read_stand_in_their_place(
+    model: Captioner, photos: list[Image.Image], tmp_path: Path
+) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("no photo")
+    pictures = [text, photos[0], b"", tmp_path / "none.jpg", photos[1]]
+    results = list(model.caption_many(pictures, 2, errors="return"))
+    kinds = [type(result) for result in results]
+    assert kinds == [ImageError, Caption, ImageError, ImageError, Caption]
+    assert str(text) in str(results[0]) and "there is no such file" in str(results[3])
+    assert same(results[1], model.caption(photos[0]))
+    assert same(results[4], model.caption(photos[1]))
+
+
+def test_pictures_that_cannot_be_read_are_raised_when_they_come(
+    model: Captioner, photos: list[Image.Image]
+) -> None:
+    captions = model.caption_many([photos[0], b"text"], 16)
+    assert isinstance(next(captions), Caption)
+    with pytest.raises(ImageError, match="picture: "):
+        next(captions)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(),
+        Options(beam=1),
+        Options(beam=8, alternatives=7),
+        Options(length_penalty=0.0),
+        Options(min_words=9, max_words=9),
+        Options(temperature=1.5, alternatives=20),
+        Options(temperature=0.7, top_p=0.8, seed=3),
+    ],
+)
+def test_only_words_are_written(
+    model: Captioner, photos: list[Image.Image], options: Options
+) -> None:
+    """Although the model would rather write `<unk>`, padding and start words."""
+    for caption in model.caption_many(photos, options=options):
+        for one in (caption, *caption.alternatives):
+            assert set(one.words) <= set(WORDS)
+            assert options.min_words <= len(one.words) <= options.max_words
+            assert "<" not in one.text
+            if one.words:
+                assert one.text[0] == one.text[0].upper() and one.text.endswith(".")
+                assert " ," not in one.text and " ." not in one.text
+                assert one.words[-1] not in ("a", "the", "of", "with", "and", "on", ",")
+
+
+def test_no_three_words_come_twice(model: Captioner, photos: list[Image.Image]) -> None:
+    for caption in model.caption_many(photos, options=Options(min_words=18)):
+        threes = list(zip(caption.words, caption.words[1:], caption.words[2:], strict=False))
+        assert len(set(threes)) == len(threes)
+
+
+def test_prefix(model: Captioner, photos: list[Image.Image]) -> None:
+    caption = model.caption(photos[0], Options(prefix="Two dog's", min_words=5))
+    assert caption.words[:3] == ("two", "dog", "'s") and len(caption.words) >= 5
+    assert caption.text.startswith("Two dog's ")
+
+
+def test_avoid(model: Captioner, photos: list[Image.Image]) -> None:
+    usual = model.caption(photos[2])
+    avoided = (*usual.words[:2], "Zebras", "")
+    caption = model.caption(photos[2], Options(avoid=avoided))
+    assert len(usual.words) > 1 and not set(caption.words) & set(avoided)
+    upper = Options(avoid=tuple(word.upper() for word in avoided))
+    assert same(caption, model.caption(photos[2], upper))
+
+
+def test_more_alternatives_than_beams(model: Captioner, photos: list[Image.Image]) -> None:
+    caption = model.caption(photos[0], Options(beam=2, alternatives=4))
+    assert same(caption, model.caption(photos[0], Options(beam=5, alternatives=4)))
+
+
+def test_sampling_is_reproducible(model: Captioner, photos: list[Image.Image]) -> None:
+    def texts(seed: int) -> list[str]:
+        options = Options(temperature=1.0, seed=seed, alternatives=3)
+        captions = model.caption_many(photos, options=options)
+        return [one.text for c in captions for one in (c, *c.alternatives)]
+
+    assert texts(1) == texts(1) != texts(2)
+    assert len(set(texts(1))) > 5
+
+
+def test_style_begins_the_sentence(model: Captioner, photos: list[Image.Image]) -> None:
+    assert model.styles == STYLES
+    usual = list(model.caption_many(photos))
+    assert all(map(same, usual, model.caption_many(photos, options=Options(style="coco"))))
+    other = list(model.caption_many(photos, options=Options(style="flickr8k")))
+    assert [c.text for c in other] != [c.text for c in usual]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"style": "poem"}, "style must be one of coco, flickr8k, not 'poem'"),
+        ({"beam": 0}, "beam must be at least 1, not 0"),
+        ({"max_words": 0}, "max_words must be at least 1, not 0"),
+        ({"min_words": 30}, r"min_words must not exceed max_words \(20\), not 30"),
+        ({"min_words": -1}, "min_words must not be negative"),
+        ({"alternatives": -1}, "alternatives must not be negative, not -1"),
+        ({"length_penalty": -0.5}, "length_penalty must not be negative"),
+        ({"temperature": -1.0}, "temperature must not be negative, not -1.0"),
+        ({"temperature": float("nan")}, "temperature must not be negative, not nan"),
+        ({"temperature": 1.0, "top_p": 0.0}, "top_p must be above 0 and at most 1, not 0.0"),
+        ({"temperature": 1.0, "seed": -1}, "seed must lie between 0 and"),
+        ({"temperature": 1.0, "seed": 2**64}, "seed must lie between 0 and"),
+        ({"prefix": "a zebra"}, "does not know the prefix's word 'zebra'"),
+        ({"prefix": "a dog", "max_words": 1}, "max_words must leave room for the prefix"),
+        ({"avoid": "dog"}, "avoid must be a tuple of words, not the string 'dog'"),
+        ({"avoid": WORDS, "min_words": 1}, "no sentence obeys these options"),
+    ],
+)
+def test_options_it_cannot_follow(
+    model: Captioner, photos: list[Image.Image], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(CaptionerError, match=said) as error:
+        model.caption(photos[0], Options(**options))
+    assert not isinstance(error.value, ImageError)
+
+
+def test_wrong_arguments(model: Captioner, photos: list[Image.Image]) -> None:
+    with pytest.raises(CaptionerError, match="batch_size must be at least 1, not 0"):
+        next(model.caption_many(photos, 0))
+    with pytest.raises(CaptionerError, match="errors must be 'raise' or 'return', not 'ignore'"):
+        next(model.caption_many(photos, errors="ignore"))  # type: ignore[call-overload]
+    for device in ("banana", "cuda:99"):
+        with pytest.raises(CaptionerError, match=f"device '{device}' cannot be used"):
+            Captioner(tiny_model(), device=device)
+
+
+def test_loaded_from_a_file_it_writes_the_same(photos: list[Image.Image], tmp_path: Path) -> None:
+    checkpoint.save(tiny_model(), tmp_path / "mine.safetensors")
+    loaded = captioner.load(tmp_path / "mine.safetensors")
+    again = captioner.load(str(tmp_path / "mine.safetensors"))
+    assert loaded.name == "mine" and loaded.vocabulary.words[5:] == WORDS
+    assert all(map(same, loaded.caption_many(photos), again.caption_many(photos)))
+
+
+def test_a_backbone_of_torchvisions(photos: list[Image.Image], tmp_path: Path) -> None:
+    checkpoint.save(tiny_model(name="mobilenet_v3_small"), tmp_path / "mobile.safetensors")
+    caption = captioner.load(tmp_path / "mobile.safetensors").caption(photos[0])
+    assert caption.words and caption.attention.shape[1:] == (2, 2)
+
+
+def test_bytes_of_a_stream(model: Captioner, photos: list[Image.Image]) -> None:
+    stream = io.BytesIO()
+    photos[3].save(stream, "PNG")
+    assert same(model.caption(stream.getvalue()), model.caption(photos[3]))

@@ -1,0 +1,183 @@
+"""Recipes: what is wrong in one is said in a sentence that names the field."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner import CaptionerError
+from captioner.config import (
+    DecoderConfig,
+    EncoderConfig,
+    ModelConfig,
+    TrainingConfig,
+    check_files,
+    differences,
+    read_recipe,
+)
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+GOOD: dict[str, Any] = {
+    "data": {"train": "train.json", "photos": ["photos"]},
+    "training": {"output": "run"},
+}
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(GOOD))
+    return file
+
+
+def refused(file: Path, *changes: str) -> str:
+    with pytest.raises(CaptionerError) as error:
+        read_recipe(file, changes)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_defaults_and_changes(recipe: Path) -> None:
+    read = read_recipe(recipe, ["training.max_steps=7", "encoder.name=resnet18", "data.val=v.json"])
+    assert read.training.max_steps == 7
+    assert read.data.val == Path("v.json")
+    assert read.model == ModelConfig(encoder=EncoderConfig(name="resnet18"))
+    assert read.training.learning_rate == TrainingConfig(output=Path("run")).learning_rate
+
+
+def test_changes_hold_json_or_plain_text(recipe: Path) -> None:
+    changes = ['data.photos=["a", "b.tar"]', "training.weights=torchvision", "training.bf16=false"]
+    read = read_recipe(recipe, [*changes, "training.output=runs/1.5"])
+    assert read.data.photos == (Path("a"), Path("b.tar"))
+    assert read.training.weights == "torchvision"
+    assert read.training.output == Path("runs/1.5")
+    assert read.training.bf16 is False
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in CONFIGS.glob("*.json")))
+def test_the_recipes_that_come_with_it_are_good(name: str) -> None:
+    read = read_recipe(CONFIGS / name)
+    assert read.training.objective in ("words", "language", "cross_entropy", "self_critical")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("training.max_step=5", "training.max_step: there is no such field; there are objective, "),
+        ("trainin.max_steps=5", "trainin: there is no such field; there are data, encoder, "),
+        ("training.tune=all", "training.tune: .*'nothing', 'top' or 'everything' .is 'all'"),
+        ("training.max_steps=0", "training.max_steps: .*greater than or equal to 1 .is 0"),
+        ("training.max_steps=many", "training.max_steps: .*integer.*'many'"),
+        ("training.dropout=1", "training.dropout: .*less than 1"),
+        ("training.seed=-1", "training.seed: .*greater than or equal to 0"),
+        ("training.learning_rate=NaN", "training.learning_rate: .*greater than 0"),
+        ("training.weights=3", "training.weights: .*path.* or .*'torchvision'"),
+        ("training.start=one.safetensors", "training.start: .*tuple"),
+        ("decoder.kind=transformer", "decoder.kind: .*'attention'"),
+        ("decoder.attention=hard", "decoder.attention: .*'additive' or 'dot'"),
+        ("decoder.heads=4", "decoder: heads above 1 need attention = dot$"),
+        ("encoder.pixels=8", "encoder.pixels: .*greater than or equal to 32"),
+        ("data.styles=[]", "data.styles: .*at least 1"),
+        ('data.text={"poems": "p.txt"}', "data: text names the style 'poems'; styles are coco$"),
+        ('data.repeat={"poems": 2}', "data: repeat names the style 'poems'; styles are coco$"),
+        ('data.repeat={"coco": -1}', "data.repeat.coco: .*greater than or equal to 0"),
+        ("training.objective=language", "objective language needs data.text and training.batch_"),
+        ("data.train=null", "data.train: .*path"),
+        ("training=3", "--set training=3: write section.field=value"),
+        ("training.tune", "--set training.tune: write section.field=value"),
+    ],
+)
+def test_one_sentence_names_the_field(recipe: Path, change: str, said: str) -> None:
+    message = refused(recipe, change)
+    assert re.search(said, message), message
+
+
+def test_top_is_for_lite3_only(recipe: Path) -> None:
+    message = refused(recipe, "training.tune=top", "encoder.name=resnet18")
+    assert message.endswith("training.tune top is for efficientnet_lite3, not for resnet18")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "must hold the sections data, encoder, attributes, decoder, training"),
+        ("{}", "data: is missing; training: is missing"),
+        ('{"data": 3, "training": {}}', "training.output: is missing"),
+        ("\xff", "is not JSON"),
+    ],
+)
+def test_files_that_are_no_recipe(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "recipe.json"
+    file.write_bytes(text.encode("latin-1"))
+    message = refused(file)
+    assert message.startswith(f"{file}: ") and said in message
+
+
+def test_change_of_what_is_no_section(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.json"
+    file.write_text('{"data": 3}')
+    assert refused(file, "data.train=x") == "--set data.train=x: data is no section of the recipe"
+
+
+def test_missing_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "none.json"
+    assert refused(file) == f"{file}: cannot be read (No such file or directory)"
+    assert refused(tmp_path) == f"{tmp_path}: cannot be read (Is a directory)"
+
+
+@pytest.mark.parametrize("absent", ["train", "val", "text", "photos", "start", "weights"])
+def test_files_that_are_not_there_are_named_with_their_field(
+    recipe: Path, absent: str, tmp_path: Path
+) -> None:
+    paths = {
+        name: tmp_path / name for name in ("train", "val", "text", "photos", "start", "weights")
+    }
+    for name, path in paths.items():
+        if name != absent:
+            path.write_text("")
+    read = read_recipe(
+        recipe,
+        [
+            f"data.train={paths['train']}",
+            f"data.val={paths['val']}",
+            f'data.photos=["{paths["photos"]}"]',
+            f'data.text={{"coco": "{paths["text"]}"}}',
+            f'training.start=["{paths["start"]}"]',
+            f"training.weights={paths['weights']}",
+        ],
+    )
+    with pytest.raises(CaptionerError) as error:
+        check_files(read)
+    field = {"text": "data.text.coco"}.get(absent)
+    field = field or f"{'training' if absent in ('start', 'weights') else 'data'}.{absent}"
+    assert str(error.value).startswith(f"{field}: there is no ")
+    assert str(error.value).endswith(f" {paths[absent]}")
+    paths[absent].write_text("")
+    check_files(read)
+
+
+@given(st.integers(1, 8), st.integers(1, 24))
+def test_heads_divide_the_size(heads: int, size: int) -> None:
+    tree = {"decoder": {"attention": "dot", "heads": heads, "size": size}}
+    if size % heads == 0:
+        assert ModelConfig.model_validate(tree).decoder.heads == heads
+    else:
+        with pytest.raises(ValueError, match="must divide size"):
+            ModelConfig.model_validate(tree)
+
+
+def test_a_configuration_travels_as_json() -> None:
+    config = ModelConfig(
+        encoder=EncoderConfig(name="efficientnet_b4", origin="tensorflow", without=("a", "b")),
+        decoder=DecoderConfig(attention="dot", heads=4),
+    )
+    assert ModelConfig.model_validate_json(config.model_dump_json()) == config
+    assert differences(config, config) == []
+    assert differences(config, ModelConfig()) == [
+        "encoder.name", "encoder.origin", "encoder.without", "decoder.attention", "decoder.heads",
+    ]  # fmt: skip
