@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from captioner.batch.sinks import whole_file
+from captioner.batch.files import whole_file
 from captioner.evaluation.figures import Evaluation, plain
 from captioner.evaluation.references import PhotoId
 from captioner.evaluation.results import Candidate
