@@ -21,7 +21,7 @@ from captioner.page.engine import BATCH, Engine, data_url
 from captioner.page.guard import Guard, Page
 from captioner.page.keepsakes import save_keepsake
 from captioner.page.options import MAX_BEAM
-from captioner.page.uploads import MAX_BYTES, MAX_PHOTOS, MAX_UPLOAD, Photo
+from captioner.page.uploads import MAX_BYTES, MAX_PHOTOS, MAX_UPLOAD, photo_input
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -30,7 +30,8 @@ HERE = Path(__file__).parent
 SCRIPTS = ("heat", "look", "chooser", "one", "many", "compare")
 ALTERNATIVES = 2  # shown at first
 WAITING = 64  # requests in the queue; the next one is told that the page is busy
-MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+ALBUM: dict[str, Any] = {"concurrency_id": "album", "concurrency_limit": 2}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -82,7 +83,7 @@ def _theme() -> gr.themes.Base:
 
 
 def _one_photo(engine: Engine, options: gr.JSON) -> None:
-    photo = Photo(visible=False, label="photo")
+    photo = photo_input(visible=False, label="photo")
     answer = gr.JSON(visible=False, label="answer")
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
@@ -151,7 +152,7 @@ def _choices(engine: Engine, options: gr.JSON) -> None:
 
 
 def _many_photos(engine: Engine, options: gr.JSON) -> None:
-    files = Photo(
+    files = photo_input(
         file_count="multiple",
         label=f"Up to {MAX_PHOTOS} photos, or ZIP files of photos",
         height=180,
@@ -171,8 +172,7 @@ def _many_photos(engine: Engine, options: gr.JSON) -> None:
         [files, options],
         album,
         js="(files) => captioner.many.request(files)",
-        concurrency_id="album",
-        concurrency_limit=2,
+        **ALBUM,
         **PRIVATE,
     )
     running.failure(None, None, None, js="() => captioner.many.failed()")
@@ -180,7 +180,7 @@ def _many_photos(engine: Engine, options: gr.JSON) -> None:
 
 
 def _compare(engine: Engine, options: gr.JSON) -> None:
-    photo = Photo(visible=False, label="photo")
+    photo = photo_input(visible=False, label="photo")
     answer = gr.JSON(visible=False, label="answer")
     names = [captioner.name for captioner in engine.captioners]
     if len(names) == 1:
@@ -200,27 +200,32 @@ def _compare(engine: Engine, options: gr.JSON) -> None:
 
 
 def _api(engine: Engine) -> None:
-    """`/caption` and `/caption_batch`, for programs; docs/api.md describes them."""
-    photo, options = Photo(visible=False, label="photo"), gr.JSON(visible=False, label="options")
-    photos = Photo(visible=False, label="photos", file_count="multiple")
-    caption, captions = gr.JSON(visible=False, label="caption"), gr.JSON(visible=False)
-    batched: dict[str, Any] = {"batch": True, "max_batch_size": BATCH, **MODEL}
-    call = gr.Button(visible=False).click
-    call(engine.answer_alone, photo, caption, api_name="caption", **batched)
-    call(engine.answer, [photo, options], caption, api_name="caption_with", **batched)
+    """The endpoints for programs; docs/api.md describes them. Docstrings appear on the page."""
 
-    def rows(uploads: Any) -> Any:
+    def caption(photo: Any) -> Any:
+        """A photo's caption, with where the model looked for each word; or an `error`."""
+        return engine.answer(photo)
+
+    def caption_with(photo: Any, options: Any) -> Any:
+        """The same with options, such as {"beam": 5, "alternatives": 2, "avoid": ["man"]}."""
+        return engine.answer(photo, options)
+
+    def caption_batch(photos: Any) -> Any:
+        """A row for each of up to 200 photos, or of those in ZIP files."""
         with _told():
-            return album_rows(engine, uploads)
+            return album_rows(engine, photos)
 
-    call(
-        rows,
-        photos,
-        captions,
-        api_name="caption_batch",
-        concurrency_id="album",
-        concurrency_limit=2,
+    photo, options = (
+        photo_input(visible=False, label="photo"),
+        gr.JSON(visible=False, label="options"),
     )
+    photos = photo_input(visible=False, label="photos", file_count="multiple")
+    answer, rows = gr.JSON(visible=False, label="answer"), gr.JSON(visible=False, label="rows")
+    call = gr.Button(visible=False).click
+    batched: dict[str, Any] = {"batch": True, "max_batch_size": BATCH, **MODEL}
+    call(caption, photo, answer, api_name="caption", **batched)
+    call(caption_with, [photo, options], answer, api_name="caption_with", **batched)
+    call(caption_batch, photos, rows, api_name="caption_batch", **ALBUM)
 
 
 @contextmanager

@@ -100,12 +100,12 @@
     // Asks for a caption of the present photo; while one is being written, once more after it.
     again() {
       if (!this.photo) return;
+      this.status("Looking …");
       if (this.waiting) {
         this.outdated = true;
         return;
       }
       this.waiting = true;
-      this.status("Looking …");
       this.ask();
     }
 

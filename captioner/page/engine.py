@@ -86,10 +86,6 @@ class Engine:
                 answers[index] |= as_json(caption)
         return [answers]
 
-    def answer_alone(self, uploads: Sequence[Upload | ImageError | None]) -> list[list[Answer]]:
-        """`answer` with the options left as they are."""
-        return self.answer(uploads)
-
     def compare(self, upload: Upload | ImageError | None, wish: dict[str, Any] | None) -> Answer:
         """The same photo under every model: {"models": [{"name", caption …}]}, or an `error`."""
         try:

@@ -18,7 +18,7 @@
   captioner.sureness = (score) =>
     score >= 0.6 ? "Sure" : score >= 0.45 ? "Fairly sure" : score >= 0.3 ? "Unsure" : "Guessing";
 
-  captioner.percent = (part) => `${Math.round(part * 100)} %`;
+  captioner.percent = (part) => `${Math.round(part * 100)}\u00a0%`;
 
   captioner.Look = class {
     // `root` gets the photo and the chips; `strip`, where there is one, a small panel a word.

@@ -42,20 +42,23 @@ class Upload:
             raise ImageError(self.name, f"cannot be unpacked: {error}") from error
 
 
-class Photo(gr.File):
-    """Takes files without looking into them: what they hold is found out where it is answered."""
+def photo_input(**settings: Any) -> gr.File:
+    """Takes files without looking into them: what they hold is found out where it is answered.
 
-    is_template = True
+    Not a class of its own: gradio writes a stub file beside the source of each such class.
+    """
+    files = gr.File(**settings)
+    photo = {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
+    example = photo if files.file_count == "single" else [photo]
+    files.preprocess = _received  # type: ignore[method-assign]
+    files.example_payload = lambda: example  # type: ignore[method-assign]  # no address to fetch
+    return files
 
-    def preprocess(self, payload: Any) -> Any:
-        if isinstance(payload, ListFiles):
-            return [_upload(file) for file in payload.root]
-        return None if payload is None else _upload(payload)
 
-    def example_payload(self) -> Any:
-        """For the page with the API's documentation: names, and no address out in the network."""
-        photo = {"path": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
-        return photo if self.file_count == "single" else [photo]
+def _received(payload: Any) -> Any:
+    if isinstance(payload, ListFiles):
+        return [_upload(file) for file in payload.root]
+    return None if payload is None else _upload(payload)
 
 
 def _upload(file: FileData) -> Upload:

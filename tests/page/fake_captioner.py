@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,18 @@ GRID = 8
 class FakeCaptioner:
     """Each word t looks at one place of its own: the blob walks along a diagonal.
 
-    `seconds` is the time a batch takes. A photo that is pure white gets the long sentence. What
-    went through is kept in `batches`.
+    A batch takes `seconds`, and waits for one of `turns` first. A photo that is pure white gets
+    the long sentence. What went through is kept in `batches`.
     """
 
     styles = ("coco", "flickr30k")
 
-    def __init__(self, name: str = "fake", seconds: float = 0.0) -> None:
+    def __init__(
+        self, name: str = "fake", seconds: float = 0.0, turns: Semaphore | None = None
+    ) -> None:
         self.name = name
         self.seconds = seconds
+        self.turns = turns
         self.batches: list[tuple[int, Options]] = []
 
     def caption(self, image: Any, options: Options = Options()) -> Caption:
@@ -52,6 +56,8 @@ class FakeCaptioner:
         errors: str = "raise",
     ) -> Iterator[Caption]:
         images = list(images)
+        if self.turns:
+            self.turns.acquire()
         self.batches.append((len(images), options))
         if options.style not in ("", *self.styles):
             raise CaptionerError(f"There is no style {options.style!r}.")

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import zipfile
+from threading import Semaphore
 
 import pytest
 from fake_captioner import SENTENCES, FakeCaptioner
@@ -166,30 +167,29 @@ def test_many_photos_in_the_browser(visit, photos):
 
 
 def test_many_photos_show_their_progress_and_can_be_stopped(visit, serve, photos, tmp_path):
-    slow = serve(FakeCaptioner(seconds=1.2))
+    turns = Semaphore(1)
+    served = serve(FakeCaptioner(turns=turns))
     cat = (photos / "cat.png").read_bytes()
     zipped(tmp_path / "many.zip", {f"{index:03}.png": cat for index in range(120)})
-    page = visit(slow.url)
+    page = visit(served.url)
     page.get_by_role("tab", name="Many photos").click()
     page.wait_for_function("captioner.many")
     page.set_input_files("#many-files input[type=file]", tmp_path / "many.zip")
     page.locator("#many-files .file-preview").wait_for()
     page.click("#many-start")
-    page.locator(".cap-album article").nth(7).wait_for()
-    assert "of 120 photos" in page.locator(".cap-many .cap-status").inner_text()
-    progress = page.locator(".cap-progress")
-    first = progress.evaluate("bar => bar.value / bar.max")
-    page.wait_for_function(
-        "old => document.querySelector('.cap-progress').value / 120 > old", arg=first
-    )
+    items, status = page.locator(".cap-album article"), page.locator(".cap-many .cap-status")
+    for done in (8, 16):
+        items.nth(done - 1).wait_for()
+        assert status.inner_text() == f"{done} of 120 photos done."
+        assert page.locator(".cap-progress").evaluate("bar => bar.value / bar.max") == done / 120
+        if done == 8:
+            turns.release()
     page.click("#many-stop")
-    page.wait_for_function(
-        "document.querySelector('.cap-many .cap-status').textContent.startsWith('Stopped')"
-    )
-    page.wait_for_timeout(3000)
-    done = page.locator(".cap-album article").count()
-    page.wait_for_timeout(2500)
-    assert page.locator(".cap-album article").count() == done < 120
+    page.get_by_text("Stopped after 16 photos.").wait_for()
+    turns.release(99)
+    page.wait_for_timeout(1500)
+    assert items.count() == 16
+    assert len(served.fakes[0].batches) < 5
 
 
 def test_no_photos_at_all_is_said_in_words(visit):
