@@ -12,14 +12,17 @@ import numpy.typing as npt
 class Options:
     """How a sentence is searched for; the defaults were chosen on the validation photos.
 
+    With `consensus` that sentence of the beam wins which agrees most with the others (it needs
+    three beams at least), otherwise the one that ranks best.
     `length_penalty` α ranks beams by log-probability / words**α. `temperature` 0 searches with
     `beam` beams; above 0 it samples instead, from the `top_p` most probable mass, with `seed`.
     `style` is the kind of sentence, one of the checkpoint's `styles` ("": its first). The sentence starts with
     the words of `prefix` and never contains a word of `avoid`.
     """
 
-    beam: int = 3
-    length_penalty: float = 1.0
+    beam: int = 10
+    length_penalty: float = 0.7
+    consensus: bool = True
     max_words: int = 20
     min_words: int = 0
     alternatives: int = 0

@@ -20,7 +20,7 @@ from captioner.caption import Caption, Options
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import Picture, open_image
 from captioner.model.model import Model
-from captioner.search import Hypothesis, SearchOptions, beam_search, sample
+from captioner.search import Hypothesis, SearchOptions, beam_search, by_consensus, sample
 from captioner.vocabulary import Vocabulary, detokenize, tokenize
 
 ASSETS = Path(__file__).parent / "assets"
@@ -48,6 +48,7 @@ class Captioner:
         except (RuntimeError, AssertionError) as error:
             raise CaptionerError(f"device {device!r} cannot be used: {error}") from None
         self.name = name
+        self._rarity: list[float] = model.rarity.tolist()
         if self.device.type == "cuda" or _fast_bf16():
             self.model.encoder.backbone.bfloat16()
 
@@ -150,6 +151,8 @@ class Captioner:
             found = sample(self.model.decoder.step, state, start, search, wanted, generator)
         else:
             found = beam_search(self.model.decoder.step, state, start, search)
+        if options.consensus:
+            found = [by_consensus(hypotheses, self._rarity) for hypotheses in found]
         return [self._best(hypotheses, options.alternatives) for hypotheses in found]
 
     def _best(self, hypotheses: Sequence[Hypothesis], alternatives: int) -> Caption:
@@ -203,7 +206,7 @@ class Captioner:
             end=vocabulary.end,
             pad=vocabulary.pad,
             beam=beam,
-            n_best=options.alternatives + 1,
+            n_best=beam if options.consensus else options.alternatives + 1,
             length_penalty=options.length_penalty,
             exact_stop=False,
             max_words=options.max_words,

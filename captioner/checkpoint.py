@@ -22,6 +22,7 @@ from captioner.vocabulary import SPECIAL, Vocabulary
 
 FORMAT = 1
 SCALE = ".scale"
+INT8_LOSS = 1e-3  # relative; rounding to fp16 alone loses 3e-4
 Parsed = TypeVar("Parsed", bound=Section)
 
 
@@ -34,18 +35,28 @@ def save(model: Model, file: Path) -> None:
 
 
 def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as they are stored: convolution kernels as int8 with one scale an output channel
-    (`NAME.scale`), other matrices as fp16, vectors as they are."""
+    """Weights as they are stored: matrices and kernels as fp16, vectors as they are.
+
+    Kernels that came from an int8 file and have not been trained since go back to int8, with one
+    scale an output channel (`NAME.scale`): nothing is lost. Trained kernels would lose by it.
+    """
     packed: dict[str, Tensor] = {}
     for name, weight in weights.items():
         weight = weight.detach().cpu()
-        if weight.dim() == 4:
-            scale = weight.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
+        scale = _int8_scale(weight) if weight.dim() == 4 else None
+        if scale is not None:
             packed[name] = (weight / scale).round().to(torch.int8)
             packed[name + SCALE] = scale
         else:
             packed[name] = weight.half() if weight.dim() > 1 else weight
     return packed
+
+
+def _int8_scale(kernel: Tensor) -> Tensor | None:
+    """The scale of each output channel with which int8 holds the kernel as well as fp16 does."""
+    scale = kernel.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
+    lost = (kernel / scale).round() * scale - kernel
+    return scale if lost.norm() < INT8_LOSS * kernel.norm() else None
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,9 +13,14 @@ from captioner.vocabulary import Vocabulary
 
 
 class Model(nn.Module):
-    """Photos (B, 3, H, W) of 0…255 → the decoder's state before the first word."""
+    """Photos (B, 3, H, W) of 0…255 → the decoder's state before the first word.
+
+    `rarity` (V,) is the logarithm of how many training photos there are to one whose captions
+    hold the word.
+    """
 
     attribute_ids: Tensor
+    rarity: Tensor
 
     def __init__(
         self,
@@ -33,6 +38,7 @@ class Model(nn.Module):
         self.decoder = Decoder(config.decoder, channels, len(vocabulary))
         ids = torch.tensor(vocabulary.encode(attributes), dtype=torch.long)
         self.register_buffer("attribute_ids", ids, persistent=False)
+        self.register_buffer("rarity", torch.ones(len(vocabulary)))
 
     def start(self, photos: Tensor) -> State:
         """The state before the first word, one row a photo."""

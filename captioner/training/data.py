@@ -99,6 +99,13 @@ def choose_words(
     return vocabulary, tuple(content[:count])
 
 
+def word_rarity(examples: Sequence[Example], vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
+    """(V,): the logarithm of how many photos there are to one whose captions hold the word."""
+    photos = Counter(word for e in examples for word in {w for c in e.captions for w in c})
+    holding = np.array([max(1, photos[word]) for word in vocabulary.words], np.float32)
+    return np.log(np.float32(len(examples)) / holding)
+
+
 def attribute_targets(
     examples: Sequence[Example], attributes: Sequence[str]
 ) -> npt.NDArray[np.float32]:

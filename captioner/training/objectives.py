@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from captioner.cider import CiderReward, Vector
 from captioner.model.decoder import State
 from captioner.model.model import Model
 from captioner.search import SearchOptions, sample_ids
 from captioner.training.batches import Captions, TextBatch
-from captioner.training.cider import CiderReward, Vector
 
 
 @dataclass

@@ -30,6 +30,7 @@ from captioner.training.data import (
     choose_words,
     read_examples,
     read_sentences,
+    word_rarity,
 )
 from captioner.training.objectives import Loss
 from captioner.training.photos import CachedPhotos, PixelPhotos
@@ -184,6 +185,7 @@ def first_model(
         model.encoder.load_pretrained(training.weights)
     frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0))
     model.head.start_at(frequency.clamp(1e-4, 1 - 1e-4))
+    model.rarity = torch.from_numpy(word_rarity(examples, vocabulary))
     return model
 
 

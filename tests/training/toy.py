@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
-from torch import nn
 
-from captioner.config import Recipe, read_recipe
+from captioner.config import DataConfig, Recipe, read_recipe
 from captioner.model.lite3 import Lite3
+from tests.tiny import keep_signal
 
 COLOURS = ("red", "green", "blue", "yellow")
 SENTENCES = ("A {} square on a wall.", "A square that is {}.", "Someone painted a {} square, big.")
@@ -50,17 +51,10 @@ def make_album(folder: Path, count: int, seed: int) -> Path:
 
 
 def save_lite3(file: Path) -> Path:
-    """Random weights under which a signal neither dies nor grows on its way."""
+    """Random weights that let colours through."""
     torch.manual_seed(5)
     net = Lite3()
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
-    for name, weight in net.named_parameters():
-        if "project" in name:
-            weight.data *= 0.5
+    keep_signal(net)
     save_file(net.state_dict(), file)
     return file
 
@@ -76,25 +70,24 @@ class Album:
         self.text = folder / "text.txt"
         self.text.write_text("a red square\nthe green square is on a wall\na blue wall\n" * 4)
 
-    def tree(self, output: Path, **training: Any) -> dict[str, Any]:
-        """A recipe as it stands in a file; `training` changes its stage."""
-        return {
+    def tree(self, output: Path, **changes: Any) -> dict[str, Any]:
+        """A recipe as it stands in a file; `changes` go to the section that has the field."""
+        tree: dict[str, Any] = {
             "data": {
-                "train": str(self.train),
-                "val": str(self.val),
-                "photos": [str(self.folder / "photos")],
+                "train": self.train,
+                "photos": [self.folder / "photos"],
                 "minimum_count": 1,
                 "attribute_minimum": 2,
                 "max_words": 8,
-                "cache": str(self.folder / "cache"),
+                "cache": self.folder / "cache",
             },
             "encoder": {"pixels": PIXELS},
             "attributes": {"words": 8, "shown": 3, "hidden": 16},
             "decoder": {"size": 24, "hidden": 32},
             "training": {
-                "output": str(output),
-                "weights": str(self.weights),
-                "max_steps": 4,
+                "output": output,
+                "weights": self.weights,
+                "max_steps": 3,
                 "batch_photos": 8,
                 "captions_per_photo": 3,
                 "learning_rate": 0.01,
@@ -104,15 +97,24 @@ class Album:
                 "stochastic_depth": 0.0,
                 "average": 0.9,
                 "bf16": False,
-                **training,
             },
         }
+        for field, value in changes.items():
+            tree["data" if field in DataConfig.model_fields else "training"][field] = value
+        return tree
 
-    def write(self, output: Path, **training: Any) -> Path:
+    def write(self, output: Path, **changes: Any) -> Path:
         """The same as a file beside `output`."""
         file = output.with_suffix(".json")
-        file.write_text(json.dumps(self.tree(output, **training)))
+        file.write_text(json.dumps(self.tree(output, **changes), default=str))
         return file
 
-    def recipe(self, output: Path, *changes: str, **training: Any) -> Recipe:
-        return read_recipe(self.write(output, **training), changes)
+    def recipe(self, output: Path, *settings: str, **changes: Any) -> Recipe:
+        """The same, read, with `settings` as after --set."""
+        return read_recipe(self.write(output, **changes), settings)
+
+
+def losses(output: Path) -> list[float]:
+    """The loss of each step, from a run's log."""
+    with (output / "log.csv").open(newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]

@@ -1,4 +1,5 @@
-"""CIDEr-D as a reward: Vedantam et al. 2015 (https://arxiv.org/abs/1411.5726), on word ids.
+"""CIDEr-D, for rewards and for consensus: Vedantam et al. 2015
+(https://arxiv.org/abs/1411.5726), on words or their ids.
 
 The same numbers as pycocoevalcap's scorer, with document frequencies that stay and references
 that are prepared once; several thousand captions a second.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 Words = Sequence[int] | Sequence[str]
@@ -32,6 +33,32 @@ def ngrams(words: Words) -> Counter[Gram]:
     return Counter(ids[i : i + n] for n in range(1, LONGEST + 1) for i in range(len(ids) - n + 1))
 
 
+def vector(words: Words, rarity: Callable[[Gram], float]) -> Vector:
+    """A sentence's vector; `rarity` is an n-gram's inverse document frequency, a logarithm."""
+    weights, squares = {}, [0.0] * LONGEST
+    for gram, count in ngrams(words).items():
+        weight = count * rarity(gram)
+        weights[gram] = weight
+        squares[len(gram) - 1] += weight * weight
+    return Vector(weights, tuple(map(math.sqrt, squares)), len(words))
+
+
+def similarity(candidate: Vector, reference: Vector) -> float:
+    """CIDEr-D of one sentence against one reference, 0…10."""
+    products = [0.0] * LONGEST
+    for gram, weight in candidate.weights.items():
+        other = reference.weights.get(gram)
+        if other is not None:
+            products[len(gram) - 1] += min(weight, other) * other
+    cosines = sum(
+        product / (a * b)
+        for product, a, b in zip(products, candidate.norms, reference.norms, strict=True)
+        if a and b
+    )
+    difference = candidate.length - reference.length
+    return 10 * cosines / LONGEST * math.exp(-(difference**2) / (2 * SIGMA**2))
+
+
 class CiderReward:
     """Scores sentences against references, with document frequencies from `corpus`."""
 
@@ -45,29 +72,9 @@ class CiderReward:
         self.log_photos = math.log(photos)
 
     def vector(self, words: Words) -> Vector:
-        weights, squares = {}, [0.0] * LONGEST
-        for gram, count in ngrams(words).items():
-            weight = count * (self.log_photos - math.log(max(1, self.frequency[gram])))
-            weights[gram] = weight
-            squares[len(gram) - 1] += weight * weight
-        return Vector(weights, tuple(map(math.sqrt, squares)), len(words))
-
-    def similarity(self, candidate: Vector, reference: Vector) -> float:
-        """CIDEr-D of one sentence against one reference, 0…10."""
-        products = [0.0] * LONGEST
-        for gram, weight in candidate.weights.items():
-            other = reference.weights.get(gram)
-            if other is not None:
-                products[len(gram) - 1] += min(weight, other) * other
-        cosines = sum(
-            product / (a * b)
-            for product, a, b in zip(products, candidate.norms, reference.norms, strict=True)
-            if a and b
-        )
-        difference = candidate.length - reference.length
-        return 10 * cosines / LONGEST * math.exp(-(difference**2) / (2 * SIGMA**2))
+        return vector(words, lambda gram: self.log_photos - math.log(max(1, self.frequency[gram])))
 
     def score(self, words: Words, references: Sequence[Vector]) -> float:
         """CIDEr-D of a sentence: the mean over its references, as pycocoevalcap gives it."""
         candidate = self.vector(words)
-        return sum(self.similarity(candidate, ref) for ref in references) / len(references)
+        return sum(similarity(candidate, ref) for ref in references) / len(references)

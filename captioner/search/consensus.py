@@ -1,0 +1,39 @@
+"""Consensus: of the sentences a beam found, the one that most agrees with the others.
+
+Minimum Bayes risk with CIDEr as the gain, as Devlin et al. 2015 (https://arxiv.org/abs/1505.04467)
+choose among captions of similar photos. The likeliest sentence is often one that few of the
+others resemble.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from captioner.cider import Gram, similarity, vector
+from captioner.search.types import Hypothesis
+
+SHARPNESS = 0.25  # a sentence's say is its probability to this power; chosen on val
+
+
+def by_consensus(found: Sequence[Hypothesis], rarity: Sequence[float]) -> list[Hypothesis]:
+    """One photo's sentences again, the one that agrees most with the others first.
+
+    `rarity` (V,) is the logarithm of how many photos there are to one whose captions hold the
+    word; an n-gram counts as rare as its rarest word.
+    """
+    if len(found) < 3:
+        return list(found)
+
+    def rarest(gram: Gram) -> float:
+        return max(rarity[int(word)] for word in gram)
+
+    best = max(sentence.log_probability for sentence in found)
+    say = [math.exp(SHARPNESS * (sentence.log_probability - best)) for sentence in found]
+    vectors = [vector(sentence.words, rarest) for sentence in found]
+    agreement = [
+        sum(weight * similarity(own, other) for weight, other in zip(say, vectors, strict=True))
+        for own in vectors
+    ]
+    order = sorted(range(len(found)), key=lambda i: -agreement[i])
+    return [found[i] for i in order]
