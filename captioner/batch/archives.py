@@ -65,8 +65,16 @@ def _tar(name: str, file: IO[bytes]) -> Iterator[Photo | ImageError]:
                     path, count = f"{name}/{member.name}", count + 1
                     extract = partial(_extract, archive, member)
                     yield Photo(path, partial(_read, path, member.size, extract))
+            _check_end(archive)
     except _DAMAGE:
         yield ImageError(name, f"is cut off or damaged (after {count} pictures); copy it again")
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise ReadError where an archive stops short of its end mark, a block of zeros."""
+    end = archive.offset + tarfile.BLOCKSIZE
+    if archive.fileobj is None or archive.fileobj.tell() < end:
+        raise tarfile.ReadError("no end mark")
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

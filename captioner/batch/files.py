@@ -70,3 +70,9 @@ def is_plain(path: Path) -> bool:
 
 def unwritable(path: Path, error: OSError) -> CaptionerError:
     return CaptionerError(f"{path}: cannot be written: {error.strerror or error}.")
+
+
+def broken_off(path: Path, error: OSError) -> CaptionerError:
+    """What to say when a disk is full, or gone, in the middle of a run."""
+    reason = error.strerror or error
+    return CaptionerError(f"{path}: cannot be written: {reason}; that mended, --resume continues.")

@@ -193,5 +193,5 @@ def way_on(recording: bool) -> str:
     """How to continue a run that was stopped."""
     if not recording:
         return "stopped; with --output FILE a run can be continued."
-    again = [argument for argument in sys.argv[1:] if argument not in ("--resume", "--overwrite")]
+    again = [argument for argument in sys.argv[1:] if argument != "--resume"]
     return f"stopped; to continue: {shlex.join(['captioner', *again, '--resume'])}"

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
-from captioner.batch.files import flush, sync_folder, unwritable
+from captioner.batch.files import broken_off, flush, sync_folder, unwritable
 from captioner.errors import CaptionerError
 
 _DIGITS = 16  # of a digest, in hexadecimal
@@ -94,9 +94,9 @@ class Journal:
         if head is None:
             return False
         _compare(self._output, head.get("settings", {}), settings)
-        end = self._file.tell()
+        begun, end = False, self._file.tell()
         while (entry := _entry(self._file.readline())) is not None:
-            end = self._file.tell()
+            begun, end = True, self._file.tell()
             self.position, self.counts = entry["position"], entry["counts"]
             self.complete = entry.get("complete", False)
             done = entry["done"]
@@ -104,7 +104,7 @@ class Journal:
                 int(done[at : at + _DIGITS], 16) for at in range(0, len(done), _DIGITS)
             )
         self._file.truncate(end)
-        return True
+        return begun
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Start anew, whatever stood here."""
@@ -135,7 +135,7 @@ class Journal:
             self._file.write(line)
             flush(self._file)
         except OSError as error:
-            raise unwritable(self._output, error) from None
+            raise broken_off(self._output, error) from None
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from captioner.batch.files import flush, unwritable
+from captioner.batch.files import broken_off, flush, unwritable
 from captioner.batch.formats import Format
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.photo import Result
@@ -119,7 +119,7 @@ class Draft:
         try:
             flush(self._file)
         except OSError as error:
-            raise unwritable(self.target, error) from None
+            raise broken_off(self.target, error) from None
         return self._file.tell()
 
     def finish(self) -> None:
@@ -127,7 +127,7 @@ class Draft:
         try:
             self._format.finish(self._path, self.target)
         except OSError as error:
-            raise unwritable(self.target, error) from None
+            raise broken_off(self.target, error) from None
 
     def discard(self) -> None:
         self._close()
@@ -158,7 +158,7 @@ class Draft:
         try:
             self._file.write(text.encode("utf-8", self._format.encoding_errors))
         except OSError as error:
-            raise unwritable(self.target, error) from None
+            raise broken_off(self.target, error) from None
 
     def _close(self) -> None:
         if self._file is not None:
@@ -270,6 +270,7 @@ def recorded(
             began = True
             target.begin()
             journal.begin(settings)
+            journal.commit(target.commit(), summary.counts())
         yield Record(target, journal, summary)
     except BaseException:
         if began and not summary.photos:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -13,6 +15,9 @@ MAX_BYTES = 256 << 20
 """The largest file that is read into memory whole: from afar, out of an archive, out of a table."""
 
 TOO_MANY_BYTES = f"has more than the {MAX_BYTES >> 20} MiB allowed for one picture"
+NEED_SEEKING = (".zip", ".parquet")
+"""Their table of contents is at the end: copied first from the web, where few servers can seek."""
+
 TIMEOUT = 60.0  # seconds for one file
 TRIES = 3
 
@@ -23,11 +28,21 @@ def is_remote(name: str) -> bool:
     return _ADDRESS.match(name) is not None
 
 
+def _is_web(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
+
+
 def opened(name: str) -> IO[bytes]:
     """The file behind an address, to be read from the start. Raises OSError or CaptionerError."""
     system, path = _system(name)
     try:
-        return system.open(path, "rb")
+        if not (_is_web(name) and name.lower().endswith(NEED_SEEKING)):
+            return system.open(path, "rb")
+        copy = tempfile.TemporaryFile()  # noqa: SIM115, the caller closes it
+        with system.open(path, "rb", block_size=0) as file:
+            shutil.copyfileobj(file, copy)
+        copy.seek(0)
+        return copy
     except Exception as error:  # each file system has its own errors
         raise CaptionerError(_reason(error)) from None
 
@@ -61,9 +76,10 @@ def files(name: str, wanted: Callable[[str], bool]) -> Iterator[str | ImageError
     """
     try:
         system, path = _system(name)
-        web = name.startswith(("http://", "https://"))
+        web = _is_web(name)
         if "*" in name or (not web and re.search(r"[?\[]", name)):
-            found = iter(sorted(filter(wanted, map(system.unstrip_protocol, system.glob(path)))))
+            names = (entry for entry in system.glob(path) if "/." not in entry)  # hidden
+            found = iter(sorted(filter(wanted, map(system.unstrip_protocol, names))))
         elif name.endswith("/") or (not web and not wanted(name) and system.isdir(path)):
             found = _walk(system, path, wanted)
         else:
@@ -107,7 +123,7 @@ def _system(name: str) -> tuple[Any, str]:
 
 
 def _settings(name: str) -> dict[str, Any]:
-    if not name.startswith(("http://", "https://")):
+    if not _is_web(name):
         return {}
     from aiohttp import ClientTimeout
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from captioner.batch import remote, xmp
-from captioner.batch.files import sync_folder, unwritable
+from captioner.batch.files import broken_off, sync_folder
 from captioner.batch.journal import digest
 from captioner.batch.photo import Photo, Result
 from captioner.batch.run import Item
@@ -72,7 +72,7 @@ class Sidecars:
             reason = f"its sidecar cannot be written ({error.strerror})"
             raise ImageError(result.path, reason) from None
         except OSError as error:
-            raise unwritable(path, error) from None
+            raise broken_off(path, error) from None
         self._fresh.append(path)
 
     def commit(self) -> None:

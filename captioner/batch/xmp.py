@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 from xml.dom.minidom import Document, Element, Node
 from xml.parsers.expat import ExpatError
-from xml.sax.saxutils import escape
 
 from defusedxml import DefusedXmlException
 from defusedxml.minidom import parseString
@@ -22,17 +21,17 @@ PROPERTIES = {
     "Iptc4xmpCore:AltTextAccessibility": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
 }
 
-_NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+_EMPTY = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="captioner">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
   <rdf:Description rdf:about=""
     xmlns:dc="http://purl.org/dc/elements/1.1/"
     xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/">
    <dc:description>
-    <rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt>
+    <rdf:Alt><rdf:li xml:lang="x-default"/></rdf:Alt>
    </dc:description>
    <Iptc4xmpCore:AltTextAccessibility>
-    <rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt>
+    <rdf:Alt><rdf:li xml:lang="x-default"/></rdf:Alt>
    </Iptc4xmpCore:AltTextAccessibility>
   </rdf:Description>
  </rdf:RDF>
@@ -47,7 +46,7 @@ class NotXmp(ValueError):
 
 def new(text: str) -> bytes:
     """A sidecar with this caption alone."""
-    return _NEW.format(text=escape(_legal(text))).encode()
+    return merged(_EMPTY.encode(), text)
 
 
 def has_caption(sidecar: bytes) -> bool:
@@ -70,7 +69,7 @@ def merged(sidecar: bytes, text: str) -> bytes:
             owner = description.appendChild(document.createElementNS(namespace, name))
             owner.setAttribute(f"xmlns:{name.partition(':')[0]}", namespace)
         _set_default(document, owner, _legal(text))
-    return document.toxml(encoding="utf-8").removeprefix(b'<?xml version="1.0" encoding="utf-8"?>')
+    return b"".join(node.toxml(encoding="utf-8") + b"\n" for node in document.childNodes)
 
 
 def _parsed(sidecar: bytes) -> Document:

@@ -1,0 +1,306 @@
+"""Photos out of archives and tables, broken ones too, against what was put in."""
+
+import base64
+import csv
+import io
+import json
+import os
+import random
+import tarfile
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from captioner.batch import remote
+from captioner.batch.photo import Photo
+from captioner.batch.photos import check_tables, photos
+from captioner.batch.sources import files
+from captioner.errors import CaptionerError, ImageError
+
+
+def jpeg(number: int) -> bytes:
+    file = io.BytesIO()
+    noise = random.Random(number).randbytes((8 + number) * 8)
+    Image.frombytes("L", (8 + number, 8), noise).save(file, "JPEG")
+    return file.getvalue()
+
+
+PICTURES = {f"set {n % 3}/{n:03}.{'jpg' if n % 2 else 'JPEG'}": jpeg(n) for n in range(12)}
+OTHERS = {
+    "set 0/000.txt": b"a caption",
+    "set 0/000.json": b"{}",
+    "__MACOSX/set 0/._000.jpg": b"x",
+    ".hidden/a.jpg": b"x",
+    "set 1/.b.jpg": b"x",
+}
+
+
+def found(*inputs: Path | str, column: str | None = None, read: bool = True) -> list[Any]:
+    return list(photos(files(map(str, inputs)), column, read=read))
+
+
+def contents(items: list[Any]) -> dict[str, bytes]:
+    assert all(isinstance(item, Photo) for item in items), items
+    return {item.path: item.content for item in items}
+
+
+def pack_zip(path: Path, members: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def pack_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> None:
+    with tarfile.open(path, mode) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def pack(path: Path, members: dict[str, bytes]) -> None:
+    if path.suffix == ".zip":
+        pack_zip(path, members)
+    else:
+        pack_tar(
+            path,
+            members,
+            {"gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}.get(path.suffix[1:], "w"),
+        )
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.TGZ", "a.tar.bz2", "a.tar.xz"])
+def test_the_pictures_in_an_archive_in_its_order(tmp_path: Path, name: str) -> None:
+    members = list((PICTURES | OTHERS).items())
+    random.Random(1).shuffle(members)
+    path = tmp_path / name
+    pack(path, dict(members))
+    expected = {f"{path}/{member}": data for member, data in members if member in PICTURES}
+    items = found(path)
+    assert [item.path for item in items] == list(expected)
+    assert contents(items) == expected
+    assert [item.path for item in found(path, read=False)] == list(expected)
+
+
+def test_only_what_is_wanted_is_read(tmp_path: Path) -> None:
+    pack(tmp_path / "a.tar", PICTURES)
+    last = f"{tmp_path}/a.tar/{list(PICTURES)[-1]}"
+    items = list(photos([f"{tmp_path}/a.tar"], wanted=lambda path: path == last))
+    assert contents(items) == {last: list(PICTURES.values())[-1]}
+
+
+def test_broken_members_are_rows_among_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    pack_zip(path, PICTURES, zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    victim = list(PICTURES)[4]
+    at = data.index(PICTURES[victim])
+    data[at + 30] ^= 0xFF  # its checksum no longer fits
+    path.write_bytes(data)
+    items = found(path)
+    assert len(items) == len(PICTURES)
+    bad = [item for item in items if isinstance(item, ImageError)]
+    assert [item.path for item in bad] == [f"{path}/{victim}"]
+    assert "damaged" in bad[0].reason
+
+
+def test_an_encrypted_member_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    pack_zip(path, {"a.jpg": jpeg(1)})
+    data = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + flags] |= 1
+    path.write_bytes(data)
+    (item,) = found(path)
+    assert isinstance(item, ImageError) and "encrypted" in item.reason
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.zip"])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.4, 0.5, 0.9])
+def test_an_archive_cut_off_gives_what_it_has_and_a_reason(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    path = tmp_path / name
+    many = {f"{n:02} {name}": data for n in range(9) for name, data in PICTURES.items()}
+    pack(path, many)
+    whole = contents(found(path))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    *good, last = found(path)
+    assert isinstance(last, ImageError)
+    assert "damaged" in last.reason or "no pictures" in last.reason
+    there = {item.path: item.content for item in good if isinstance(item, Photo)}
+    assert there.items() <= whole.items()
+    if name == "a.tar" and share == 0.9:
+        assert len(there) > 50
+
+
+def test_archives_without_pictures_and_members_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(tmp_path / "a.tar", OTHERS)
+    (item,) = found(tmp_path / "a.tar")
+    assert item.reason == "no pictures in this archive"
+    monkeypatch.setattr("captioner.batch.archives.MAX_BYTES", 1000)
+    pack(tmp_path / "b.zip", {"large.jpg": bytes(1001), "small.jpg": jpeg(1)})
+    large, small = found(tmp_path / "b.zip")
+    assert isinstance(large, ImageError) and "MiB" in large.reason
+    assert isinstance(small, Photo)
+
+
+def test_a_tar_cut_between_two_members_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    pack(path, {name: bytes(512) for name in PICTURES})
+    path.write_bytes(path.read_bytes()[: 5 * 1024])
+    *good, last = found(path)
+    assert len(good) == 5 and isinstance(last, ImageError)
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_a_long_archive_needs_no_more_memory_than_a_short_one(tmp_path: Path, name: str) -> None:
+    pack_tar(
+        tmp_path / name,
+        {f"{n:06}.jpg": random.randbytes(100) for n in range(6000)},
+        "w:gz" if name.endswith("gz") else "w",
+    )
+    stream = photos([str(tmp_path / name)])
+    for _ in range(500):
+        next(stream)
+    tracemalloc.start()
+    assert sum(1 for _ in stream) == 5500
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 300_000
+
+
+# Tables
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+ALL = ["t.csv", "t.tsv", "t.jsonl", "t.parquet"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_paths_start_beside_the_table(tmp_path: Path, name: str) -> None:
+    names = ["a.jpg", "sub, folder/ü.jpg", "/elsewhere/b.jpg", 'with "quotes".jpg']
+    write_table(tmp_path / name, [{"id": n, "path": path} for n, path in enumerate(names)])
+    expected = [os.path.join(tmp_path, path) for path in names]
+    assert [item.content for item in found(tmp_path / name)] == expected
+    assert [item.path for item in found(tmp_path / name)] == expected
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_column_by_name_and_the_usual_ones(tmp_path: Path, name: str) -> None:
+    rows = [{"id": "x.jpg", "image": "a.jpg", "photo": "b.jpg"}]
+    write_table(tmp_path / name, rows)
+    assert [Path(item.path).name for item in found(tmp_path / name)] == ["a.jpg"]
+    assert [Path(i.path).name for i in found(tmp_path / name, column="photo")] == ["b.jpg"]
+    check_tables([str(tmp_path / name)], "photo")
+    with pytest.raises(CaptionerError, match=r"has no column 'pixels'; it has id, image, photo\."):
+        check_tables([str(tmp_path / name)], "pixels")
+    (item,) = found(tmp_path / name, column="pixels")
+    assert isinstance(item, ImageError) and "id, image, photo" in item.reason
+    write_table(tmp_path / name, [{"id": "1", "title": "x"}])
+    with pytest.raises(CaptionerError, match=r"--column: id, title\."):
+        check_tables([str(tmp_path / name)], None)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_pictures_in_the_table_itself(tmp_path: Path, name: str) -> None:
+    data = [jpeg(1), jpeg(2)]
+    text = [base64.b64encode(data[0]).decode(), base64.b64encode(data[1]).decode()]
+    text[1] = f"data:image/jpeg;base64,{text[1]}"
+    rows: list[dict[str, Any]] = [{"image": entry} for entry in text]
+    if name == "t.parquet":
+        rows = [{"image": entry} for entry in data]
+    write_table(tmp_path / name, rows)
+    expected = {f"{tmp_path / name}#{number}": entry for number, entry in enumerate(data)}
+    assert contents(found(tmp_path / name)) == expected
+
+
+def test_tables_as_hugging_face_writes_them(tmp_path: Path) -> None:
+    rows = [
+        {"image": {"bytes": jpeg(1), "path": "a.jpg"}},
+        {"image": {"bytes": None, "path": "b.jpg"}},
+    ]
+    write_table(tmp_path / "t.parquet", rows)
+    first, second = found(tmp_path / "t.parquet")
+    assert (first.path, first.content) == (f"{tmp_path}/t.parquet#0", jpeg(1))
+    assert second.path == str(tmp_path / "b.jpg")
+
+
+def test_rows_without_a_picture_are_errors_in_their_place(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(
+        '{"path": "a.jpg"}\n\n{"path": ""}\nnonsense\n[1]\n{"other": 1}\n{"path": 7}\n'
+        '{"path": "a\\u0000b"}\n{"path": "\\ud83d.jpg"}\n{"path": "b.jpg"}\n'
+    )
+    items = found(tmp_path / "t.jsonl")
+    assert [isinstance(item, ImageError) for item in items] == [False] + [True] * 7 + [False]
+    assert [item.path for item in items[1:-1]] == [f"{tmp_path}/t.jsonl#{n}" for n in range(1, 8)]
+    for name, content in {"empty.csv": b"", "bad.parquet": b"PAR1 no", "none.jsonl": b"\n"}.items():
+        (tmp_path / name).write_bytes(content)
+        items = found(tmp_path / name)
+        assert all(isinstance(item, ImageError) for item in items)
+    with pytest.raises(CaptionerError, match="no Parquet file"):
+        check_tables([str(tmp_path / "bad.parquet")], None)
+    with pytest.raises(CaptionerError, match="empty table"):
+        check_tables([str(tmp_path / "empty.csv")], None)
+
+
+def test_a_large_table_streams(tmp_path: Path) -> None:
+    rows = [{"image": bytes([n % 256]) * 20_000} for n in range(1500)]  # 30 MB
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist(rows),
+        tmp_path / "t.parquet",
+        use_dictionary=False,
+        compression="none",
+    )
+    del rows
+    before = pyarrow.total_allocated_bytes()
+    most = 0
+    for item in photos([str(tmp_path / "t.parquet")]):
+        assert isinstance(item, Photo)
+        most = max(most, pyarrow.total_allocated_bytes() - before)
+    assert most < 10_000_000
+
+
+def test_without_pyarrow_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    (tmp_path / "t.parquet").touch()
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(CaptionerError, match=r'pip install "captioner\[parquet\]"'):
+        check_tables([str(tmp_path / "t.parquet")], None)
+
+
+def test_addresses_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "read", lambda name: name.encode())
+    write_table(tmp_path / "t.csv", [{"url": "https://example.org/a.jpg"}])
+
+    def fetched() -> Iterator[bytes]:
+        for item in found(tmp_path / "t.csv"):
+            assert callable(item.content)
+            yield item.content()
+
+    assert list(fetched()) == [b"https://example.org/a.jpg"]

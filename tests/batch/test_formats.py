@@ -1,0 +1,184 @@
+"""Every format through the command, read back by libraries that know nothing of it."""
+
+import csv
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from captioner.batch.command import model_name
+from tests.batch import process
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name, size in {"7.jpg": (7, 3), "COCO_val2014_000000000042.jpg": (4, 2)}.items():
+        Image.new("RGB", size).save(folder / name)
+    Image.new("RGB", (5, 6)).save(folder / 'ü, "x".png')
+    (folder / "broken.jpg").write_bytes(b"")
+    return tmp_path
+
+
+NAMES = ["7.jpg", "COCO_val2014_000000000042.jpg", "broken.jpg", 'ü, "x".png']
+CAPTIONS = ["A photo 7 by 3.", "A photo 4 by 2.", None, "A photo 5 by 6."]
+
+
+def run(album: Path, *arguments: object) -> Path:
+    assert process.run(["caption", "album", *arguments, "-o", "out"], album) == 1
+    return album / "out"
+
+
+def test_csv(album: Path) -> None:
+    frame = pandas.read_csv(run(album, "--format", "csv"))
+    assert list(frame.columns) == ["path", "caption", "score", "error"]
+    assert list(frame["path"]) == [f"album/{name}" for name in NAMES]
+    assert frame["caption"].fillna("").tolist() == [caption or "" for caption in CAPTIONS]
+    assert list(frame["score"].dropna()) == [0.5] * 3
+    assert frame["error"].notna().tolist() == [False, False, True, False]
+
+
+def test_parquet(album: Path) -> None:
+    fields = "caption,score,words,alternatives,size,bytes,sha256,model,error"
+    table = pyarrow.parquet.read_table(run(album, "--format", "parquet", "--fields", fields))
+    assert table.column_names == ["path", *fields.split(",")]
+    rows = table.to_pylist()
+    assert [row["path"] for row in rows] == [f"album/{name}" for name in NAMES]
+    assert [row["caption"] for row in rows] == CAPTIONS
+    assert rows[0]["words"] == ["a", "photo", "7", "by", "3"]
+    assert [other["caption"] for other in rows[0]["alternatives"]] == [
+        "Another 0 a photo 7 by 3.",
+        "Another 1 a photo 7 by 3.",
+    ]
+    for row in rows:
+        data = (album / row["path"]).read_bytes()
+        assert row["bytes"] == len(data)
+        assert row["sha256"] == hashlib.sha256(data).hexdigest()
+        assert row["model"] == model_name(None)
+    assert [row["size"] for row in rows] == [[7, 3], [4, 2], None, [5, 6]]
+    assert [row["error"] is None for row in rows] == [True, True, False, True]
+
+
+def test_coco_is_what_the_evaluation_reads(album: Path) -> None:
+    rows = json.loads(run(album, "--format", "coco").read_text())
+    assert rows == [
+        {"image_id": 7, "caption": "A photo 7 by 3."},
+        {"image_id": 42, "caption": "A photo 4 by 2."},
+        {"image_id": 'album/ü, "x".png', "caption": "A photo 5 by 6."},
+    ]
+    truth = COCO()
+    truth.dataset = {"images": [{"id": row["image_id"]} for row in rows], "annotations": []}
+    truth.createIndex()
+    assert len(truth.loadRes(str(album / "out")).anns) == 3
+
+
+def test_jsonl_with_chosen_fields_in_their_order(album: Path) -> None:
+    out = run(album, "--format", "jsonl", "--fields", "error, size,path,caption,caption")
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [list(row) for row in rows] == [
+        ["size", "path", "caption"],
+        ["size", "path", "caption"],
+        ["error", "path"],
+        ["size", "path", "caption"],
+    ]
+
+
+def test_text_with_fields(album: Path) -> None:
+    lines = run(album, "--fields", "score,size,words").read_text().splitlines()
+    assert lines[0] == "album/7.jpg\t0.5\t7x3\ta photo 7 by 3"
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("format", ["text", "jsonl", "csv", "parquet", "coco"])
+def test_prefix_suffix_and_lengths_everywhere(album: Path, format: str) -> None:
+    arguments = ["--prefix", "photo of ", "--suffix", ", 4k", "--min-words", 2, "--max-words", 9]
+    out = run(album, "--format", format, *arguments)
+    text = out.read_bytes().decode("utf-8", "replace")
+    assert "photo of A photo 7 by 3., 4k" in text
+
+
+@pytest.mark.parametrize("format", ["text", "jsonl", "csv", "parquet", "coco"])
+def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> None:
+    raw = os.fsencode(tmp_path) + b"/caf\xe9\n.png"
+    try:
+        Image.new("RGB", (5, 6)).save(os.fsdecode(raw))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    arguments = ["caption", str(tmp_path), "--format", format, "-o", "out"]
+    (tmp_path / "elsewhere").mkdir()
+    assert process.run(arguments, tmp_path / "elsewhere") == 0
+    assert (tmp_path / "elsewhere" / "out").stat().st_size > 0
+    if format == "csv":
+        with open(tmp_path / "elsewhere" / "out", errors="surrogateescape", newline="") as file:
+            assert os.fsencode(list(csv.reader(file))[1][0]) == raw
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fields", "caption,colour"], "no field 'colour'; choose from path, caption, score"),
+        (["--format", "parquet"], "needs a file: --output"),
+        (["--format", "coco"], "needs a file: --output"),
+        (["--format", "coco", "-o", "x", "--fields", "score"], "fields of its own"),
+        (["--resume"], "--resume needs the --output"),
+        (["--resume", "-o", "x", "--attention", "y"], "--attention"),
+        (["--min-words", "9", "--max-words", "8"], "--min-words 9 is more than --max-words 8"),
+        (["--top", "3", "--beam", "2"], "--top 3 needs --beam 3"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_done(
+    album: Path, arguments: list[Any], message: str
+) -> None:
+    assert process.run(["caption", "album", *arguments], album) == 2
+    assert message in " ".join((album / "said.txt").read_text().split())
+    assert sorted(os.listdir(album)) == ["album", "said.txt"]
+
+
+def test_a_table_without_the_column_is_said_before_the_first_photo(album: Path) -> None:
+    (album / "t.csv").write_text("id,image\n1,album/7.jpg\n")
+    arguments = ["caption", "album", "t.csv", "--column", "photo", "-o", "rows"]
+    assert process.run(arguments, album) == 1
+    said = (album / "said.txt").read_text()
+    assert said == "captioner: t.csv: has no column 'photo'; it has id, image.\n"
+    assert not (album / "rows").exists()
+
+
+def test_fail_fast_stops_and_the_mended_photo_is_done_on_resuming(album: Path) -> None:
+    arguments = ["caption", "album", "--fail-fast", "--batch-size", 1, "-o", "rows"]
+    assert process.run(arguments, album) == 1
+    said = (album / "said.txt").read_text()
+    assert "album/broken.jpg: is empty" in said and "--resume" in said
+    assert len((album / "rows.partial").read_text().splitlines()) == 2
+    Image.new("RGB", (1, 1)).save(album / "album" / "broken.jpg")
+    assert process.run([*arguments, "--resume"], album) == 0
+    assert len((album / "rows").read_text().splitlines()) == 4
+
+
+def test_many_failures_are_summed_up_by_reason(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"{number}.jpg").write_bytes(b"" if number % 3 else b"text")
+    (tmp_path / "list.txt").write_text("".join(f"{n}.jpg\n" for n in range(90)))
+    assert process.run(["caption", "list.txt"], tmp_path) == 1
+    said = [line.split() for line in (tmp_path / "said.txt").read_text().splitlines()]
+    assert [" ".join(line[1:]) for line in said[-3:]] == [
+        "40 is empty",
+        "30 no such file or folder",
+        "20 holds text, not a picture",
+    ]
+    assert said[-4][:6] == ["captioner:", "0", "photos", "captioned,", "90", "failed;"]
+
+
+def test_a_full_standard_output(album: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    assert process.run(["caption", "album", "-o", "/dev/full"], album) == 1
+    said = (album / "said.txt").read_text()
+    assert "/dev/full: cannot be written" in said and "Traceback" not in said

@@ -1,0 +1,209 @@
+"""Sidecars as others read them: exiv2, which photo managers use, and plain eyes."""
+
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pyexiv2
+import pytest
+from PIL import Image
+
+from captioner.batch import xmp
+from captioner.batch.sidecars import Sidecars
+from tests.batch import process
+from tests.batch.test_archives_and_tables import jpeg, pack
+
+LIGHTROOM = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<!-- made by hand -->
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:darktable="http://darktable.sf.net/" xmp:Rating="4" darktable:history_end="3">
+   <dc:subject xmlns:dc="http://purl.org/dc/elements/1.1/">
+    <rdf:Bag><rdf:li>holiday</rdf:li><rdf:li>dog</rdf:li></rdf:Bag></dc:subject>
+   %s
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>
+"""
+DESCRIBED = """<dc:description xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Alt>
+ <rdf:li xml:lang="x-default">Rex</rdf:li><rdf:li xml:lang="de-DE">Rex am Meer</rdf:li>
+</rdf:Alt></dc:description>"""
+
+
+def read(sidecar: Path) -> dict[str, object]:
+    image = pyexiv2.Image(str(sidecar))
+    try:
+        return dict(image.read_xmp())
+    finally:
+        image.close()
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    (tmp_path / "album" / "sub").mkdir(parents=True)
+    for name in ("a.jpg", "sub/b.png"):
+        Image.new("RGB", (4, 5)).save(tmp_path / "album" / name)
+    (tmp_path / "album" / "bad.jpg").touch()
+    return tmp_path
+
+
+def caption(album: Path, *arguments: object) -> tuple[int | None, str]:
+    code = process.run(["caption", *arguments], album)
+    return code, (album / "said.txt").read_text()
+
+
+def test_a_text_beside_each_photo(album: Path) -> None:
+    code, said = caption(album, "album", "--format", "sidecar", "--prefix", "dog, ")
+    assert code == 1 and "2 photos captioned, 1 failed" in said
+    assert (album / "album" / "a.txt").read_text() == "dog, A photo 4 by 5.\n"
+    assert (album / "album" / "sub" / "b.txt").exists()
+    assert sorted(os.listdir(album / "album")) == ["a.jpg", "a.txt", "bad.jpg", "sub"]
+    assert sorted(os.listdir(album)) == ["album", "said.txt"]
+
+
+def test_what_has_a_caption_keeps_it_unless_told_otherwise(album: Path) -> None:
+    sidecar = album / "album" / "a.txt"
+    sidecar.write_text("Mine.")
+    for more in ([], ["--skip-existing"]):
+        (album / "album" / "sub" / "b.txt").unlink(missing_ok=True)
+        _, said = caption(album, "album", "--format", "sidecar", *more)
+        assert "1 photo captioned, 1 failed, 1 skipped" in said
+        assert sidecar.read_text() == "Mine."
+    caption(album, "album", "--format", "sidecar", "--overwrite")
+    assert sidecar.read_text() == "A photo 4 by 5.\n"
+    sidecar.write_text(" \n")  # nobody's caption
+    caption(album, "album", "--format", "sidecar")
+    assert sidecar.read_text() == "A photo 4 by 5.\n"
+
+
+def test_xmp_is_what_photo_managers_read(album: Path) -> None:
+    text = 'A <b> & "c" ü. A photo 4 by 5.'
+    caption(album, "album", "--format", "xmp", "--prefix", text[:-15])
+    found = read(album / "album" / "a.jpg.xmp")
+    assert found == {
+        "Xmp.dc.description": {'lang="x-default"': text},
+        "Xmp.iptc.AltTextAccessibility": {'lang="x-default"': text},
+    }
+    tree = ElementTree.parse(album / "album" / "sub" / "b.png.xmp")
+    assert tree.getroot().tag == "{adobe:ns:meta/}xmpmeta"
+
+
+def test_what_else_is_in_a_sidecar_stays(album: Path) -> None:
+    sidecar = album / "album" / "a.jpg.xmp"
+    sidecar.write_text(LIGHTROOM % "")
+    before = read(sidecar)
+    assert before["Xmp.xmp.Rating"] == "4"
+    caption(album, "album", "--format", "xmp")
+    after = read(sidecar)
+    assert after.pop("Xmp.dc.description") == {'lang="x-default"': "A photo 4 by 5."}
+    assert after.pop("Xmp.iptc.AltTextAccessibility") == {'lang="x-default"': "A photo 4 by 5."}
+    assert after == before
+    assert b"made by hand" in sidecar.read_bytes()
+
+
+def test_a_description_is_kept_or_replaced_and_other_languages_stay(album: Path) -> None:
+    sidecar = album / "album" / "a.jpg.xmp"
+    sidecar.write_text(LIGHTROOM % DESCRIBED)
+    before = sidecar.read_bytes()
+    _, said = caption(album, "album", "--format", "xmp")
+    assert "1 skipped" in said and sidecar.read_bytes() == before
+    caption(album, "album", "--format", "xmp", "--overwrite")
+    assert read(sidecar)["Xmp.dc.description"] == {
+        'lang="x-default"': "A photo 4 by 5.",
+        'lang="de-DE"': "Rex am Meer",
+    }
+    once = sidecar.read_bytes()
+    caption(album, "album", "--format", "xmp", "--overwrite")
+    assert sidecar.read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no xml", "<a/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"]
+)
+def test_a_sidecar_that_is_no_xmp_is_left_alone(album: Path, content: str) -> None:
+    sidecar = album / "album" / "a.jpg.xmp"
+    sidecar.write_text(content)
+    _, said = caption(album, "album", "--format", "xmp", "--overwrite")
+    assert "a.jpg: its sidecar album/a.jpg.xmp is no XMP; move it away" in said
+    assert "1 photo captioned, 2 failed" in said
+    assert sidecar.read_text() == content
+
+
+def test_control_characters_do_not_break_the_xml() -> None:
+    assert ElementTree.fromstring(xmp.new("a\x00b\x1b\tc")) is not None
+
+
+def test_below_a_folder_the_photos_folders_are_made_again(album: Path) -> None:
+    pack(album / "shard.tar", {"x/1.jpg": jpeg(1), "../../2.jpg": jpeg(2)})
+    code, _ = caption(
+        album, "album", "shard.tar", "album/**/b.png", "--format", "sidecar", "-o", "texts"
+    )
+    assert code == 1
+    texts = album / "texts"
+    assert sorted(str(path.relative_to(texts)) for path in texts.rglob("*.txt")) == [
+        "a.txt",
+        "shard.tar/2.txt",
+        "shard.tar/x/1.txt",
+        "sub/b.txt",
+    ]
+    assert not (album / "album" / "a.txt").exists()
+    assert sorted(os.listdir(texts)) == ["a.txt", "shard.tar", "sub"]
+
+
+def test_two_photos_with_one_sidecar_are_named_before_anything_is_written(album: Path) -> None:
+    Image.new("RGB", (4, 5)).save(album / "album" / "a.png")
+    code, said = caption(album, "album", "--format", "sidecar")
+    assert code == 1
+    assert "album/a.jpg and album/a.png → album/a.txt" in said
+    assert not list((album / "album").rglob("*.txt"))
+    assert caption(album, "album", "album/a.jpg", "--format", "xmp")[0] == 1  # bad.jpg alone
+    assert (album / "album" / "a.png.xmp").exists()
+    (album / "other").mkdir()
+    Image.new("RGB", (4, 5)).save(album / "other" / "a.jpg")
+    code, said = caption(album, "album", "other", "--format", "xmp", "-o", "texts")
+    assert code == 1 and "album/a.jpg and other/a.jpg → texts/a.jpg.xmp" in said
+
+
+def test_a_photo_named_twice_is_no_conflict(album: Path) -> None:
+    arguments = ["album/a.jpg", "album/a.jpg", "album/sub", "--format", "sidecar"]
+    code, said = caption(album, *arguments)
+    assert code == 0, said
+
+
+def test_what_has_no_beside_needs_a_folder(album: Path) -> None:
+    pack(album / "shard.zip", {"1.jpg": jpeg(1)})
+    code, said = caption(album, "album", "shard.zip", "--format", "sidecar")
+    assert code == 1 and "shard.zip/1.jpg" in said and "--output" in said
+    assert not (album / "album" / "a.txt").exists()
+
+
+def test_folders_that_cannot_be_written_are_said_first(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not bind root, so the refusal is put on."""
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not str(path).endswith("sub") and access(path, mode)
+    )
+    monkeypatch.chdir(album)
+    sidecars = Sidecars("sidecar", ["album"], None, overwrite=False)
+    from captioner.batch.photos import photos
+    from captioner.batch.sources import files
+    from captioner.errors import CaptionerError
+
+    with pytest.raises(CaptionerError, match="album/sub: sidecars cannot be written there"):
+        sidecars.check(lambda: photos(files(["album"])))
+    (album / "file").touch()
+    code, said = caption(album, "album", "--format", "sidecar", "-o", "file/texts")
+    assert code == 1 and "file/texts" in said and "Traceback" not in said
+
+
+def test_a_list_on_standard_input_is_checked_as_well(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (album / "list.txt").write_text("album/a.jpg\nalbum/sub\n")
+    code, _ = caption(album, "list.txt", "--format", "sidecar")
+    assert code == 0
+    assert (album / "album" / "sub" / "b.txt").exists()
