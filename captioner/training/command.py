@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,4 +25,5 @@ def train(
 
     recipe = read_recipe(config, set or [])
     best = run(recipe, resume)
-    typer.echo(f"{best}: the trained captioner; use it with --model {best}")
+    if os.environ.get("RANK", "0") == "0":  # torchrun's number of this process
+        typer.echo(f"{best}: the trained captioner; use it with --model {best}")

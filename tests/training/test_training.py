@@ -1,0 +1,210 @@
+"""Training from the recipe to the caption, on coloured squares."""
+
+import csv
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import captioner
+from captioner import CaptionerError, checkpoint
+from captioner.config import TrainingConfig
+from captioner.training import loop
+from captioner.training.batches import Share
+from captioner.training.loop import BEST, LAST, Trainer, learning_parameters, rate_at, train
+from captioner.training.stage import Stage
+from tests.training.toy import COLOURS, Album, draw, losses
+
+
+def test_learns_to_tell_colours(trained: Path) -> None:
+    """Captions of squares that it never saw name their colour."""
+    model = captioner.load(trained)
+    rng = np.random.default_rng(99)
+    colours = [*COLOURS] * 4
+    captions = list(model.caption_many([draw(colour, rng) for colour in colours]))
+    right = [colour in c.words for colour, c in zip(colours, captions, strict=True)]
+    assert sum(right) >= 15
+    assert all("square" in c.words for c in captions)
+
+
+def test_log_and_files(trained: Path) -> None:
+    folder = trained.parent
+    with (folder / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    steps = [row for row in rows if row["loss"]]
+    validations = [row for row in rows if row["cider"]]
+    assert [int(row["step"]) for row in steps] == list(range(1, 71))
+    assert [int(row["step"]) for row in validations] == [40, 70]
+    assert float(steps[-1]["nll"]) < 0.5 * float(steps[0]["nll"])
+    assert json.loads(validations[-1]["val"]) == {"coco": float(validations[-1]["cider"])}
+    assert float(validations[-1]["cider"]) > 3
+    assert trained.name == BEST
+    names = {path.name for path in folder.iterdir()}
+    assert names == {BEST, LAST, "training.safetensors", "log.csv", "tensorboard"}
+    [events] = (folder / "tensorboard").iterdir()
+    assert events.stat().st_size > 1000
+
+
+def test_the_best_validation_is_kept(
+    album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.1, 0.5, 0.3])
+    biases: list[Tensor] = []
+
+    def validate(model: Any, *args: Any) -> dict[str, float]:
+        biases.append(model.decoder.bias.detach().clone())
+        return {"coco": next(scores)}
+
+    monkeypatch.setattr(loop, "validate", validate)
+    best = train(album.recipe(tmp_path / "run", val=album.val, validate_every=1))
+    assert torch.equal(checkpoint.load(best).decoder.bias, biases[1])
+    assert torch.equal(checkpoint.load(tmp_path / "run" / LAST).decoder.bias, biases[2])
+
+
+def test_the_average_of_the_weights(album: Album, tmp_path: Path) -> None:
+    """What is kept is Σ of the weights after each step, faded, not the last ones."""
+    config = album.recipe(tmp_path / "run", average=0.5, max_steps=4)
+    stage = Stage(config, Share())
+    trainer = Trainer(stage, config.training, Share())
+    expected = stage.model.decoder.bias.detach().clone()
+    step = trainer._train_step
+
+    def noting() -> Any:
+        result = step()
+        done = trainer.step + 1
+        keep = min(0.5, done / (done + 9))
+        expected.mul_(keep).add_(stage.model.decoder.bias.detach(), alpha=1 - keep)
+        return result
+
+    trainer._train_step = noting  # type: ignore[method-assign]
+    last = trainer.run(False)
+    kept = checkpoint.load(last).decoder.bias
+    torch.testing.assert_close(kept, expected)
+    assert not torch.allclose(kept, stage.model.decoder.bias, atol=1e-4)
+
+
+def moved(album: Album, output: Path, **changes: Any) -> set[str]:
+    """The weights that a few steps have changed."""
+    recipe = album.recipe(output, max_steps=2, **changes)
+    stage = Stage(recipe, Share())
+    before = {name: w.clone() for name, w in stage.model.state_dict().items()}
+    Trainer(stage, recipe.training, Share()).run(False)
+    after = stage.model.state_dict()
+    return {name for name, w in before.items() if not torch.equal(w, after[name])}
+
+
+def is_upper(name: str) -> bool:
+    block = name.removeprefix("encoder.backbone.blocks.").split(".")[0]
+    return name.startswith("encoder.backbone.head") or (block.isdecimal() and int(block) >= 17)
+
+
+@pytest.mark.parametrize("tune", ["nothing", "top", "everything"])
+def test_how_much_of_the_encoder_learns(album: Album, tmp_path: Path, tune: str) -> None:
+    changed = moved(album, tmp_path / "run", tune=tune)
+    encoder = {name for name in changed if name.startswith("encoder.")}
+    assert {"decoder.bias", "decoder.cell.weight_hh", "head.layers.2.weight"} <= changed
+    if tune == "nothing":
+        assert not encoder
+    elif tune == "top":
+        assert encoder and all(is_upper(name) and ".dw.weight" not in name for name in encoder)
+    else:
+        assert {"encoder.backbone.stem.weight", "encoder.backbone.blocks.20.dw.weight"} <= encoder
+
+
+def test_a_backbone_of_torchvisions_learns(album: Album, tmp_path: Path) -> None:
+    settings = ["encoder.name=mobilenet_v3_small", "training.weights=null"]
+    for tune in ("nothing", "everything"):
+        recipe = album.recipe(tmp_path / tune, *settings, tune=tune, max_steps=2)
+        assert len(losses(train(recipe).parent)) == 2
+
+
+def test_four_stages_one_after_the_other(album: Album, trained: Path, tmp_path: Path) -> None:
+    """As the shipped model is made: words, language, captions, rewards."""
+    text = {"text": {"coco": album.text}, "batch_sentences": 6}
+    words = train(album.recipe(tmp_path / "words", objective="words", tune="top", **text))
+    assert words.name == LAST
+    language = train(
+        album.recipe(tmp_path / "language", objective="language", start=[words], **text)
+    )
+    both = [words, language]
+    captions = train(album.recipe(tmp_path / "captions", tune="top", start=both, **text))
+    rewarded = train(
+        album.recipe(tmp_path / "rewards", objective="self_critical", start=[captions])
+    )
+
+    models = [checkpoint.load(file) for file in (words, language, captions, rewarded)]
+    heads = [model.head.layers[2].weight for model in models]
+    embeddings = [model.decoder.embedding.weight for model in models]
+    assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[1], heads[2])
+    assert torch.equal(heads[2], heads[3])
+    assert all(not torch.equal(a, b) for a, b in pairwise(embeddings))
+    kernels = [model.encoder.backbone.head.weight for model in models]
+    assert not torch.equal(kernels[1], kernels[2]) and torch.equal(kernels[2], kernels[3])
+    for run in ("words", "language", "captions", "rewards"):
+        assert all(map(math.isfinite, losses(tmp_path / run)))
+
+
+def test_the_second_checkpoint_gives_its_decoder(
+    album: Album, trained: Path, tmp_path: Path
+) -> None:
+    words = train(album.recipe(tmp_path / "words", objective="words"))
+    recipe = album.recipe(tmp_path / "captions", start=[words, trained])
+    model, first, last = (
+        Stage(recipe, Share()).model,
+        checkpoint.load(words),
+        checkpoint.load(trained),
+    )
+    assert torch.equal(model.decoder.bias, last.decoder.bias)
+    assert torch.equal(model.head.layers[2].weight, first.head.layers[2].weight)
+
+
+def test_rewards_rise(album: Album, trained: Path, tmp_path: Path) -> None:
+    recipe = album.recipe(
+        tmp_path / "run", objective="self_critical", start=[trained], max_steps=40,
+        learning_rate=0.001, samples=6, batch_photos=16,
+    )  # fmt: skip
+    train(recipe)
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        rewards = [float(row["reward"]) for row in csv.DictReader(file)]
+    print(rewards)
+    assert sum(rewards[-10:]) > 1.1 * sum(rewards[:10]) > 0
+
+
+def test_rate_of_learning() -> None:
+    config = TrainingConfig(output=Path("run"), max_steps=50, warmup=0.2)
+    rates = [rate_at(step, config) for step in range(50)]
+    assert rates[:10] == pytest.approx([i / 10 for i in range(1, 11)])
+    assert rates[10] == 1 and rates[30] == pytest.approx(0.5) and rates[-1] < 0.01
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(album: Album, tmp_path: Path) -> None:
+    recipe = album.recipe(tmp_path / "run", learning_rate=1e30, max_steps=20, clip=1e30)
+    with pytest.raises(CaptionerError, match=r"step \d+: the loss is .*lower training.learning"):
+        train(recipe)
+
+
+def test_a_word_in_every_caption_is_no_infinity(album: Album, tmp_path: Path) -> None:
+    """ "square" is: its attribute's logit must stay finite."""
+    stage = Stage(album.recipe(tmp_path / "run"), Share())
+    assert "square" in stage.model.attributes
+    assert stage.model.head.layers[-1].bias.isfinite().all()
+
+
+def test_what_does_not_learn_is_frozen(album: Album, tmp_path: Path) -> None:
+    model = Stage(album.recipe(tmp_path / "run"), Share()).model
+
+    def learning(**changes: Any) -> set[str]:
+        config = TrainingConfig(output=Path("run"), **changes)
+        return {name.split(".")[0] for name in learning_parameters(model, config)}
+
+    assert learning(objective="words", tune="everything") == {"encoder", "head"}
+    assert learning(objective="language") == {"decoder"}
+    assert learning(objective="cross_entropy") == {"decoder", "head"}
+    assert learning(objective="self_critical") == {"decoder"}
