@@ -14,10 +14,12 @@ from captioner.cider import Gram, similarity, vector
 from captioner.search.types import Hypothesis
 
 SHARPNESS = 0.25  # a sentence's say is its probability to this power; chosen on val
+TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
 
 
 def by_consensus(found: Sequence[Hypothesis], rarity: Sequence[float]) -> list[Hypothesis]:
-    """One photo's sentences again, the one that agrees most with the others first.
+    """One photo's sentences again, the one that agrees most with the others first; those that
+    name something twice ("a bed with a bed") come last.
 
     `rarity` (V,) is the logarithm of how many photos there are to one whose captions hold the
     word; an n-gram counts as rare as its rarest word.
@@ -35,5 +37,10 @@ def by_consensus(found: Sequence[Hypothesis], rarity: Sequence[float]) -> list[H
         sum(weight * similarity(own, other) for weight, other in zip(say, vectors, strict=True))
         for own in vectors
     ]
-    order = sorted(range(len(found)), key=lambda i: -agreement[i])
-    return [found[i] for i in order]
+    twice = [_names_twice(sentence.words, rarity) for sentence in found]
+    return [found[i] for i in sorted(range(len(found)), key=lambda i: (twice[i], -agreement[i]))]
+
+
+def _names_twice(words: Sequence[int], rarity: Sequence[float]) -> bool:
+    telling = [word for word in words if rarity[word] > TELLING]
+    return len(set(telling)) < len(telling)
