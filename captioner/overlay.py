@@ -24,7 +24,7 @@ INFERNO = bytes.fromhex("""
 962766 a32b61 af315c bb3755 c63e4d d14644 db4f3b e35932 eb6528 f1711e f67f14 f98d0a fb9c06
 fcab0f fbba1f f9ca32 f5d949 f2e865 f3f586 fcffa4
 """)
-STRENGTH = 0.65
+STRENGTH = 0.6
 
 _PAPER, _INK, _FAINT = (255, 255, 255), (24, 24, 27), (161, 161, 170)
 _PANEL = 240  # longest side of a panel's photo, pixels

@@ -26,7 +26,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 DOCS = Path(__file__).resolve().parent
-PHOTOS = ("lion.jpg", "cheetah.jpg", "tower.jpg", "cheetah1.jpg")
+PHOTOS = ("tower.jpg", "lion.jpg", "cheetah1.jpg", "cheetah.jpg")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1240, "height": 1000}}
 PHONE: dict[str, Any] = {

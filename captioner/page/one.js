@@ -102,9 +102,9 @@ captioner.make_one = (element, settings, {trigger, upload, server}) => {
       }
     },
     // The controls beside the photo: kept for the next request, and asked about after a moment.
-    choose(alternatives, beam, length_penalty, temperature, seed, prefix, avoid, style) {
+    choose(alternatives, beam, length_penalty, consensus, temperature, seed, prefix, avoid, style) {
       captioner.options = {
-        alternatives, beam, length_penalty, temperature,
+        alternatives, beam, length_penalty, consensus, temperature,
         seed: seed ?? 0, prefix: prefix.trim(),
         style: style === settings.style ? "" : style, // the usual one is every model's own
         avoid: avoid.split(/[\s,;]+/).filter(Boolean),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -10,24 +10,25 @@ from pydantic.dataclasses import dataclass
 from captioner.caption import Options
 from captioner.errors import CaptionerError
 
-MAX_BEAM = 10
+MAX_BEAM = 20
+MAX_ALTERNATIVES = 9
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Wishes(Options):
     """`Options` within the limits of a page that strangers use."""
 
-    beam: int = Field(Options.beam, ge=1, le=MAX_BEAM)
-    length_penalty: float = Field(Options.length_penalty, ge=0, le=2)
-    max_words: int = Field(Options.max_words, ge=1, le=40)
-    min_words: int = Field(Options.min_words, ge=0, le=20)
-    alternatives: int = Field(Options.alternatives, ge=0, le=MAX_BEAM - 1)
-    style: str = Field(Options.style, max_length=40)
-    temperature: float = Field(Options.temperature, ge=0, le=5)
-    top_p: float = Field(Options.top_p, gt=0, le=1)
-    seed: int = Field(Options.seed, ge=0, lt=2**32)
-    prefix: str = Field(Options.prefix, max_length=200)
-    avoid: tuple[str, ...] = Field(Options.avoid, max_length=50)
+    beam: Annotated[int, Field(ge=1, le=MAX_BEAM)] = Options.beam
+    length_penalty: Annotated[float, Field(ge=0, le=2)] = Options.length_penalty
+    max_words: Annotated[int, Field(ge=1, le=40)] = Options.max_words
+    min_words: Annotated[int, Field(ge=0, le=20)] = Options.min_words
+    alternatives: Annotated[int, Field(ge=0, le=MAX_ALTERNATIVES)] = Options.alternatives
+    style: Annotated[str, Field(max_length=40)] = Options.style
+    temperature: Annotated[float, Field(ge=0, le=5)] = Options.temperature
+    top_p: Annotated[float, Field(gt=0, le=1)] = Options.top_p
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Options.seed
+    prefix: Annotated[str, Field(max_length=200)] = Options.prefix
+    avoid: Annotated[tuple[str, ...], Field(max_length=50)] = Options.avoid
     preview: bool = False  # send the photo back as a JPEG, for a browser that cannot show it
 
 

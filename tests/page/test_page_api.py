@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,8 @@ import pytest
 from fake_captioner import SENTENCES, FakeCaptioner, blob
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+
+from captioner.caption import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,7 +70,7 @@ def test_options_reach_the_model(client, served, photos):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"beam": 11}, "beam"), ({"beem": 3}, "beem"), ({"avoid": "dog"}, "avoid"), ([3], "object")],
+    [({"beam": 21}, "beam"), ({"beem": 3}, "beem"), ({"avoid": "dog"}, "avoid"), ([3], "object")],
 )
 def test_impossible_options_are_named(client, photos, options, named):
     photo = handle_file(str(photos / "dog.jpg"))
@@ -114,6 +117,14 @@ def test_the_examples_in_the_documentation_run(served, photos):
     assert "grass 8 rows 8 columns" in printed[0]
     assert "notes.txt holds text" in printed[0]
     assert "event: complete" in printed[1] and SENTENCES[0].capitalize() in printed[1]
+
+
+def test_the_documented_options_are_those_there_are():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    table = text.split("## Options")[1].split("## ")[0]
+    documented = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", table, re.MULTILINE))
+    given = {name: json.loads(default) for name, default in documented.items()}
+    assert given | {"avoid": tuple(given["avoid"])} == asdict(Options())
 
 
 def test_only_uploaded_files_are_served_and_read(served, photos, tmp_path):

@@ -138,11 +138,14 @@ def test_play_walks_through_the_sentence(dog):
 
 def test_the_keyboard_reaches_everything(visit, photos):
     page = visit()
-    choose = page.get_by_role("button", name="Choose a photo")
-    choose.focus()
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(photos / "dog.jpg")
+    choosers = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
+    page.get_by_role("button", name="Choose a photo").focus()
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")  # until choosers are caught
+    page.keyboard.press("Enter")
+    while not choosers:
+        page.wait_for_timeout(50)
+    choosers[0].set_files(photos / "dog.jpg")
     page.wait_for_selector(".cap-done")
     page.locator(CHIPS).first.focus()
     on = page.locator(CHIPS + ".cap-on")
@@ -204,12 +207,13 @@ def test_the_choices_are_followed(dog, served):
     dog.wait_for_function(f"document.querySelectorAll('{CHIPS}').length === {len(WORDS) - 1}")
     for label, value in (("Beam size", "6"), ("Temperature", "1"), ("Alternatives to show", "3")):
         dog.get_by_label(f"number input for {label}").fill(value)
+    dog.get_by_label("Consensus").uncheck()
     dog.get_by_label("Seed").fill("3")
     dog.wait_for_function("document.querySelectorAll('.cap-others .cap-card').length === 3")
     dog.wait_for_function(f"document.querySelector('{CHIPS}:nth-child(2)').textContent === 'an'")
     used = served.fakes[0].batches[-1][1]
     assert (used.beam, used.temperature, used.seed, used.alternatives) == (6, 1.0, 3, 3)
-    assert (used.prefix, used.avoid) == ("Here", ("green", "the"))
+    assert (used.prefix, used.avoid, used.consensus) == ("Here", ("green", "the"), False)
 
 
 @pytest.mark.parametrize(("name", "text"), [("notes.txt", "text"), ("broken.jpg", "broken.jpg")])
