@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pycocoevalcap.cider.cider_scorer import precook
 
 import captioner
 from captioner import Caption, Captioner, CaptionerError, ImageError, Options, checkpoint
@@ -49,7 +50,8 @@ def same(one: Caption, other: Caption) -> bool:
 
 
 def test_what_a_caption_holds(model: Captioner, photos: list[Image.Image]) -> None:
-    caption = model.caption(photos[0], Options(alternatives=2, min_words=3))
+    options = Options(alternatives=2, min_words=3, length_penalty=1.0, consensus=False)
+    caption = model.caption(photos[0], options)
     words = len(caption.words)
     assert words and set(caption.words) <= set(WORDS)
     assert caption.text == detokenize(caption.words)
@@ -81,6 +83,57 @@ def test_log_probability_is_the_models(model: Captioner, photos: list[Image.Imag
     assert caption.log_probability == pytest.approx(float(chosen.sum()), abs=1e-3)
     assert caption.probabilities == pytest.approx(chosen[:-1].exp().tolist(), abs=1e-4)
     np.testing.assert_allclose(caption.attention.reshape(-1, 4), maps[0, :-1], atol=1e-4)
+
+
+def test_consensus_is_the_sentence_that_the_others_resemble(
+    model: Captioner, photos: list[Image.Image]
+) -> None:
+    """Worked out from the sentences of the plain search by pycocoevalcap's measure of likeness."""
+    net = tiny_model()
+    draw = torch.Generator().manual_seed(1)
+    net.rarity = torch.rand(len(net.vocabulary), generator=draw) * 0.9  # no word is telling
+    rare = dict(zip(net.vocabulary.words, net.rarity.tolist(), strict=True))
+    captioner = Captioner(net)
+    changed = 0
+    for photo in photos:
+        plain = captioner.caption(photo, Options(alternatives=9, min_words=4, consensus=False))
+        found = [plain, *plain.alternatives]
+        best = max(c.log_probability for c in found)
+        agreement = [
+            sum(
+                np.exp((other.log_probability - best) / 4) * cider_d(one.words, other.words, rare)
+                for other in found
+            )
+            for one in found
+        ]
+        chosen = captioner.caption(photo, Options(alternatives=9, min_words=4))
+        words = [c.words for c in (chosen, *chosen.alternatives)]
+        order = sorted(range(10), key=lambda i: -agreement[i])
+        assert words == [found[i].words for i in order]
+        changed += words[0] != plain.words
+        usual = captioner.caption(photo, Options(min_words=4))
+        assert same(usual, dataclasses.replace(chosen, alternatives=()))
+    assert changed
+
+
+def cider_d(one: tuple[str, ...], other: tuple[str, ...], rare: dict[str, float]) -> float:
+    """CIDEr-D of one sentence against one reference, an n-gram as rare as its rarest word."""
+
+    def cook(words: tuple[str, ...]) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
+        vectors: list[dict[tuple[str, ...], float]] = [{}, {}, {}, {}]
+        for gram, times in precook(" ".join(words)).items():
+            vectors[len(gram) - 1][gram] = times * max(rare[word] for word in gram)
+        return vectors, [sum(w * w for w in v.values()) ** 0.5 for v in vectors], len(words) - 1
+
+    (hyp, hyp_norm, hyp_length), (ref, ref_norm, ref_length) = cook(one), cook(other)
+    total = 0.0
+    for n in range(4):
+        if hyp_norm[n] and ref_norm[n]:
+            dot = sum(
+                min(w, ref[n].get(gram, 0)) * ref[n].get(gram, 0) for gram, w in hyp[n].items()
+            )
+            total += dot / (hyp_norm[n] * ref_norm[n])
+    return 10 * total / 4 * float(np.exp(-((hyp_length - ref_length) ** 2) / 72))
 
 
 def test_sentences_tell_photos_apart(model: Captioner, photos: list[Image.Image]) -> None:
@@ -167,7 +220,7 @@ def test_pictures_that_cannot_be_read_are_raised_when_they_come(
         Options(),
         Options(beam=1),
         Options(beam=8, alternatives=7),
-        Options(length_penalty=0.0),
+        Options(length_penalty=0.0, consensus=False),
         Options(min_words=9, max_words=9),
         Options(temperature=1.5, alternatives=20),
         Options(temperature=0.7, top_p=0.8, seed=3),

@@ -58,10 +58,7 @@ def test_what_is_saved_comes_back(model: Model, saved: Path) -> None:
     assert weights.keys() == model.state_dict().keys()
     for name, weight in model.state_dict().items():
         assert weights[name].dtype == weight.dtype == torch.float32
-        if weight.dim() == 4:  # a step of 1/127 of the kernel's largest weight
-            allowed = weight.abs().amax((1, 2, 3), keepdim=True) / 127 / 2 * 1.001
-            assert ((weights[name] - weight).abs() <= allowed).all(), name
-        elif weight.dim() > 1:
+        if weight.dim() > 1:
             torch.testing.assert_close(weights[name], weight, atol=1e-7, rtol=2**-11)
         else:
             assert torch.equal(weights[name], weight), name
@@ -75,6 +72,21 @@ def test_saving_what_was_loaded_changes_nothing(saved: Path, tmp_path: Path) -> 
         torch.testing.assert_close(second[name].float(), weight.float(), atol=0, rtol=1e-5)
 
 
+def test_kernels_that_came_from_int8_go_back_to_it() -> None:
+    draw = torch.Generator().manual_seed(0)
+    steps = torch.randint(-127, 128, (5, 4, 3, 3), generator=draw)
+    steps[:, 0, 0, 0] = torch.tensor([127, -127, 127, 127, -127])
+    scale = torch.rand(5, 1, 1, 1, generator=draw) + 0.1
+    kernel = (steps * scale).half().float()
+    packed = checkpoint.pack({"kernel": kernel, "trained": kernel + 0.3 * scale})
+    assert packed["kernel"].dtype == torch.int8 and packed["trained"].dtype == torch.float16
+    assert torch.equal(packed["kernel"], steps.to(torch.int8))
+    assert packed.keys() == {"kernel", "kernel.scale", "trained"}
+    unpacked = checkpoint.unpack(packed)
+    torch.testing.assert_close(unpacked["kernel"], kernel, atol=0, rtol=1e-3)
+    torch.testing.assert_close(unpacked["trained"], kernel + 0.3 * scale, atol=0, rtol=1e-3)
+
+
 def test_a_kernel_of_zeros_is_no_division_by_zero() -> None:
     weights = {"zero": torch.zeros(2, 1, 3, 3), "other": torch.ones(4)}
     assert torch.equal(checkpoint.unpack(checkpoint.pack(weights))["zero"], weights["zero"])
@@ -82,7 +94,7 @@ def test_a_kernel_of_zeros_is_no_division_by_zero() -> None:
 
 def test_the_file_is_small_and_names_the_format(model: Model, saved: Path) -> None:
     parameters = sum(weight.numel() for weight in model.state_dict().values())
-    assert saved.stat().st_size < 1.1 * parameters
+    assert saved.stat().st_size < 2.1 * parameters
     header = saved.read_bytes()[8:4000].decode("ascii", "ignore")
     assert '"format":"captioner"' in header and '"version":"1"' in header
 
@@ -164,7 +176,7 @@ def test_weights_that_do_not_fit(saved: Path, tmp_path: Path) -> None:
     good = load_file(saved)
     without = {name: weight for name, weight in good.items() if name != "decoder.bias"}
     shape = {**good, "decoder.bias": torch.zeros(3)}
-    scale = {**good, "encoder.backbone.head.weight.scale": torch.ones(7, 1, 1, 1)}
+    scale = {**good, "decoder.embedding.weight.scale": torch.ones(7, 1, 1, 1)}
     for weights in (without, {**good, "extra": torch.zeros(1)}, shape, scale):
         save_file(weights, file, notes(saved))
         assert refused(file).startswith("its weights do not fit its configuration (")

@@ -175,6 +175,7 @@ class Trainer:
             raise CaptionerError(f"{file}: is no training state to resume from")
         own = {name: t for name, t in tensors.items() if not name.startswith("training.")}
         same = all(notes.get(key) == note for key, note in checkpoint.metadata(self.model).items())
+        same = same and own.keys() == self.model.state_dict().keys()
         averages = {name for name in tensors if name.startswith("training.average.")}
         if not same or averages != {f"training.average.{name}" for name in self.learning}:
             raise CaptionerError(f"{file}: was written by a run with another recipe")

@@ -94,7 +94,7 @@ def test_words_and_language(model: Model, grid: Tensor) -> None:
     nll = 0.0
     for word, following in zip([vocabulary.start("flickr8k"), 7, 8], [7, 8, 1], strict=True):
         log_probs, state, _ = model.decoder.step(torch.tensor([word]), state)
-        nll -= float(log_probs[0, following])
+        nll -= log_probs[0, following].item()
     assert count == 3 and total.item() == pytest.approx(nll, rel=1e-5)
 
 
