@@ -42,6 +42,10 @@ class Captioner:
     """Writes sentences about photos with one model."""
 
     def __init__(self, model: Model, name: str = "captioner", device: str = "cpu") -> None:
+        """Takes the model over: moved to `device`, its encoder in bf16 where that is quick.
+
+        Raises CaptionerError for a device that torch lacks.
+        """
         try:
             self.device = torch.device(device)
             self.model = model.eval().to(self.device)

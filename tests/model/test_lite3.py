@@ -1,5 +1,6 @@
 """EfficientNet-Lite3: TensorFlow's padding, the two halves, the published size and weights."""
 
+import copy
 import io
 import tarfile
 from pathlib import Path
@@ -11,16 +12,20 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from captioner.captioner import _fast_bf16
 from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
 from captioner.model.encoder import Encoder
 from captioner.model.lite3 import InvertedResidual, Lite3, SameConv2d
+from tests.tiny import keep_signal
 
 
 @pytest.fixture(scope="module")
 def net() -> Lite3:
     torch.manual_seed(0)
-    return Lite3().eval()
+    net = Lite3().eval()
+    keep_signal(net)
+    return net
 
 
 def slow_same(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
@@ -80,6 +85,15 @@ def test_captioning_computes_what_training_does(net: Lite3, size: int) -> None:
     training = net(x).detach()
     torch.testing.assert_close(captioning, training, atol=1e-5, rtol=1e-4)
     assert captioning.std() > 0
+
+
+@pytest.mark.skipif(not _fast_bf16(), reason="needs a processor that is quick with bf16")
+def test_captioning_in_bf16_is_close(net: Lite3) -> None:
+    x = torch.rand(1, 3, 64, 64) * 2 - 1
+    with torch.inference_mode():
+        rough, exact = copy.deepcopy(net).bfloat16()(x.bfloat16()).float(), net(x)
+    assert rough.shape == exact.shape
+    assert (rough - exact).norm() < 0.03 * exact.norm()
 
 
 def test_as_many_parameters_as_its_description_says(net: Lite3) -> None:

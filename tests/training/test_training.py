@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pycocoevalcap.cider.cider import Cider
 from torch import Tensor
 
 import captioner
-from captioner import CaptionerError, checkpoint
+from captioner import CaptionerError, Options, checkpoint
 from captioner.config import TrainingConfig
 from captioner.training import loop
 from captioner.training.batches import Share
@@ -208,3 +209,24 @@ def test_what_does_not_learn_is_frozen(album: Album, tmp_path: Path) -> None:
     assert learning(objective="language") == {"decoder"}
     assert learning(objective="cross_entropy") == {"decoder", "head"}
     assert learning(objective="self_critical") == {"decoder"}
+
+
+def test_validation_is_the_official_score_of_what_users_get(album: Album, trained: Path) -> None:
+    """CIDEr of the captioner's own sentences about the validation photos, by pycocoevalcap."""
+    model = captioner.load(trained)
+    options = Options(beam=3, length_penalty=1.0, consensus=False)
+    coco = json.loads(album.val.read_text())
+    photos = [album.folder / "photos" / image["file_name"] for image in coco["images"]]
+
+    def plain(sentence: str) -> str:
+        return sentence.lower().replace(".", "").replace(",", "")
+
+    references: dict[int, list[str]] = {image["id"]: [] for image in coco["images"]}
+    for annotation in coco["annotations"]:
+        references[annotation["image_id"]].append(plain(annotation["caption"]))
+    captions = model.caption_many(photos, options=options)
+    candidates = {i: [plain(c.text)] for i, c in zip(references, captions, strict=True)}
+    expected = Cider().compute_score(references, candidates)[0]
+    with (trained.parent / "log.csv").open(newline="") as file:
+        scores = [float(row["cider"]) for row in csv.DictReader(file) if row["cider"]]
+    assert max(scores) == pytest.approx(expected, abs=1e-6)
