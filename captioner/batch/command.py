@@ -108,7 +108,7 @@ def caption(
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
     job = Job(
         inputs=tuple(inputs),
-        load=lambda: _load(model, device),
+        load=lambda: load_model(model, device),
         model=model_name(model),
         options=search_options(beam, top, style, min_words, max_words),
         batch_size=batch_size,
@@ -169,7 +169,8 @@ def model_name(model: Path | None) -> str:
         return path.stem  # loading it says what is wrong
 
 
-def _load(model: Path | None, device: str) -> Any:
+def load_model(model: Path | None, device: str) -> Any:
+    """The captioner in that file, or the built-in one."""
     from captioner.captioner import load
 
     return load(model, device=device)

@@ -59,7 +59,9 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
         names = ("format", "fields", "column", "prefix", "suffix", "model", "batch_size")
-        return {**{name: getattr(self, name) for name in names}, **asdict(self.options)}
+        options = asdict(self.options)
+        start = options.pop("prefix")  # of the sentence itself, unlike the job's
+        return {**options, "start": start, **{name: getattr(self, name) for name in names}}
 
 
 def run(job: Job) -> int:

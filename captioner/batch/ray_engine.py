@@ -9,11 +9,13 @@ its part to another; if all of them die, a resumed run does the parts that are m
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from captioner.errors import CaptionerError, ImageError
 
 MANIFEST = "_parts.jsonl"
 PARTS_OF = ("jsonl", "csv", "parquet")
-RETRIES = 3  # of a part whose actor died
+ATTEMPTS = 4  # at a part, each ended by the death of its actor
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     folder = _checked(job)
     ray = _ray()
     pending, total = _pending(job, folder, cluster.part_size)
+    _tidy(folder)
     summary = Summary()
     if not pending:
         print(f"captioner: {folder} is complete; --overwrite makes it anew.", file=sys.stderr)
@@ -69,8 +72,7 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
                 break
     for line in summary.lines():
         print(f"captioner: {line}", file=sys.stderr)
-    for draft in folder.glob(".part-*"):
-        draft.unlink(missing_ok=True)
+    _tidy(folder)
     if stopped() and any(not _place(folder, part, job).exists() for part, _ in pending):
         print(f"captioner: {way_on(True)}", file=sys.stderr)
         return INTERRUPTED
@@ -81,24 +83,31 @@ class Worker:
     """An actor: loads the model once, then does one part after the other."""
 
     def __init__(self, job: Job, folder: Path) -> None:
-        captioner = job.load()
-        self._job, self._folder = replace(job, load=lambda: captioner), folder
+        self._job, self._folder = replace(job, load=cache(job.load)), folder
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
         outcomes = map(self._outcome, batch["part"], batch["at"])
         return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
 
     def _outcome(self, part: int, at: int) -> dict[str, Any]:
+        target = _place(self._folder, int(part), self._job)
+        attempts = target.with_name(f".{target.name}.attempts")
+        with open(attempts, "a+b") as file:
+            if file.tell() == ATTEMPTS:
+                died = f"ended its process {ATTEMPTS} times; look for the photo that does it"
+                return {"captioned": 0, "failed": [[str(target), died]]}
+            file.write(b".")
         with open(self._folder / MANIFEST, "rb") as manifest:
             manifest.seek(at)
             items = [_item(entry) for entry in json.loads(manifest.readline())]
         try:
-            return self._do(int(part), items)
+            return self._do(target, items)
         except CaptionerError as error:  # it would be the same for every part
             return {"error": str(error)}
+        finally:
+            attempts.unlink(missing_ok=True)
 
-    def _do(self, part: int, items: list[str | ImageError]) -> dict[str, Any]:
-        target = _place(self._folder, part, self._job)
+    def _do(self, target: Path, items: list[str | ImageError]) -> dict[str, Any]:
         draft = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.partial")
         format = FORMATS[self._job.format](self._job.fields)
         captioned, failed = 0, []
@@ -123,7 +132,6 @@ def _outcomes(
     """What became of each part, as they are done."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     started = not ray.is_initialized()
     if started:
         try:
@@ -143,17 +151,21 @@ def _outcomes(
             ),
             num_cpus=1,
             num_gpus=None if unit == "CPU" else 1,
-            max_restarts=-1,
-            max_task_retries=RETRIES,
         )
         for row in outcomes.iter_rows():
             yield json.loads(row["outcome"])
     except ray.exceptions.RayError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise CaptionerError(f"a part failed {RETRIES + 1} times; resume it: {last}") from None
+        cause = getattr(error, "cause", None) or error
+        reason = f"{type(cause).__name__}: {str(cause).strip().splitlines()[0]}"
+        raise CaptionerError(f"the Ray run broke off; --resume continues it: {reason}") from None
     finally:
         if started:
             ray.shutdown()
+
+
+def _tidy(folder: Path) -> None:
+    for left in folder.glob(".part-*"):
+        left.unlink(missing_ok=True)
 
 
 def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
@@ -187,7 +199,7 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
     """The parts that are not done, each with its place in the manifest; and how many there are."""
     manifest = folder / MANIFEST
     if not manifest.exists() or job.overwrite:
-        for old in [*folder.glob("part-*"), *folder.glob(".part-*")]:
+        for old in folder.glob("part-*"):
             old.unlink()
         with whole_file(manifest, "w", errors="backslashreplace") as file:
             file.write(json.dumps(job.settings()) + "\n")
@@ -198,7 +210,7 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
             f"{folder}: has parts of an earlier run; continue it with --resume, or start again"
             " with --overwrite."
         )
-    pending = []
+    pending: list[tuple[int, int]] = []
     with open(manifest, "rb") as lines:
         if json.loads(lines.readline()) != json.loads(json.dumps(job.settings())):
             raise CaptionerError(
@@ -247,6 +259,10 @@ def _place(folder: Path, part: int, job: Job) -> Path:
 
 
 def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else this machine's other work comes first
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         import ray
         import ray.data

@@ -1,5 +1,7 @@
 """A captioner that needs no model: its sentence tells the photo's size."""
 
+import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from captioner.caption import Caption, Options
-from captioner.errors import ImageError
+from captioner.errors import CaptionerError, ImageError
 from captioner.images import open_image
 
 
@@ -59,3 +61,38 @@ class FakeCaptioner:
         return sentence(
             *f"a photo {width} by {height}".split(), alternatives=self.options.alternatives
         )
+
+
+class SlowCaptioner(FakeCaptioner):
+    """Takes its time for each photo."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def caption_many(
+        self, images: Iterable[Any], *args: Any, **kwargs: Any
+    ) -> Iterator[Caption | ImageError]:
+        for outcome in super().caption_many(images, *args, **kwargs):
+            time.sleep(self._seconds)
+            yield outcome
+
+
+class DeadlyCaptioner(FakeCaptioner):
+    """Ends its process at photos of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def _caption(self, path: str | bytes, errors: str) -> Caption | ImageError:
+        if str(path).endswith(self._name):
+            os._exit(1)
+        return super()._caption(path, errors)
+
+
+class RefusingCaptioner(FakeCaptioner):
+    """Finds the options impossible."""
+
+    def caption_many(self, *_: Any, **__: Any) -> Iterator[Caption | ImageError]:
+        raise CaptionerError("style must be one of coco")

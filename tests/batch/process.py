@@ -7,8 +7,7 @@ milliseconds.
 import os
 import resource
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,27 +18,10 @@ import captioner.batch.command
 import captioner.batch.job
 import captioner.batch.ray_engine  # noqa: F401
 from captioner import cli
-from captioner.caption import Caption
-from captioner.errors import ImageError
-from tests.batch.fakes import FakeCaptioner
+from tests.batch.fakes import SlowCaptioner
 
 _context = get_context("forkserver")
 _context.set_forkserver_preload([__name__])
-
-
-class SlowCaptioner(FakeCaptioner):
-    """Takes its time for each photo."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def caption_many(
-        self, images: Iterable[Any], *args: Any, **kwargs: Any
-    ) -> Iterator[Caption | ImageError]:
-        for outcome in super().caption_many(images, *args, **kwargs):
-            time.sleep(self._seconds)
-            yield outcome
 
 
 def start(

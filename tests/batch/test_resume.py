@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captioner.caption import Options
 from tests.batch import process
 
 EXTENSIONS = ("text", "jsonl", "csv", "parquet", "coco")
@@ -168,13 +169,14 @@ def interrupted(album: Path, output: Path, *more: object) -> list[object]:
 
 def test_an_interrupted_run_is_not_thrown_away_by_mistake(album: Path, tmp_path: Path) -> None:
     arguments = interrupted(album, tmp_path / "rows")
-    before = (tmp_path / "rows.partial").read_bytes()
+    before, usual = (tmp_path / "rows.partial").read_bytes(), Options().beam
     assert process.run(arguments, album) == 1
     said = (album / "said.txt").read_text()
     assert "--resume" in said and "--overwrite" in said
     assert (tmp_path / "rows.partial").read_bytes() == before
-    assert process.run([*arguments, "--resume", "--beam", 5], album) == 1
-    assert "other settings: beam 3 (now 5)" in (album / "said.txt").read_text()
+    assert process.run([*arguments, "--resume", "--beam", usual + 1], album) == 1
+    said = (album / "said.txt").read_text()
+    assert f"other settings: beam {usual} (now {usual + 1})" in said
     assert (tmp_path / "rows.partial").read_bytes() == before
     (tmp_path / "rows.partial").write_bytes(before[:10])
     assert process.run([*arguments, "--resume"], album) == 1

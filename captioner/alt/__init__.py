@@ -1,0 +1,1 @@
+"""Pictures without alternative text in web pages and Markdown: found, proposed, written."""

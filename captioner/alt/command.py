@@ -1,0 +1,169 @@
+"""The command `captioner alt`: alternative texts for the pictures of a site."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from captioner.batch.command import (
+    BatchSizeOption,
+    BeamOption,
+    DeviceOption,
+    MaxWordsOption,
+    MinWordsOption,
+    ModelOption,
+    PrefixOption,
+    StyleOption,
+    SuffixOption,
+    load_model,
+    search_options,
+)
+
+if TYPE_CHECKING:
+    from captioner.alt.documents import Document
+    from captioner.alt.gaps import Gap
+    from captioner.batch.photo import Result
+
+FIELDS = ("file", "line", "picture", "text", "problem")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image without alternative text, and the text proposed for it, or why there is none."""
+
+    document: Document
+    gap: Gap
+    text: str = ""
+    problem: str = ""
+
+    def cells(self) -> dict[str, str | int]:
+        values = (str(self.document.path), self.gap.line, self.gap.source, self.text, self.problem)
+        return dict(zip(FIELDS, values, strict=True))
+
+
+def alt(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="SITE_OR_FILE...", help="Folders, HTML, Markdown.")
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Propose nothing; exit with 1 if any is missing.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the texts into the files, and change nothing else.")
+    ] = False,
+    format: Annotated[
+        Literal["table", "jsonl", "csv"], typer.Option(help="How the list is printed.")
+    ] = "table",
+    prefix: PrefixOption = "",
+    suffix: SuffixOption = "",
+    min_words: MinWordsOption = None,
+    max_words: MaxWordsOption = None,
+    beam: BeamOption = None,
+    style: StyleOption = None,
+    model: ModelOption = None,
+    batch_size: BatchSizeOption = 16,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Find pictures without alt text in HTML and Markdown, and propose one for each.
+
+    <img> without alt and ![](...) are listed; alt="" says that a picture is decorative, and is left
+    alone. Pictures that are missing or lie on another server are listed too. The exit code is 1
+    where a picture of the site cannot be read.
+    """
+    from captioner.alt.documents import documents
+
+    if check and write:
+        raise typer.BadParameter("--check changes nothing: leave out --write.")
+    options = search_options(beam, 1, style, min_words, max_words)
+    found = list(documents(inputs))
+    if check:
+        rows = [Row(document, gap) for document in found for gap in document.gaps]
+        _show(rows, format)
+        raise typer.Exit(1 if rows else 0)
+    from captioner.batch.photo import Photo
+    from captioner.batch.run import caption_photos, dressed
+
+    wanted = dict.fromkeys(
+        str(picture)
+        for document in found
+        for gap in document.gaps
+        if (picture := document.picture(gap)) is not None
+    )
+    photos = [Photo(path, path) for path in wanted]
+    results = caption_photos(lambda: load_model(model, device), photos, options, batch_size)
+    texts = {result.path: dressed(result, prefix, suffix) for result in results}
+    rows = [_row(document, gap, texts) for document in found for gap in document.gaps]
+    _show(rows, format)
+    if write:
+        _write(rows)
+    raise typer.Exit(1 if any(_is_failure(row) for row in rows) else 0)
+
+
+def _row(document: Document, gap: Gap, texts: dict[str, Result]) -> Row:
+    picture = document.picture(gap)
+    if not gap.source:
+        return Row(document, gap, problem="names no picture")
+    if picture is None:
+        inside = gap.source.startswith("data:")
+        return Row(document, gap, problem="lies in the page itself" if inside else REMOTE)
+    result = texts[str(picture)]
+    if result.caption is None:
+        return Row(document, gap, problem=result.error)
+    unplaced = "" if gap.place is not None else "cannot be put in here; do it by hand"
+    return Row(document, gap, result.caption.text, unplaced)
+
+
+REMOTE = "lies on another server; download it to have it described"
+
+
+def _is_failure(row: Row) -> bool:
+    return not row.text and row.document.picture(row.gap) is not None
+
+
+def _write(rows: list[Row]) -> None:
+    texts: dict[Path, dict[Gap, str]] = {}
+    pages: dict[Path, Document] = {}
+    for row in rows:
+        if row.text and not row.problem:
+            texts.setdefault(row.document.path, {})[row.gap] = row.text
+            pages[row.document.path] = row.document
+    for path, page in pages.items():
+        page.write(texts[path])
+    count = sum(map(len, texts.values()))
+    left = f", {len(rows) - count} left to you" if len(rows) > count else ""
+    print(f"captioner: {count} texts written into {len(pages)} files{left}", file=sys.stderr)
+
+
+def _show(rows: list[Row], format: str) -> None:
+    if format == "jsonl":
+        for row in rows:
+            print(json.dumps({k: v for k, v in row.cells().items() if v}, ensure_ascii=False))
+    elif format == "csv":
+        writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.cells() for row in rows)
+    else:
+        for line in _table(rows):
+            print(line)
+
+
+def _table(rows: list[Row]) -> Iterator[str]:
+    """Columns under each other: where, which picture, the text or in brackets the problem."""
+    if not rows:
+        return
+    cells = [("where", "picture", "proposed text")]
+    for row in rows:
+        problem = f"[{row.problem}]" if row.problem else ""
+        source = row.gap.source if len(row.gap.source) <= 60 else f"{row.gap.source[:57]}..."
+        where = f"{row.document.path}:{row.gap.line}"
+        cells.append((where, source, " ".join(filter(None, (row.text, problem)))))
+    widths = [max(len(row[column]) for row in cells) for column in (0, 1)]
+    for where, source, text in cells:
+        yield f"{where:{widths[0]}}  {source:{widths[1]}}  {text}".rstrip()

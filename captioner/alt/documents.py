@@ -1,0 +1,113 @@
+"""The documents of a site, their gaps, and the pictures these want a text for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from captioner.alt import in_html, in_markdown
+from captioner.alt.gaps import Gap, filled
+from captioner.batch.files import whole_file
+from captioner.errors import CaptionerError
+
+HTML = (".html", ".htm", ".xhtml")
+MARKDOWN = (".md", ".markdown", ".mdown")
+_PASSED_OVER = {"node_modules", "__pycache__"}
+_BOMS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page with gaps. `root` is the folder that an address such as /img/a.jpg starts from."""
+
+    path: Path
+    root: Path
+    text: str = field(repr=False)
+    encoding: str
+    gaps: tuple[Gap, ...]
+    base: str = ""  # what the page says its addresses start from
+
+    def picture(self, gap: Gap) -> Path | None:
+        """The file that the gap's picture should be; None where it is no file of the site."""
+        address = urlsplit(gap.source)
+        if not gap.source or address.scheme or address.netloc:
+            return None
+        path = unquote(address.path, errors="surrogateescape")
+        base = urlsplit(self.base)
+        if base.scheme or base.netloc:
+            return None
+        folder = self.path.parent
+        if base.path:
+            folder = _joined(folder, self.root, unquote(base.path))
+            folder = folder if base.path.endswith("/") else folder.parent
+        return _joined(folder, self.root, path)
+
+    def write(self, texts: dict[Gap, str]) -> None:
+        """Put the texts into the file, byte for byte the same elsewhere, whole or not at all."""
+        data = filled(self.text, texts).encode(self.encoding, "surrogateescape")
+        mode = self.path.stat().st_mode
+        with whole_file(self.path, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+
+
+def documents(inputs: Iterable[str]) -> Iterator[Document]:
+    """The documents with gaps, in the order of their paths. Raises CaptionerError for an input
+    that is not there or is no document."""
+    for name in inputs:
+        if re.match(r"[a-z]+://", name):
+            raise CaptionerError(f"{name}: is a web address; name the folder of the site's files.")
+        path = Path(name)
+        if path.is_dir():
+            for page in _pages(path):
+                yield from _with_gaps(page, path)
+        elif not path.exists():
+            raise CaptionerError(f"{name}: there is no such file or folder.")
+        elif path.suffix.lower() in (*HTML, *MARKDOWN):
+            yield from _with_gaps(path, path.parent)
+        else:
+            raise CaptionerError(f"{name}: is neither HTML nor Markdown ({', '.join(HTML)}, .md).")
+
+
+def _pages(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in _PASSED_OVER and not f.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith((*HTML, *MARKDOWN)) and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _with_gaps(path: Path, root: Path) -> Iterator[Document]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CaptionerError(f"{path}: cannot be read: {error.strerror}.") from None
+    encoding = _BOMS.get(data[:2], "utf-8")
+    text = data.decode(encoding, "surrogateescape")
+    markdown = path.suffix.lower() in MARKDOWN
+    if found := tuple((in_markdown if markdown else in_html).gaps(text)):
+        base = "" if markdown else _base(text)
+        yield Document(path, root, text, encoding, found, base)
+
+
+def _joined(folder: Path, root: Path, path: str) -> Path:
+    return root / path.lstrip("/") if path.startswith("/") else folder / path
+
+
+def _base(text: str) -> str:
+    parser = _Base()
+    parser.feed(text)
+    return parser.href
+
+
+class _Base(HTMLParser):
+    href = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "base" and not self.href:
+            self.href = dict(attrs).get("href") or ""

@@ -1,0 +1,282 @@
+"""Alternative texts against documents put together from pieces whose gaps are known."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import markdown as other_markdown
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from captioner.alt import in_html, in_markdown
+from captioner.alt.documents import documents
+from captioner.alt.gaps import Gap, filled
+from captioner.errors import CaptionerError
+from tests.batch import process
+
+# A piece of HTML with @ where a text is missing.
+HTML_PIECES = [
+    "<p>text</p>\n",
+    "<img@ src=a.jpg>",
+    "<IMG@ SRC='b c.jpg' />\r\n",
+    '<img@\n  width="3"\n  src="d>.jpg"\n>',
+    "<img@>",
+    '<img alt="" src=e.jpg>',
+    "<img alt src=e.jpg>",
+    '<img src=f.jpg alt="a dog">',
+    '<img ALT="x" src=f.jpg>',
+    "<!-- <img src=g.jpg> -->",
+    "<script>var a = '<img src=h.jpg>';</script>",
+    "<style>/* <img src=i.jpg> */</style>",
+    "<textarea><img src=j.jpg></textarea>",
+    "<title><img src=k.jpg></title>",
+    '<a title="<img src=l.jpg>">x</a>',
+    "<picture><source srcset=m.webp><img@ src=m.jpg></picture>",
+    "<noscript><img@ src=n.jpg></noscript>",
+    "<image src=o.jpg>",
+    "&lt;img src=p.jpg&gt;",
+    "a < b\n",
+    "ü – 漢 \U0001f600 \u2028 \x0b",
+    "<br>",
+    "<p",
+    ">",
+    "<?php echo '<b>'; ?>",
+    "<![CDATA[ x ]]>",
+]
+# Blocks of Markdown: a blank line ends each.
+MARKDOWN_PIECES = [
+    "text",
+    "![@](a.jpg)",
+    'two ![@](b.jpg "title") and ![@](<c d.jpg>) on a line',
+    "![a dog](e.jpg)",
+    "`![](f.jpg)` and \\![](f.jpg)",
+    "```\n![](g.jpg)\n```",
+    "    ![](h.jpg)",
+    "> quoted\n> > ![@](i.jpg) deeper\nlazy ![@](j.jpg)",
+    "* item ![@](k.jpg)\n\n  more ![@](l.jpg)\n  1. deep\n     ![@](m.jpg)",
+    "# head ![@](n.jpg) line #",
+    "![@](o.jpg) set\n===",
+    "| a | b |\n|---|---|\n| ![@](p.jpg) | ![@](p.jpg) |\n| x | ![@](q.jpg) |",
+    "[![@](r.jpg)](link) **![@](s.jpg)**",
+    "![@][ref]\n\n[ref]: t.jpg",
+    '<div>\n  <img@ src="u.jpg">\n</div>',
+    'inline <img@ src="v.jpg"> and <img alt="" src="v.jpg">',
+    "<!-- ![](w.jpg) <img src=w.jpg> -->",
+    "a\tb ![@](x.jpg)  \nnext ![@](x.jpg)",
+    "\t* ![@](no.jpg)".replace("@", ""),
+    "ü 漢 \u2028 ![@](z.jpg)",
+    "1. ![@](1.jpg)\n2. ![@](2.jpg)\n   ![@](3.jpg)",
+]
+
+
+def put_together(pieces: list[str], between: str) -> tuple[str, list[int]]:
+    """The document, and the places of its gaps."""
+    parts = between.join(pieces).split("@")
+    places = [sum(map(len, parts[: n + 1])) for n in range(len(parts) - 1)]
+    return "".join(parts), places
+
+
+@given(st.lists(st.sampled_from(HTML_PIECES), max_size=12))
+def test_every_gap_in_html_and_no_other(pieces: list[str]) -> None:
+    if "<p" in pieces:  # an open tag takes in what follows: it is to be closed at once
+        pieces = [piece + (">" if piece == "<p" else "") for piece in pieces]
+    document, places = put_together(pieces, "")
+    assert [gap.place for gap in in_html.gaps(document)] == places
+    for gap in in_html.gaps(document):
+        assert gap.line == document.count("\n", 0, gap.place) + 1
+
+
+@given(
+    st.lists(st.sampled_from(MARKDOWN_PIECES), max_size=8), st.sampled_from(["\n", "\r\n", "\r"])
+)
+def test_every_gap_in_markdown_and_no_other(pieces: list[str], newline: str) -> None:
+    pieces = [piece for piece in pieces if not piece.startswith("\t")]
+    document, places = put_together(["\n\n<!-- -->\n\n".join(pieces)], "")
+    for at in range(len(places)):  # a newline may be two characters
+        places[at] += document.count("\n", 0, places[at]) * (len(newline) - 1)
+    document = document.replace("\n", newline)
+    found = list(in_markdown.gaps(document))
+    assert sorted(gap.place or -1 for gap in found) == places
+    for gap in found:
+        assert gap.line == document.count(newline, 0, gap.place) + 1
+
+
+class Alts(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.alts: list[str | None] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.alts.append(dict(attrs).get("alt", None))
+
+
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]) | st.just(" "), min_size=1
+).map(lambda text: " ".join(text.split()) or "x")
+
+
+@given(text=TEXTS)
+def test_a_text_comes_out_of_html_as_it_was_put_in(text: str) -> None:
+    document = "<p><img src=a.jpg><img alt='' src=b.jpg>"
+    (gap,) = in_html.gaps(document)
+    after = filled(document, {gap: text})
+    assert Alts(after).alts == [text, ""]
+    assert re.sub(r' alt="[^"]*"', "", after, count=1) == document
+    assert after.isascii()
+
+
+@given(text=TEXTS)
+def test_a_text_comes_out_of_markdown_as_it_was_put_in(text: str) -> None:
+    document = "before ![](a.jpg) | after\n"
+    (gap,) = in_markdown.gaps(document)
+    after = filled(document, {gap: text})
+    assert after.startswith("before ![") and after.endswith("](a.jpg) | after\n")
+    (token,) = (t for t in in_markdown._parser().parse(after) if t.type == "inline")
+    (image,) = (t for t in token.children or [] if t.type == "image")
+    alt = "".join(child.content for child in image.children or [])
+    assert alt == text
+    assert not list(in_markdown.gaps(after))
+
+
+def test_another_markdown_reads_the_same_text() -> None:
+    document = "A ![](a.jpg) picture.\n"
+    (gap,) = in_markdown.gaps(document)
+    after = filled(document, {gap: "A dog [really] runs *fast*."})
+    assert Alts(other_markdown.markdown(after)).alts == ["A dog [really] runs *fast*."]
+
+
+def test_what_a_page_shows_when_it_loads_late() -> None:
+    sources = {
+        '<img src="a.jpg" data-src="b.jpg">': "a.jpg",
+        '<img data-src="b.jpg">': "b.jpg",
+        '<img src="data:image/gif;base64,R0lGOD" data-original="c.jpg">': "c.jpg",
+        '<img srcset="d.jpg 1x, e.jpg 2x">': "d.jpg",
+        '<img src="a&amp;b.jpg">': "a&b.jpg",
+        "<img>": "",
+    }
+    for page, source in sources.items():
+        assert [gap.source for gap in in_html.gaps(page)] == [source]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    root = tmp_path / "site"
+    (root / "img").mkdir(parents=True)
+    (root / "blog").mkdir()
+    (root / "node_modules").mkdir()
+    (root / ".git").mkdir()
+    Image.new("RGB", (4, 3)).save(root / "img" / "a b.jpg")
+    Image.new("RGB", (8, 6)).save(root / "blog" / "c.png")
+    (root / "img" / "bad.jpg").write_bytes(b"")
+    (root / "index.html").write_bytes(
+        b"\xef\xbb\xbf<!doctype html>\r\n<img src=/img/a%20b.jpg?v=3#x>\n"
+        b'<img src="img/a b.jpg" alt="">\r<img src=img/bad.jpg><img src=gone.jpg>\n'
+        b"<img src=https://elsewhere.org/x.jpg><img src=//cdn.org/y.jpg><img src=blog/c.png />"
+        b"\xff not UTF-8 \x00 at all"
+    )
+    (root / "blog" / "post.md").write_bytes(b"# Hello\r\n\r\n![](c.png)\r\n![](/img/a%20b.jpg)\r\n")
+    (root / "blog" / "fine.md").write_text("![a dog](c.png)\n")
+    for hidden in ("node_modules/x.html", ".git/y.html"):
+        (root / hidden).write_text("<img src=z.jpg>")
+    return tmp_path
+
+
+def alt(site: Path, *arguments: object) -> tuple[int | None, str]:
+    code = process.run(["alt", *arguments], site)
+    return code, (site / "said.txt").read_text()
+
+
+def test_the_table_names_every_gap_and_changes_nothing(site: Path) -> None:
+    before = {path: path.read_bytes() for path in site.rglob("*.*") if path.is_file()}
+    code, said = alt(site, "site")
+    assert code == 1  # gone.jpg and bad.jpg
+    rows = [re.split("  +", line) for line in said.splitlines()]
+    assert rows == [
+        ["where", "picture", "proposed text"],
+        ["site/index.html:2", "/img/a%20b.jpg?v=3#x", "A photo 4 by 3."],
+        ["site/index.html:3", "img/bad.jpg", "[is empty (0 bytes); copy or download it again]"],
+        ["site/index.html:3", "gone.jpg", "[there is no such file; check the name]"],
+        *(
+            [
+                "site/index.html:4",
+                name,
+                "[lies on another server; download it to have it described]",
+            ]
+            for name in ("https://elsewhere.org/x.jpg", "//cdn.org/y.jpg")
+        ),
+        ["site/index.html:4", "blog/c.png", "A photo 8 by 6."],
+        ["site/blog/post.md:3", "c.png", "A photo 8 by 6."],
+        ["site/blog/post.md:4", "/img/a%20b.jpg", "A photo 4 by 3."],
+    ]
+    for path, data in before.items():
+        assert path.name == "said.txt" or path.read_bytes() == data
+
+
+def test_write_changes_those_attributes_and_no_other_byte(site: Path) -> None:
+    page, post = site / "site" / "index.html", site / "site" / "blog" / "post.md"
+    page.chmod(0o640)
+    before = page.read_bytes()
+    code, said = alt(site, "site", "--write", "--prefix", "Ü: ")
+    assert code == 1 and "4 texts written into 2 files, 4 left to you" in said
+    assert page.read_bytes() == before.replace(
+        b"<img src=/img", b'<img alt="&#220;: A photo 4 by 3." src=/img'
+    ).replace(b"<img src=blog", b'<img alt="&#220;: A photo 8 by 6." src=blog')
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert post.read_bytes().decode() == (
+        "# Hello\r\n\r\n![Ü: A photo 8 by 6.](c.png)\r\n![Ü: A photo 4 by 3.](/img/a%20b.jpg)\r\n"
+    )
+    after = page.read_bytes()
+    alt(site, "site", "--write")
+    assert page.read_bytes() == after
+
+
+def test_check_is_for_ci_and_needs_no_model(site: Path) -> None:
+    code, said = alt(site, "--check", "site/blog")
+    assert code == 1 and "site/blog/post.md:3" in said and "photo" not in said
+    assert alt(site, "--check", "site/blog/fine.md") == (0, "")
+    (site / "site" / "index.html").unlink()
+    alt(site, "site", "--write")
+    assert alt(site, "--check", "site") == (0, "")
+    assert alt(site, "--check", "--write", "site")[0] == 2
+
+
+def test_other_ways_to_print(site: Path) -> None:
+    _, said = alt(site, "site/blog", "--format", "jsonl")
+    assert json.loads(said.splitlines()[0]) == {
+        "file": "site/blog/post.md",
+        "line": 3,
+        "picture": "c.png",
+        "text": "A photo 8 by 6.",
+    }
+    _, said = alt(site, "site/blog/post.md", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(said)))
+    assert [row["text"] for row in rows] == ["A photo 8 by 6.", ""]
+    assert rows[1]["problem"], "/img is not below site/blog"
+
+
+def test_a_base_and_utf_16(site: Path) -> None:
+    page = site / "site" / "base.html"
+    page.write_text('<base href="/img/"><img src="a b.jpg">', encoding="utf-16")
+    before = page.read_bytes()
+    alt(site, "site", "--write")
+    text = before.decode("utf-16").replace("<img", '<img alt="A photo 4 by 3."')
+    assert page.read_bytes() == before[:2] + text.encode("utf-16-le")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("gone", "no such"), ("https://example.org", "web address"), ("a.txt", "neither HTML")],
+)
+def test_what_is_no_document_is_said(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "a.txt").touch()
+    target = name if "://" in name else str(tmp_path / name)
+    with pytest.raises(CaptionerError, match=message):
+        list(documents([target]))
+    assert Gap("a", 1, None, "html").filling("x") == ' alt="x"'

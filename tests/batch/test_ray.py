@@ -1,0 +1,203 @@
+"""The Ray engine on a cluster of this machine's, with a captioner that needs no model."""
+
+import json
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from captioner.batch.job import Job, run
+from captioner.batch.ray_engine import Cluster, run_on_ray
+from captioner.errors import CaptionerError
+from tests.batch.test_archives_and_tables import jpeg, pack
+
+ray = pytest.importorskip("ray", reason='needs Ray: pip install "captioner[ray]"')
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"})
+    warnings.simplefilter("ignore", DeprecationWarning)  # Ray's, about itself
+    paths = f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=100 << 20,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """120 photos, every twentieth broken, and a shard of five more."""
+    (tmp_path / "album").mkdir()
+    for number in range(120):
+        path = tmp_path / "album" / f"{number:03}.bmp"
+        Image.new("RGB", (1 + number, 3)).save(path)
+        if number % 20 == 7:
+            path.write_bytes(b"BM")
+    pack(tmp_path / "shard.tar", {f"{number}.jpg": jpeg(number) for number in range(5)})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def job(album: Path, output: str, seconds: float = 0.0, **more: Any) -> Job:
+    """`loads.txt` has a line for each model that was loaded: the process that did it."""
+
+    def load() -> Any:
+        from tests.batch.fakes import SlowCaptioner
+
+        with open(album / "loads.txt", "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return SlowCaptioner(seconds)
+
+    inputs = tuple(str(album / name) for name in ("album", "gone.jpg", "shard.tar"))
+    return Job(
+        **{
+            "inputs": inputs,
+            "load": load,
+            "model": "fake@1",
+            "format": "jsonl",
+            "output": album / output,
+            **more,
+        }
+    )
+
+
+def loads(album: Path) -> list[int]:
+    return [int(line) for line in (album / "loads.txt").read_text().split()]
+
+
+def parts(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("part-*"))
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    lines = (line for name in parts(folder) for line in (folder / name).read_text().splitlines())
+    return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def local(album: Path) -> list[dict[str, Any]]:
+    assert run(job(album, "local.jsonl")) == 1
+    (album / "loads.txt").unlink()
+    return [json.loads(line) for line in (album / "local.jsonl").read_text().splitlines()]
+
+
+def test_the_parts_together_are_what_one_machine_writes(
+    cluster: None, album: Path, local: list[Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    fields = {"fields": ("caption", "size", "model", "error")}
+    assert run_on_ray(job(album, "parts"), Cluster(part_size=20, max_workers=2)) == 1
+    assert rows(album / "parts") == local
+    assert len(local) == 126 and sum("error" in row for row in local) == 7
+    assert len(parts(album / "parts")) == 8  # six of the folder, the lost one, the shard
+    assert 1 <= len(loads(album)) == len(set(loads(album))) <= 2  # once an actor
+    said = capfd.readouterr().err
+    assert "119 photos captioned, 7 failed" in said and "gone.jpg: no such file" in said
+    assert run_on_ray(job(album, "parts", resume=True), Cluster(part_size=20)) == 0
+    assert run_on_ray(job(album, "more", **fields), Cluster(part_size=50, max_workers=1)) == 1
+    assert rows(album / "more")[0]["size"] == [1, 3]
+    assert rows(album / "more")[0]["model"] == "fake@1"
+
+
+def test_a_killed_actor_costs_nothing(cluster: None, album: Path, local: list[Any]) -> None:
+    import threading
+
+    killed: list[int] = []
+
+    def kill() -> None:
+        """Kill an actor in the middle of its second part, and the one that takes its place."""
+        end = time.monotonic() + 60
+        while len(killed) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+            done = len(parts(album / "parts"))
+            if done > 2 * len(killed) and (victim := loads(album)[-1]) not in killed:
+                killed.append(victim)
+                os.kill(victim, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    slow = job(album, "parts", seconds=0.02)
+    assert run_on_ray(slow, Cluster(part_size=12, max_workers=1)) == 1
+    thread.join()
+    assert len(killed) == 2, "the run was over too soon"
+    assert rows(album / "parts") == local
+    assert not list((album / "parts").glob(".part-*"))
+
+
+def test_a_photo_that_ends_its_process_does_not_end_the_run(cluster: None, album: Path) -> None:
+    def load() -> Any:
+        from tests.batch.fakes import DeadlyCaptioner
+
+        return DeadlyCaptioner("033.bmp")
+
+    more = Cluster(part_size=20, max_workers=1)
+    assert run_on_ray(job(album, "parts", load=load), more) == 1
+    assert len(parts(album / "parts")) == 7 and "part-00001.jsonl" not in parts(album / "parts")
+    assert run_on_ray(job(album, "parts", resume=True), more) == 1
+    assert len(rows(album / "parts")) == 126
+
+
+def test_a_run_goes_on_with_the_parts_that_are_missing(
+    cluster: None, album: Path, local: list[Any]
+) -> None:
+    assert run_on_ray(job(album, "parts"), Cluster(part_size=20, max_workers=1)) == 1
+    kept = parts(album / "parts")
+    before = {name: (album / "parts" / name).stat().st_mtime_ns for name in kept}
+    for name in kept[1::2]:
+        (album / "parts" / name).unlink()
+    with pytest.raises(CaptionerError, match="--resume"):
+        run_on_ray(job(album, "parts"), Cluster())
+    with pytest.raises(CaptionerError, match="other settings"):
+        run_on_ray(job(album, "parts", resume=True, prefix="x"), Cluster())
+    run_on_ray(job(album, "parts", resume=True), Cluster(max_workers=1))
+    assert rows(album / "parts") == local
+    for name in kept[::2]:
+        assert (album / "parts" / name).stat().st_mtime_ns == before[name]
+
+
+def test_parquet_parts_are_one_data_set(cluster: None, album: Path, local: list[Any]) -> None:
+    import pyarrow.dataset
+
+    run_on_ray(job(album, "parts", format="parquet"), Cluster(part_size=50, max_workers=2))
+    table = pyarrow.dataset.dataset(album / "parts", format="parquet").to_table()
+    assert table["path"].to_pylist() == [row["path"] for row in local]
+    assert table["caption"].to_pylist() == [row.get("caption") for row in local]
+
+
+def test_a_captioner_that_refuses_ends_the_run_with_its_sentence(
+    cluster: None, album: Path
+) -> None:
+    def load() -> Any:
+        from tests.batch.fakes import RefusingCaptioner
+
+        return RefusingCaptioner()
+
+    with pytest.raises(CaptionerError, match="style must be one of coco"):
+        run_on_ray(job(album, "parts", load=load), Cluster(max_workers=1))
+
+
+def test_what_it_cannot_do_is_said_before_ray_starts(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    changes: list[dict[str, Any]] = [{"format": "coco"}, {"output": None}, {"keep": True}]
+    for change in changes:
+        with pytest.raises(CaptionerError, match="--engine ray"):
+            run_on_ray(replace(job(album, "parts"), **change), Cluster())
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(CaptionerError, match=r'pip install "captioner\[ray\]"'):
+        run_on_ray(job(album, "parts"), Cluster())
