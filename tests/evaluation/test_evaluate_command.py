@@ -24,7 +24,7 @@ from fake_model import (
 )
 from scored_sentences import CANDIDATES, REFERENCES
 
-from captioner import captioner, cli
+from captioner import Options, captioner, cli
 from captioner.evaluation import java as java_module
 from captioner.evaluation import run
 from captioner.evaluation.java import Java
@@ -89,7 +89,7 @@ def test_everything_from_photos_to_reports(
     assert report["cider_document_frequencies"] == {"from": "captions.json seven.txt", "photos": 7}
     assert report["captions"] == [{"image_id": key, "caption": text} for key, text in texts.items()]
     assert json.loads((tmp_path / "out.json").read_text()) == report["captions"]
-    assert report["system"] == {"model": "fake", "beam": 3, "style": "coco"}
+    assert report["system"] == {"model": "fake", "beam": Options().beam, "style": "coco"}
     assert [report["by_source"][name]["photos"] for name in ("coco", "flickr8k")] == [9, 3]
     assert set(report["against"]["differences"]) == set(report["metrics"])
     assert report["where_it_looked"]["accuracy"] == 1.0  # photo 1 looks at its upper left
