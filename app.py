@@ -19,10 +19,9 @@ def main() -> None:
     listed = os.environ.get("CAPTIONER_MODELS", "")
     models = parser.parse_args().model or [path for path in listed.split(os.pathsep) if path]
     try:
-        captioners = [captioner.load(path) for path in models or [None]]
+        launch(build([captioner.load(path) for path in models or [None]]))
     except captioner.CaptionerError as error:
         raise SystemExit(f"captioner: {error}") from error
-    launch(build(captioners))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 DOCS = Path(__file__).resolve().parent
-PHOTOS = ("tower.jpg", "lion.jpg", "cheetah1.jpg", "cheetah.jpg")
+PHOTOS = [get_image(f"{name}.jpg") for name in ("tower", "lion", "cheetah1", "cheetah")]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1240, "height": 1000}}
 PHONE: dict[str, Any] = {
@@ -80,7 +80,7 @@ def take(page: Page, name: str, height: int | None = None) -> None:
 
 
 def one_photo(page: Page, photo: str, word: int) -> None:
-    page.set_input_files("#captioner-one input[type=file]", get_image(photo))
+    page.set_input_files("#captioner-one input[type=file]", photo)
     page.wait_for_selector(".cap-done")
     page.locator(".cap-look .cap-chip").nth(word).click()
     page.mouse.move(2, 2)
@@ -90,7 +90,7 @@ def many_photos(page: Page, folder: Path) -> None:
     (folder / "notes.jpg").write_text("A note that is no picture.\n", encoding="utf-8")
     page.get_by_role("tab", name="Many photos").click()
     page.wait_for_function("captioner.many")
-    files = [*map(get_image, PHOTOS), str(folder / "notes.jpg")]
+    files = [*PHOTOS, str(folder / "notes.jpg")]
     page.set_input_files("#many-files input[type=file]", files)
     page.locator("#many-files .file-preview").wait_for()
     page.click("#many-start")
@@ -101,7 +101,7 @@ def many_photos(page: Page, folder: Path) -> None:
 def compare(page: Page, photo: str, models: int) -> None:
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_function("captioner.compare")
-    page.set_input_files("#captioner-compare input[type=file]", get_image(photo))
+    page.set_input_files("#captioner-compare input[type=file]", photo)
     page.locator("#captioner-compare .cap-card").nth(models - 1).locator(
         ".cap-chip"
     ).first.wait_for()

@@ -52,9 +52,25 @@ def build(captioners: Sequence[Captioner]) -> gr.Blocks:
     return page.queue(max_size=WAITING, api_open=False)
 
 
-def launch(page: gr.Blocks, **settings: Any) -> Any:
-    """Start the page: on this machine only, unless GRADIO_SERVER_NAME says otherwise."""
-    return page.launch(
+def launch(page: gr.Blocks, wait: bool = True, **settings: Any) -> None:
+    """Start the page: on this machine only, unless GRADIO_SERVER_NAME says otherwise.
+
+    With `wait` it comes back when the page has been ended from the keyboard, else at once. Raises
+    CaptionerError where the port is taken.
+    """
+    try:
+        _start(page, **settings)
+    except (OSError, ValueError) as error:
+        raise CaptionerError(f"The page cannot be started: {error}") from error
+    if wait:
+        print(f"The page is at {page.local_url} (end it with Ctrl+C).", flush=True)
+        page.block_thread()
+
+
+def _start(page: gr.Blocks, **settings: Any) -> None:
+    page.launch(
+        prevent_thread_lock=True,
+        quiet=True,
         share=False,
         max_file_size=MAX_UPLOAD,
         run_history=False,
@@ -292,9 +308,8 @@ def _head() -> str:
 
 def _examples() -> list[dict[str, str]]:
     """Photos to try, out of gradio's own media: a name, and the picture inside an address."""
-    names = ("tower.jpg", "lion.jpg", "cheetah1.jpg")
     examples = []
-    for name in names:
+    for name in ("tower.jpg", "lion.jpg", "cheetah1.jpg"):
         with Image.open(get_image(name)) as photo:
             examples.append({"name": name, "url": data_url(photo.convert("RGB"), 640)})
     return examples

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,17 +10,12 @@ from typing import Any
 import pytest
 from fake_captioner import FakeCaptioner
 from PIL import Image, ImageDraw
+from serve import free_port
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PATIENCE = 60_000  # milliseconds: the machine may have other work
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Served:
@@ -34,7 +28,7 @@ class Served:
         self.blocks = build(fakes)
         if queue:
             self.blocks.queue(api_open=False, **queue)
-        launch(self.blocks, server_port=free_port(), prevent_thread_lock=True, quiet=True)
+        launch(self.blocks, wait=False, server_port=free_port())
         self.url = self.blocks.local_url.rstrip("/")
 
     def close(self) -> None:

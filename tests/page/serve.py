@@ -1,10 +1,6 @@
-"""Serves the page with fake models: `python tests/page/serve.py [MODELS [SECONDS]]`.
+"""Serves the page with fake models: `python tests/page/serve.py [MODELS [SECONDS]]`."""
 
-Every address that this process looks up or connects to, loopback apart, is written to the file
-named by WATCH_NETWORK.
-"""
-
-import os
+import socket
 import sys
 
 from fake_captioner import FakeCaptioner
@@ -12,7 +8,16 @@ from fake_captioner import FakeCaptioner
 HERE = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "None")
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def watch_network(path: str) -> None:
+    """From here on, every address this process looks up or connects to is written to `path`,
+    loopback apart."""
+
     def note(line: str) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -30,10 +35,8 @@ def watch_network(path: str) -> None:
 
 
 if __name__ == "__main__":
-    if os.environ.get("WATCH_NETWORK"):
-        watch_network(os.environ["WATCH_NETWORK"])
     from captioner.page import build, launch
 
     models, seconds = (sys.argv[1:] + ["1", "0"][len(sys.argv) - 1 :])[:2]
     fakes = [FakeCaptioner(f"model-{index + 1}", float(seconds)) for index in range(int(models))]
-    launch(build(fakes), quiet=True)
+    launch(build(fakes))
