@@ -192,15 +192,22 @@ def test_writing_replaces_the_file_in_one_step(
     checkpoint.write(file, {"a": torch.ones(3)}, {"format": "captioner", "version": "1"})
     before = file.read_bytes()
 
-    def full(*args: Any) -> None:
-        Path(args[1]).write_bytes(b"half")
+    def full(tensors: Any, partial: Path, notes: Any) -> None:
+        partial.write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(CaptionerError, match=r"model\.safetensors: cannot be written .no space"):
-        checkpoint.save(model, file)
-    assert file.read_bytes() == before
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    def stuck(*args: Any) -> None:
+        raise OSError("no space left on device")
+
+    for room, step, fails in ((checkpoint, "save_file", full), (os, "replace", stuck)):
+        with monkeypatch.context() as patch:
+            patch.setattr(room, step, fails)
+            with pytest.raises(
+                CaptionerError, match=r"model\.safetensors: cannot be written .no sp"
+            ):
+                checkpoint.save(model, file)
+        assert file.read_bytes() == before
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_a_folder_that_cannot_be_made(model: Model, tmp_path: Path) -> None:
