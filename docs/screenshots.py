@@ -76,7 +76,7 @@ def take(page: Page, name: str, height: int | None = None) -> None:
     scale = page.evaluate("devicePixelRatio")
     bottom = min(picture.height, int(scale * height)) if height else picture.height
     picture.crop((0, 0, picture.width, bottom)).save(DOCS / f"{name}.webp", quality=88, method=6)
-    print(f"docs/{name}.webp", picture.size)
+    print(f"docs/{name}.webp")
 
 
 def one_photo(page: Page, photo: str, word: int) -> None:
