@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner import CaptionerError
@@ -161,6 +161,7 @@ def test_files_that_are_not_there_are_named_with_their_field(
     check_files(read)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(1, 8), st.integers(1, 24))
 def test_heads_divide_the_size(heads: int, size: int) -> None:
     tree = {"decoder": {"attention": "dot", "heads": heads, "size": size}}

@@ -1,5 +1,6 @@
 """The whole model: which attribute words the decoder is shown, and what it starts from."""
 
+import pytest
 import torch
 
 from captioner.captioner import Captioner
@@ -34,6 +35,7 @@ def test_starts_from_pixels_as_from_their_grid() -> None:
     assert not torch.allclose(whole.hidden[0], whole.hidden[1])
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_a_model_without_attribute_words() -> None:
     config = ModelConfig(
         encoder=EncoderConfig(pixels=64), attributes=AttributeConfig(words=0, hidden=4)
