@@ -104,7 +104,7 @@ def _work(
     progress: Progress,
 ) -> bool:
     """Put each result where it belongs; False if a failure ended the run."""
-    for result in results:
+    for number, result in enumerate(results, 1):
         try:
             if result.caption is None and job.fail_fast:
                 raise ImageError(result.path, result.error)
@@ -120,7 +120,7 @@ def _work(
         summary.add(result)
         if result.caption is None:
             progress.say(f"captioner: {result.path}: {result.error}")
-        if isinstance(output, Record):
+        if isinstance(output, Record) and number % job.batch_size == 0:
             output.commit()
         progress.update()
     return True

@@ -229,19 +229,17 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
 def _parts(job: Job, size: int) -> Iterator[list[Any]]:
     """The files of each part: `size` photos, or one archive or table, which is taken whole."""
     part: list[Any] = []
-    photos = 0
     for item in files(job.inputs):
         if isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES)):
             if part:
                 yield part
             yield [_entry(item)]
-            part, photos = [], 0
+            part = []
             continue
         part.append(_entry(item))
-        photos += isinstance(item, str)
-        if photos == size:
+        if len(part) == size:
             yield part
-            part, photos = [], 0
+            part = []
     if part:
         yield part
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
 from captioner.batch.fields import with_facts
@@ -35,20 +35,24 @@ def caption_photos(
 
     `load` is called when the first photo is there: where none is, no model is needed to say so.
     Once `stopped`, the batch at hand is the last. A photo that could not be had goes through the
-    captioner as an empty picture, so that its row keeps its place and waits for no other.
+    captioner as an empty picture: its row keeps its place and waits for no other, and a batch holds
+    the same photos whether a run starts before it or with it, which the last digits of a score
+    depend on.
     """
     stream = iter(photos)
-    for first in stream:
+    for before, first in enumerate(stream):
         if isinstance(first, Photo):
             break
         yield _failed(first)
-        if stopped():
+        if (before + 1) % batch_size == 0 and stopped():
             return
     else:
         return
     waiting: deque[Item] = deque()
+    told = before % batch_size  # of the first batch's photos, without the model
 
     def pictures() -> Iterator[str | bytes]:
+        yield from repeat(b"", told)
         for item in chain([first], stream):
             waiting.append(item)
             yield _picture(item)
@@ -56,7 +60,7 @@ def caption_photos(
     outcomes = load().caption_many(
         pictures(), batch_size=batch_size, options=options, errors="return"
     )
-    for number, outcome in enumerate(outcomes, 1):
+    for number, outcome in enumerate(islice(outcomes, told, None), told + 1):
         yield _result(waiting.popleft(), outcome)
         if number % batch_size == 0 and stopped():
             return

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
@@ -64,17 +65,23 @@ class FakeCaptioner:
 
 
 class SlowCaptioner(FakeCaptioner):
-    """Takes its time for each photo."""
+    """Takes its time; its scores depend on the batch, as the last digits of real ones do."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, steady: bool = False) -> None:
         super().__init__()
-        self._seconds = seconds
+        self._seconds, self._steady = seconds, steady
 
     def caption_many(
-        self, images: Iterable[Any], *args: Any, **kwargs: Any
+        self, images: Iterable[Any], batch_size: int = 16, *args: Any, **kwargs: Any
     ) -> Iterator[Caption | ImageError]:
-        for outcome in super().caption_many(images, *args, **kwargs):
+        outcomes = super().caption_many(images, batch_size, *args, **kwargs)
+        for number, outcome in enumerate(outcomes):
             time.sleep(self._seconds)
+            if isinstance(outcome, Caption) and not self._steady:
+                batch = self.batches[-1]
+                readable = [image for image in batch if image]
+                mixed = blake2b(repr((readable, number % batch_size)).encode(), digest_size=4)
+                outcome = replace(outcome, score=int.from_bytes(mixed.digest(), "big") / 2**32)
             yield outcome
 
 

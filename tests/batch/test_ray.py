@@ -60,7 +60,7 @@ def job(album: Path, output: str, seconds: float = 0.0, **more: Any) -> Job:
 
         with open(album / "loads.txt", "a") as file:
             file.write(f"{os.getpid()}\n")
-        return SlowCaptioner(seconds)
+        return SlowCaptioner(seconds, steady=True)
 
     inputs = tuple(str(album / name) for name in ("album", "gone.jpg", "shard.tar"))
     return Job(

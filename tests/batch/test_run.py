@@ -91,8 +91,30 @@ def test_stopping_ends_with_a_batch(fates: list[str], batch_size: int, after: in
         rows.append(row)
     assert [row.path for row in rows] == [f"{fate}{i}" for i, fate in enumerate(fates)][: len(rows)]
     assert len(rows) >= min(after, len(fates))
-    leading = next((i for i, fate in enumerate(fates) if fate != "missing"), len(fates))
-    assert len(rows) <= max(leading, after) + batch_size
+    assert len(rows) <= after + batch_size
+
+
+@given(fates=FATES, batch_size=st.integers(1, 7), batches=st.integers(0, 4))
+def test_a_run_that_starts_later_has_the_same_batches(
+    fates: list[str], batch_size: int, batches: int
+) -> None:
+    class Batched(Scripted):
+        """Says with each photo what else is in its batch."""
+
+        def caption_many(
+            self, images: Iterable[Any], batch_size: int, options: Options, errors: str
+        ) -> Iterator[Caption | ImageError]:
+            stream = iter(images)
+            while batch := list(islice(stream, batch_size)):
+                words = [name for name in batch if isinstance(name, str)]
+                yield from (sentence(*words, str(place)) for place in range(len(batch)))
+
+    def rows(photos: Iterable[Item]) -> list[tuple[str, tuple[str, ...]]]:
+        found = caption_photos(Batched, photos, Options(), batch_size)  # type: ignore[arg-type]
+        return [(row.path, row.caption.words if row.caption else ()) for row in found]
+
+    done = batches * batch_size
+    assert rows(islice(source(fates), done, None)) == rows(source(fates))[done:]
 
 
 def test_what_is_far_away_is_fetched_by_many_threads_and_stays_in_order() -> None:
