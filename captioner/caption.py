@@ -13,11 +13,11 @@ class Options:
     """How a sentence is searched for; the defaults were chosen on the validation photos.
 
     With `consensus` that sentence of the beam wins which agrees most with the others (it needs
-    three beams at least), otherwise the one that ranks best.
-    `length_penalty` α ranks beams by log-probability / words**α. `temperature` 0 searches with
-    `beam` beams; above 0 it samples instead, from the `top_p` most probable mass, with `seed`.
-    `style` is the kind of sentence, one of the checkpoint's `styles` ("": its first). The sentence starts with
-    the words of `prefix` and never contains a word of `avoid`.
+    three beams at least), otherwise the one that ranks best. `length_penalty` α ranks beams by
+    log-probability / words**α. `temperature` 0 searches with `beam` beams; above 0 it samples
+    instead, from the `top_p` most probable mass, with `seed`. `style` is the kind of sentence, one
+    of the checkpoint's `styles` ("": its first). The sentence starts with the words of `prefix`
+    and never contains a word of `avoid`. More `alternatives` than beams widen the beam.
     """
 
     beam: int = 10
