@@ -139,6 +139,8 @@ def main() -> None:
         command = [sys.executable, "-m", "captioner", "caption", str(folder), "--format", "jsonl"]
         command += ["-o", str(output), *arguments.more]
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+        if not output.exists():
+            sys.exit(ended.stderr)
         rows = [json.loads(line) for line in output.read_text().splitlines()]
     summary = ended.stderr.splitlines()[arguments.broken :]
     print("\n".join(summary), end="\n\n")

@@ -151,11 +151,18 @@ def _walk(
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             if not entry.is_symlink() or _first_visit(entry.path, (*above, identity), linked):
                 yield from _walk(entry.path, (*above, identity), linked)
         elif is_picture(entry.name):
             yield entry.path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, say: opening it will tell
+        return False
 
 
 def _identity(folder: str) -> Identity:

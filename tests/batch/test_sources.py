@@ -71,7 +71,9 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (elsewhere / "b.jpg").touch()
     (album / "linked").symlink_to(elsewhere)
+    (album / "itself.jpg").symlink_to("itself.jpg")
     found = paths(album)
+    assert str(album / "itself.jpg") in found
     assert found[0] == str(album / "a.jpg")
     assert str(album / "linked" / "b.jpg") in found
     assert len(found) < 10
