@@ -23,8 +23,6 @@ from captioner.model.model import Model
 from captioner.search import Hypothesis, SearchOptions, beam_search, by_consensus, sample
 from captioner.vocabulary import Vocabulary, detokenize, tokenize
 
-ASSETS = Path(__file__).parent / "assets"
-EMBEDDED = ASSETS / "captioner.safetensors"
 BAD_LAST_WORDS = ("a", "an", "the", "of", "with", "and", "on", "in", "to", "at", "is", "are", ",")
 READERS = 2
 
@@ -34,7 +32,7 @@ def load(path: str | os.PathLike[str] | None = None, device: str = "cpu") -> Cap
 
     `device` is torch's name ("cpu", "cuda"). Raises CaptionerError for a file that is none.
     """
-    file = EMBEDDED if path is None else Path(path)
+    file = checkpoint.EMBEDDED if path is None else Path(path)
     return Captioner(checkpoint.load(file), file.stem, device)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -17,9 +18,12 @@ from torch import Tensor
 
 from captioner.config import ModelConfig, Section, describe
 from captioner.errors import CaptionerError
+from captioner.model.encoder import Encoder
 from captioner.model.model import Model
 from captioner.vocabulary import SPECIAL, Vocabulary
 
+EMBEDDED = Path(__file__).parent / "assets" / "captioner.safetensors"
+ENCODER = "encoder."
 FORMAT = 1
 SCALE = ".scale"
 INT8_LOSS = 1e-3  # relative; rounding to fp16 alone loses 3e-4
@@ -29,9 +33,34 @@ Parsed = TypeVar("Parsed", bound=Section)
 def save(model: Model, file: Path) -> None:
     """Write the model to `file`, small, replacing it in one step.
 
+    The encoder of the embedded captioner is not written a second time: the file says whose it is.
     Raises CaptionerError where it cannot be written.
     """
-    write(file, pack(model.state_dict()), metadata(model))
+    weights, notes = pack(model.state_dict()), metadata(model)
+    if model.encoder.shared:
+        weights = {n: w for n, w in weights.items() if not n.startswith(ENCODER)}
+        notes["encoder"] = fingerprint(model.encoder)
+    write(file, weights, notes)
+
+
+def take_embedded_encoder(model: Model) -> None:
+    """Give the model the weights of the embedded captioner's encoder, to share them.
+
+    Raises CaptionerError where its encoder is of another kind.
+    """
+    embedded = load(EMBEDDED)
+    if model.config.encoder != embedded.config.encoder:
+        raise CaptionerError("the encoder differs from the embedded captioner's: cannot be shared")
+    model.encoder.load_state_dict(embedded.encoder.state_dict())
+    model.encoder.shared = True
+
+
+def fingerprint(encoder: Encoder) -> str:
+    """Sixteen letters that stand for an encoder's weights."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + weight.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -107,9 +136,17 @@ def load(file: Path) -> Model:
     """
     weights, notes = read(file)
     model = build(file, notes)
-    own = {name: w for name, w in weights.items() if not name.startswith("training.")}
+    own = unpack({name: w for name, w in weights.items() if not name.startswith("training.")})
+    if "encoder" in notes:
+        take_embedded_encoder(model)
+        if fingerprint(model.encoder) != notes["encoder"]:
+            raise CaptionerError(
+                f"{file}: shares the encoder of the captioner that was embedded when it was"
+                " trained; this one is another"
+            )
+        own |= {ENCODER + name: w for name, w in model.encoder.state_dict().items()}
     try:
-        model.load_state_dict(unpack(own))
+        model.load_state_dict(own)
     except RuntimeError as error:
         *_, last = str(error).splitlines()
         raise CaptionerError(

@@ -42,22 +42,67 @@ class AttributeConfig(Section):
     shown: int = Field(20, ge=0)
     hidden: int = Field(256, ge=1)
 
+    @property
+    def seen(self) -> int:
+        """How many attribute words the decoder sees."""
+        return min(self.words, self.shown)
+
 
 class DecoderConfig(Section):
-    """`size` is that of words, regions and attention, `hidden` that of the LSTM's state."""
+    """`kind` says what the recurrent cells read at each step, and so which decoder this is:
 
-    kind: Literal["attention"] = "attention"
-    attention: Literal["additive", "dot"] = "additive"
+    context      a summary of the grid, no word (Cho et al. 2014 without output feedback)
+    feedback     the previous word; the summary only sets the first state (Sutskever et al. 2014)
+    peek         the previous word and the summary (Cho et al. 2014)
+    attention    the previous word and a context recomputed from all regions (Bahdanau et al. 2015)
+
+    `reading` lets a bidirectional GRU or LSTM read the regions in raster order first; `summary` is
+    the mean of the regions, or the last states of that reading. `attention` scores regions, with
+    `heads` of them for dot; `hard` looks at one region at a time, not at their weighted mean.
+    `layers` cells lie on one another, with `residual` each adding its input to its output from the
+    second on. `size` is that of words, regions and attention, `hidden` that of a cell's state.
+    """
+
+    kind: Literal["context", "feedback", "peek", "attention"] = "attention"
+    reading: Literal["none", "gru", "lstm"] = "none"
+    summary: Literal["mean", "last"] = "mean"
+    attention: Literal["additive", "dot", "general"] = "additive"
     heads: int = Field(1, ge=1)
+    hard: bool = False
+    cell: Literal["lstm", "gru"] = "lstm"
+    layers: int = Field(1, ge=1, le=4)
+    residual: bool = False
     size: int = Field(256, ge=1)
     hidden: int = Field(512, ge=1)
 
+    @property
+    def attends(self) -> bool:
+        return self.kind == "attention"
+
     @model_validator(mode="after")
-    def _heads_divide(self) -> DecoderConfig:
-        if self.attention == "additive" and self.heads > 1:
+    def _attention_possible(self) -> DecoderConfig:
+        if not self.attends:
+            for field in ("attention", "heads", "hard"):
+                if getattr(self, field) != DecoderConfig.model_fields[field].default:
+                    raise ValueError(
+                        f"{field} is for kind attention; a decoder of kind {self.kind} has none"
+                    )
+        if self.heads > 1 and self.attention != "dot":
             raise ValueError("heads above 1 need attention = dot")
+        if self.heads > 1 and self.hard:
+            raise ValueError("hard attention looks at one region: heads must be 1")
         if self.size % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide size ({self.size})")
+        return self
+
+    @model_validator(mode="after")
+    def _reading_possible(self) -> DecoderConfig:
+        if self.summary == "last" and self.reading == "none":
+            raise ValueError("summary = last needs reading = gru or lstm")
+        if self.reading != "none" and self.size % 2:
+            raise ValueError(f"reading in two directions needs an even size, not {self.size}")
+        if self.residual and self.layers == 1:
+            raise ValueError("residual needs layers of 2 at least")
         return self
 
 
@@ -65,6 +110,15 @@ class ModelConfig(Section):
     encoder: EncoderConfig = EncoderConfig()
     attributes: AttributeConfig = AttributeConfig()
     decoder: DecoderConfig = DecoderConfig()
+
+    @model_validator(mode="after")
+    def _attributes_attended(self) -> ModelConfig:
+        if self.attributes.seen and not self.decoder.attends:
+            raise ValueError(
+                f"decoder.kind {self.decoder.kind} attends to nothing, attribute words neither:"
+                " set attributes.shown to 0"
+            )
+        return self
 
 
 class DataConfig(Section):
@@ -107,15 +161,19 @@ class TrainingConfig(Section):
 
     `tune` says how much of the encoder learns: nothing (grids computed once), top (what follows
     the fifth stage of efficientnet_lite3; the rest computed once) or everything (from pixels).
-    `weights` are pretrained weights of the encoder: a safetensors file, or "torchvision" for its
-    own download. `start` lists checkpoints to begin from: the model is the first one's, with the
-    decoder of the last.
+    `weights` are pretrained weights of the encoder: a safetensors file, "torchvision" for its own
+    download, or "embedded" for the encoder of the embedded captioner. `start` lists checkpoints to
+    begin from: the model is the first one's, with the decoder of the last.
+
+    `teacher` is how the share of words that the decoder is told, rather than left to guess, falls
+    over the steps (see `captioner.training.teacher`). `doubly_stochastic` weighs the penalty for
+    regions that a sentence passes over, `hard_entropy` the reward for undecided hard attention.
     """
 
     objective: Literal["words", "language", "cross_entropy", "self_critical"] = "cross_entropy"
     output: Path
     start: tuple[Path, ...] = ()
-    weights: Path | Literal["torchvision"] | None = None
+    weights: Literal["torchvision", "embedded"] | Path | None = None
     tune: Literal["nothing", "top", "everything"] = "nothing"
     max_steps: int = Field(1000, ge=1)
     batch_photos: int = Field(64, ge=1)
@@ -131,6 +189,12 @@ class TrainingConfig(Section):
     grid_dropout: float = Field(0.2, ge=0, lt=1)
     stochastic_depth: float = Field(0.2, ge=0, lt=1)
     attribute_weight: float = Field(0.03, ge=0)
+    doubly_stochastic: float = Field(0.0, ge=0)
+    hard_entropy: float = Field(0.01, ge=0)
+    teacher: Literal["always", "linear", "exponential", "inverse_sigmoid"] = "always"
+    teacher_k: float = Field(1000.0, gt=0)
+    teacher_least: float = Field(0.0, ge=0, le=1)
+    teacher_per: Literal["word", "sentence"] = "word"
     samples: int = Field(5, ge=2)
     average: float = Field(0.998, ge=0, lt=1)
     bf16: bool = True
@@ -154,6 +218,25 @@ class Recipe(Section):
             raise ValueError(f"training.tune top is for efficientnet_lite3, not for {name}")
         if stage.objective == "language" and not (self.data.text and stage.batch_sentences):
             raise ValueError("objective language needs data.text and training.batch_sentences")
+        if stage.batch_sentences and not self.attributes.seen:
+            raise ValueError("sentences without photos are told by attributes: none are shown")
+        if stage.doubly_stochastic and not self.decoder.attends:
+            raise ValueError("training.doubly_stochastic is for decoder.kind attention")
+        if stage.teacher == "exponential" and stage.teacher_k >= 1:
+            raise ValueError(
+                "training.teacher_k must be below 1 where training.teacher is"
+                f" exponential, not {stage.teacher_k}"
+            )
+        if stage.teacher == "inverse_sigmoid" and stage.teacher_k < 1:
+            raise ValueError(
+                "training.teacher_k must be at least 1 where training.teacher is"
+                f" inverse_sigmoid, not {stage.teacher_k}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _model_possible(self) -> Recipe:
+        ModelConfig.model_validate(self.model.model_dump())
         return self
 
     @property

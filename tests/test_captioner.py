@@ -77,12 +77,12 @@ def test_log_probability_is_the_models(model: Captioner, photos: list[Image.Imag
     with torch.inference_mode():
         grid = net.encoder(torch.from_numpy(square.copy()).permute(2, 0, 1)[None]).float()
         words = torch.tensor([[vocabulary.start("coco"), *ids]])
-        features, maps = net.decoder(words, net.start_from_grid(grid))
-        log_probs = net.decoder.score(features)[0]
+        taught = net.decoder(words, net.start_from_grid(grid))
+        log_probs = net.decoder.score(taught.features)[0]
     chosen = log_probs[range(len(ids) + 1), [*ids, vocabulary.end]]
     assert caption.log_probability == pytest.approx(float(chosen.sum()), abs=1e-3)
     assert caption.probabilities == pytest.approx(chosen[:-1].exp().tolist(), abs=1e-4)
-    np.testing.assert_allclose(caption.attention.reshape(-1, 4), maps[0, :-1], atol=1e-4)
+    np.testing.assert_allclose(caption.attention.reshape(-1, 4), taught.weights[0, :-1], atol=1e-4)
 
 
 def test_consensus_is_the_sentence_that_the_others_resemble(

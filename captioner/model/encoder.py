@@ -36,6 +36,7 @@ class Encoder(nn.Module):
         """
         super().__init__()
         self.config = config
+        self.shared = False  # with the embedded captioner
         lite3 = config.name == LITE3
         self.backbone = Lite3() if lite3 else _torchvision_backbone(config, weights)
         mean, std = ([127.0] * 3, [128.0] * 3)

@@ -35,7 +35,8 @@ class Model(nn.Module):
         self.encoder = Encoder(config.encoder, weights)
         channels = self.encoder.channels
         self.head = AttributeHead(channels, config.attributes.hidden, len(attributes))
-        self.decoder = Decoder(config.decoder, channels, len(vocabulary))
+        self.sees_attributes = config.attributes.seen > 0
+        self.decoder = Decoder(config.decoder, channels, len(vocabulary), self.sees_attributes)
         ids = torch.tensor(vocabulary.encode(attributes), dtype=torch.long)
         self.register_buffer("attribute_ids", ids, persistent=False)
         self.register_buffer("rarity", torch.ones(len(vocabulary)))
@@ -46,6 +47,8 @@ class Model(nn.Module):
 
     def start_from_grid(self, grid: Tensor) -> State:
         """Grid (B, L, C) → state: the likeliest attribute words are looked up and added."""
+        if not self.sees_attributes:
+            return self.decoder.start(grid)
         return self.decoder.start(grid, *self.name_attributes(self.head(grid)))
 
     def name_attributes(self, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,6 +57,5 @@ class Model(nn.Module):
         The captions teach the decoder to use them, not the head to please the decoder: no
         gradient goes back.
         """
-        shown = min(self.config.attributes.shown, logits.shape[1])
-        top = logits.detach().float().sigmoid().topk(shown, dim=1)
+        top = logits.detach().float().sigmoid().topk(self.config.attributes.seen, dim=1)
         return self.attribute_ids[top.indices], top.values

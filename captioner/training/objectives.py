@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from captioner.cider import CiderReward, Vector
-from captioner.model.decoder import State
+from captioner.model.decoder import Decoder, State, Taught
 from captioner.model.model import Model
 from captioner.search import SearchOptions, sample_ids
 from captioner.training.batches import Captions, TextBatch
@@ -34,35 +34,89 @@ def repeat(state: State, times: int) -> State:
     return state.select(rows)
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """How the decoder is taught, as in `TrainingConfig`; `told` is the share of words it is fed."""
+
+    smoothing: float = 0.0
+    told: float = 1.0
+    per_sentence: bool = False
+    doubly_stochastic: float = 0.0
+    hard_entropy: float = 0.0
+
+
 def teach(
-    model: Model, captions: Captions, state: State, smoothing: float
+    decoder: Decoder, captions: Captions, state: State, teaching: Teaching
 ) -> tuple[Tensor, Tensor, int]:
-    """Teacher forcing: smoothed loss and plain negative log-likelihood in nats, both summed over
-    the words, and the number of words."""
-    features, _ = model.decoder(captions.words, state)
+    """Teacher forcing: the loss and the plain negative log-likelihood in nats, both summed over
+    the words, and the number of words.
+
+    The loss is label-smoothed; with attention the penalties that `teaching` asks for are added.
+    """
+    taught = decoder(captions.words, state, teaching.told, teaching.per_sentence)
     known = captions.targets >= 0
-    log_probs = model.decoder.score(features[known])
-    nll = -log_probs.gather(1, captions.targets[known][:, None]).sum()
-    smoothed = (1 - smoothing) * nll - smoothing * log_probs.mean(1).sum()
-    return smoothed, nll, int(known.sum())
+    log_probs = decoder.score(taught.features[known])
+    words = -log_probs.gather(1, captions.targets[known][:, None]).squeeze(1)
+    nll, smoothing = words.sum(), teaching.smoothing
+    loss = (1 - smoothing) * nll - smoothing * log_probs.mean(1).sum()
+    if teaching.doubly_stochastic:
+        loss = loss + teaching.doubly_stochastic * passed_over(taught.weights, known)
+    if taught.regions is not None:
+        loss = loss + hard_attention(taught, words.detach(), known, teaching.hard_entropy)
+    return loss, nll, int(known.sum())
+
+
+def passed_over(weights: Tensor, known: Tensor) -> Tensor:
+    """Σ over N sentences of the mean over L regions of (1 − Σₜ αₜ)²: what each region lacks of
+    being looked at once, or has too much (Xu et al. 2015, equation 14).
+
+    weights (N, T, L) of the words that are `known` (N, T).
+    """
+    paid = (weights * known.unsqueeze(-1)).sum(1)
+    return ((1 - paid) ** 2).mean(-1).sum()
+
+
+def hard_attention(taught: Taught, nll: Tensor, known: Tensor, entropy: float) -> Tensor:
+    """REINFORCE for the regions that were drawn (Xu et al. 2015, §4.1), and their entropy.
+
+    A sentence's reward is the log-probability of its words, by the word; the baseline is the mean
+    of the other sentences of the batch, so that nothing has to be kept from step to step. `nll` are
+    the nats of the known words (N, T), row by row.
+    """
+    assert taught.regions is not None
+    weights = taught.weights.clamp_min(1e-9)
+    chosen = weights.gather(2, taught.regions.clamp_min(0).unsqueeze(-1)).squeeze(-1).log()
+    drawn = known & (taught.regions >= 0)
+    each = torch.zeros_like(known, dtype=nll.dtype).masked_scatter(known, nll)
+    reward = -each.sum(1) / known.sum(1).clamp_min(1)
+    others = (reward.sum() - reward) / max(1, len(reward) - 1)
+    gain = (reward - others).unsqueeze(1) * chosen
+    undecided = -(weights * weights.log()).sum(-1)
+    return -(gain * drawn).sum() - entropy * (undecided * known).sum()
 
 
 def cross_entropy(
-    model: Model, grid: Tensor, captions: Captions, targets: Tensor, smoothing: float, weight: float
+    model: Model,
+    grid: Tensor,
+    captions: Captions,
+    targets: Tensor,
+    teaching: Teaching,
+    weight: float,
 ) -> Loss:
     """Captions of photos, and with `weight` the attribute words of the same photos.
 
     grid (B, L, C), captions of B·K rows, targets (B, A).
     """
-    logits = model.head(grid)
-    state = model.decoder.start(grid, *model.name_attributes(logits))
-    state = repeat(state, len(captions.words) // len(grid))
-    loss, nll, count = teach(model, captions, state, smoothing)
-    attribute = attribute_loss(logits, targets)
-    return Loss(
-        [(loss, count), (weight * attribute, len(grid))],
-        {"nll": (float(nll.detach()), count), "attributes": (float(attribute.detach()), len(grid))},
-    )
+    logits = model.head(grid) if model.attributes else None
+    named = model.name_attributes(logits) if logits is not None and model.sees_attributes else ()
+    state = repeat(model.decoder.start(grid, *named), len(captions.words) // len(grid))
+    loss, nll, count = teach(model.decoder, captions, state, teaching)
+    result = Loss([(loss, count)], {"nll": (float(nll.detach()), count)})
+    if logits is not None:
+        attribute = attribute_loss(logits, targets)
+        result.terms.append((weight * attribute, len(grid)))
+        result.figures["attributes"] = (float(attribute.detach()), len(grid))
+    return result
 
 
 def attribute_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -76,10 +130,10 @@ def words(model: Model, grid: Tensor, targets: Tensor) -> Loss:
     return Loss([(loss, len(grid))], {"attributes": (float(loss.detach()), len(grid))})
 
 
-def language(model: Model, batch: TextBatch, smoothing: float) -> Loss:
+def language(model: Model, batch: TextBatch, teaching: Teaching) -> Loss:
     """Sentences without photos, from their attribute words."""
     state = model.decoder.start(None, batch.attributes, batch.certainty)
-    loss, nll, count = teach(model, batch.captions, state, smoothing)
+    loss, nll, count = teach(model.decoder, batch.captions, state, teaching)
     return Loss([(loss, count)], {"nll": (float(nll.detach()), count)})
 
 
@@ -142,11 +196,13 @@ class SelfCritical:
         advantage = (rewards - others).flatten()
         written = sampled.flatten(0, 1)
         first = starts.repeat_interleave(samples)[:, None]
-        features, _ = model.decoder(
+        taught = model.decoder(
             torch.cat([first, written[:, :-1]], 1), repeat(model.start_from_grid(grid), samples)
         )
         known = written != pad
-        log_probs = model.decoder.score(features[known]).gather(1, written[known][:, None])[:, 0]
+        log_probs = model.decoder.score(taught.features[known]).gather(1, written[known][:, None])[
+            :, 0
+        ]
         gain = advantage[:, None].expand_as(written)[known]
         return Loss(
             [(-(gain * log_probs).sum(), int(known.sum()))],

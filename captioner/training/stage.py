@@ -32,8 +32,9 @@ from captioner.training.data import (
     read_sentences,
     word_rarity,
 )
-from captioner.training.objectives import Loss
+from captioner.training.objectives import Loss, Teaching
 from captioner.training.photos import CachedPhotos, PixelPhotos
+from captioner.training.teacher import told
 from captioner.training.text import SentenceAttributes
 
 
@@ -129,14 +130,24 @@ class Stage:
 
     def _language(self, step: int) -> Loss:
         batch = self.text.at(step, self.share).to(self.device)
-        return objectives.language(self.model, batch, self.config.label_smoothing)
+        return objectives.language(self.model, batch, self._teaching(step))
+
+    def _teaching(self, step: int) -> Teaching:
+        config = self.config
+        return Teaching(
+            config.label_smoothing,
+            told(step, config),
+            config.teacher_per == "sentence",
+            config.doubly_stochastic,
+            config.hard_entropy,
+        )
 
     def _cross_entropy(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
         captions = self.captions.draw(photos, rng, self.share).to(self.device)
         loss = objectives.cross_entropy(
             self.model, self._grid(photos, rng), captions, self._targets(photos),
-            self.config.label_smoothing, self.config.attribute_weight,
+            self._teaching(step), self.config.attribute_weight,
         )  # fmt: skip
         if self.config.batch_sentences:
             (captions_loss, count), *others = loss.terms
@@ -183,8 +194,12 @@ def first_model(
     model = Model(recipe.model, vocabulary, attributes, download)
     if isinstance(training.weights, Path):
         model.encoder.load_pretrained(training.weights)
-    frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0))
-    model.head.start_at(frequency.clamp(1e-4, 1 - 1e-4))
+    if training.weights == "embedded":
+        checkpoint.take_embedded_encoder(model)
+        model.encoder.shared = training.tune == "nothing"
+    if attributes:
+        frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0))
+        model.head.start_at(frequency.clamp(1e-4, 1 - 1e-4))
     model.rarity = torch.from_numpy(word_rarity(examples, vocabulary))
     return model
 

@@ -55,11 +55,11 @@ def test_teacher_forcing_is_repeated_steps(
     decoder: Decoder, photos: tuple[Tensor, Tensor, Tensor]
 ) -> None:
     words = written(B * K)
-    features, maps = decoder(words, rows_of(decoder.start(*photos), K))
+    taught = decoder(words, rows_of(decoder.start(*photos), K))
     log_probs, each = follow(decoder, words, rows_of(decoder.start(*photos), K))
-    torch.testing.assert_close(decoder.score(features), log_probs)
-    torch.testing.assert_close(maps, each)
-    assert log_probs.shape == (B * K, T, V) and maps.shape == (B * K, T, L)
+    torch.testing.assert_close(decoder.score(taught.features), log_probs)
+    torch.testing.assert_close(taught.weights, each)
+    assert log_probs.shape == (B * K, T, V) and taught.weights.shape == (B * K, T, L)
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(B * K, T))
 
 
@@ -71,7 +71,7 @@ def test_a_step_is_the_paper_s_lstm(
     log_probs, after, _ = decoder.step(word, state)
     p = dict(decoder.named_parameters())
     row = 1
-    h, c, x = state.hidden[row], state.cell[row], p["embedding.weight"][5]
+    h, c, x = state.hidden[row, 0], state.cell[row, 0], p["embedding.weight"][5]
     query = torch.cat([h, x])[None, None]
     memory = state.memory
     seen, _ = decoder.region_attention(query, memory.region_keys[[row]], memory.regions[[row]])
@@ -84,8 +84,8 @@ def test_a_step_is_the_paper_s_lstm(
     i, f, g, o = gates.chunk(4)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     h = o.sigmoid() * c.tanh()
-    torch.testing.assert_close(after.hidden[row], h)
-    torch.testing.assert_close(after.cell[row], c)
+    torch.testing.assert_close(after.hidden[row, 0], h)
+    torch.testing.assert_close(after.cell[row, 0], c)
     out = p["output.weight"] @ torch.cat([h, x, context]) + p["output.bias"]
     logits = p["embedding.weight"] @ out + p["bias"]
     expected = (logits - logits.exp().sum().log()).float()

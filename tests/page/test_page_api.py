@@ -267,7 +267,7 @@ runpy.run_path("app.py", run_name="__main__")
 
 def test_the_app_itself_on_the_port_it_is_given_and_nothing_leaves_the_machine(tmp_path):
     """With the model that comes along; every look-up and connection it makes is written down."""
-    from captioner.captioner import EMBEDDED
+    from captioner.checkpoint import EMBEDDED
 
     if not EMBEDDED.exists():
         pytest.skip(f"needs the model that comes along ({EMBEDDED.name}), absent here")

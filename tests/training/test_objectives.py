@@ -12,6 +12,7 @@ from captioner.model.model import Model
 from captioner.search import SearchOptions, sample_ids
 from captioner.training import objectives
 from captioner.training.batches import Captions, TextBatch, pad
+from captioner.training.objectives import Teaching
 from tests.tiny import tiny_model
 
 PHOTOS, REGIONS, SAMPLES, LONGEST = 2, 4, 4, 5
@@ -49,7 +50,7 @@ def test_cross_entropy_with_smoothing_and_attributes(model: Model, grid: Tensor)
     start = vocabulary.start("coco")
     captions = pad([start] * 4, ids, vocabulary)
     targets = torch.tensor([[0.2, 0, 1, 0.4, 0], [0, 0, 0.8, 0, 1]])
-    loss = objectives.cross_entropy(model, grid, captions, targets, 0.1, 0.5)
+    loss = objectives.cross_entropy(model, grid, captions, targets, Teaching(0.1), 0.5)
 
     smoothed, plain, words = 0.0, 0.0, 0
     for row, sentence in enumerate(ids):
@@ -74,7 +75,7 @@ def test_cross_entropy_with_smoothing_and_attributes(model: Model, grid: Tensor)
 
 def test_no_caption_loss_teaches_the_attribute_head(model: Model, grid: Tensor) -> None:
     captions = pad([model.vocabulary.start("coco")] * 2, [[7], [8]], model.vocabulary)
-    loss = objectives.cross_entropy(model, grid, captions, torch.zeros(2, 5), 0.0, 0.5)
+    loss = objectives.cross_entropy(model, grid, captions, torch.zeros(2, 5), Teaching(), 0.5)
     loss.terms[0][0].backward()
     assert all(p.grad is None for p in model.head.parameters())
     assert model.decoder.certainty.weight.grad is not None
@@ -89,7 +90,7 @@ def test_words_and_language(model: Model, grid: Tensor) -> None:
     vocabulary = model.vocabulary
     captions = pad([vocabulary.start("flickr8k")], [[7, 8]], vocabulary)
     batch = TextBatch(captions, torch.tensor([[9, 0]]), torch.tensor([[0.7, 0.0]]))
-    [(total, count)] = objectives.language(model, batch, 0.0).terms
+    [(total, count)] = objectives.language(model, batch, Teaching()).terms
     state = model.decoder.start(None, batch.attributes, batch.certainty)
     nll = 0.0
     for word, following in zip([vocabulary.start("flickr8k"), 7, 8], [7, 8, 1], strict=True):
