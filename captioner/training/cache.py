@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,15 +22,31 @@ from captioner.training.data import PhotoFiles
 BATCH = 16
 
 
-class MapCache:
-    """`Encoder.lower`'s maps of photos, plain and mirrored, fp16, in a memory-mapped file."""
+Maps = npt.NDArray[np.float16]
 
-    def __init__(self, encoder: Encoder, files: PhotoFiles, names: Sequence[str], folder: Path):
+
+class MapCache:
+    """`Encoder.lower`'s maps of photos, plain and mirrored, fp16, in a memory-mapped file.
+
+    With `grids` what `Encoder.upper` makes of them: the grid (B, C, h, w) before it is flattened.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        files: PhotoFiles,
+        names: Sequence[str],
+        folder: Path,
+        grids: bool = False,
+    ) -> None:
         """Computes the maps unless `folder` holds those of these photos and these weights."""
-        path = folder / f"{_fingerprint(encoder, names)}.npy"
+        path = folder / f"{_fingerprint(encoder, names, grids)}.npy"
         if not path.exists():
-            _compute(encoder, files, names, path)
-        self.maps: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
+            batches = _lower(encoder, files, names)
+            if grids:
+                batches = _upper(encoder, MapCache(encoder, files, names, folder).maps)
+            _compute(encoder, batches, len(names), path)
+        self.maps: Maps = np.load(path, mmap_mode="r")
 
     def read(
         self,
@@ -47,23 +64,23 @@ class MapCache:
         return torch.from_numpy(maps).permute(0, 3, 1, 2)
 
 
-def _fingerprint(encoder: Encoder, names: Sequence[str]) -> str:
+def _fingerprint(encoder: Encoder, names: Sequence[str], grids: bool) -> str:
     digest = hashlib.sha256(encoder.config.model_dump_json().encode())
     for name, weight in encoder.backbone.state_dict().items():
-        if encoder.is_lower(name):
+        if grids or encoder.is_lower(name):
             digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())
     digest.update("\n".join(names).encode())
     return digest.hexdigest()[:16]
 
 
 @torch.inference_mode()
-def _compute(encoder: Encoder, files: PhotoFiles, names: Sequence[str], path: Path) -> None:
+def _compute(encoder: Encoder, batches: Iterator[Maps], photos: int, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
     learning = encoder.training
     encoder.eval()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_maps(encoder, files, names, partial)
+        _write_maps(batches, photos, partial)
         os.replace(partial, path)
     except OSError as error:
         raise CaptionerError(f"data.cache: {path} cannot be written ({error.strerror})") from None
@@ -73,22 +90,45 @@ def _compute(encoder: Encoder, files: PhotoFiles, names: Sequence[str], path: Pa
         encoder.train(learning)
 
 
-def _write_maps(encoder: Encoder, files: PhotoFiles, names: Sequence[str], file: Path) -> None:
+def _write_maps(batches: Iterator[Maps], photos: int, file: Path) -> None:
+    maps, done = None, 0
+    with tqdm(total=photos, desc="maps of the photos", unit="photo", dynamic_ncols=True) as bar:
+        for batch in batches:
+            if maps is None:
+                shape = (photos, *batch.shape[1:])
+                maps = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+            maps[done : done + len(batch)] = batch
+            done += len(batch)
+            bar.update(len(batch))
+    if maps is not None:
+        maps.flush()
+
+
+def _lower(encoder: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterator[Maps]:
+    """Maps (B, 2, h, w, C') of the photos, plain and mirrored, a batch at a time."""
     device = encoder.mean.device
-    maps = None
-    bar = tqdm(total=len(names), desc="maps of the photos", unit="photo", dynamic_ncols=True)
     for start in range(0, len(names), BATCH):
         some = names[start : start + BATCH]
         pixels = np.stack([files.read(name, encoder.config.pixels) for name in some])
         photos = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             both = [encoder.lower(photos), encoder.lower(photos.flip(3))]
-        out = torch.stack(both, 1).permute(0, 1, 3, 4, 2).cpu().half().numpy()
-        if maps is None:
-            shape = (len(names), *out.shape[1:])
-            maps = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
-        maps[start : start + len(some)] = out
-        bar.update(len(some))
-    bar.close()
-    if maps is not None:
-        maps.flush()
+        yield _stored(torch.stack(both, 1))
+
+
+def _upper(encoder: Encoder, lower: Maps) -> Iterator[Maps]:
+    """Grids (B, 2, h, w, C) from the maps of `_lower`."""
+    device = encoder.mean.device
+    for start in range(0, len(lower), BATCH):
+        maps = torch.from_numpy(lower[start : start + BATCH].astype(np.float32)).to(device)
+        flat = maps.flatten(0, 1).permute(0, 3, 1, 2)
+        with torch.autocast(device.type, torch.bfloat16):
+            grid = encoder.upper(flat).transpose(1, 2)  # (2B, C, L)
+        side = math.isqrt(grid.shape[2])  # photos are square
+        yield _stored(grid.unflatten(2, (side, side)).unflatten(0, (-1, 2)))
+
+
+def _stored(maps: Tensor) -> Maps:
+    """Maps (B, 2, C, h, w) as they are stored."""
+    stored: Maps = maps.permute(0, 1, 3, 4, 2).cpu().half().numpy()
+    return stored

@@ -21,13 +21,21 @@ WINDOW = 8 / 9  # its side
 
 
 class CachedPhotos:
-    """Maps below the part that learns, computed once. Augmentation: mirroring, and windows."""
+    """Maps below the part that learns, computed once. Augmentation: mirroring, and windows.
+
+    Without a part that learns (`grids`) the whole grid is.
+    """
 
     def __init__(
-        self, encoder: Encoder, files: PhotoFiles, examples: Sequence[Example], folder: Path
-    ):
-        self.encoder = encoder
-        self.cache = MapCache(encoder, files, [e.file_name for e in examples], folder)
+        self,
+        encoder: Encoder,
+        files: PhotoFiles,
+        examples: Sequence[Example],
+        folder: Path,
+        grids: bool = False,
+    ) -> None:
+        self.encoder, self.grids = encoder, grids
+        self.cache = MapCache(encoder, files, [e.file_name for e in examples], folder, grids)
         self.flips = np.array([example.flips for example in examples])
 
     def grid(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
@@ -43,6 +51,8 @@ class CachedPhotos:
         maps = self.cache.read(share.of(photos), share.of(mirrored), crop).to(
             self.encoder.mean.device
         )
+        if self.grids:
+            return maps.float().flatten(2).transpose(1, 2)
         return self.encoder.upper(maps.float().contiguous(memory_format=torch.channels_last))
 
 

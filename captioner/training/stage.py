@@ -90,7 +90,8 @@ class Stage:
     def _photos(self, files: PhotoFiles, examples: Sequence[Example]) -> CachedPhotos | PixelPhotos:
         if self.config.tune == "everything":
             return PixelPhotos(self.model.encoder, files, examples)
-        return CachedPhotos(self.model.encoder, files, examples, self.recipe.data.cache)
+        grids = self.config.tune == "nothing"
+        return CachedPhotos(self.model.encoder, files, examples, self.recipe.data.cache, grids)
 
     def _read_text(self, sentences: Sequence[Sentence]) -> None:
         if not self.config.batch_sentences:

@@ -29,6 +29,7 @@ from captioner.training.data import (
 )
 from captioner.training.photos import CachedPhotos, PixelPhotos
 from captioner.training.stage import Stage
+from tests.tiny import keep_signal
 from tests.training.toy import PIXELS, Album
 
 
@@ -292,6 +293,31 @@ def test_maps_are_computed_once(
         encoder.backbone.head.weight += 1  # above the maps
     MapCache(encoder, files, names, tmp_path / "maps")
     assert not reads
+
+
+def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) -> None:
+    files = PhotoFiles([album.folder / "photos"])
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderConfig(pixels=PIXELS))
+    keep_signal(encoder.backbone)
+    examples = [Example(f"0-{i}.png", "coco", (), ()) for i in range(3)]
+    photos = CachedPhotos(encoder, files, examples, tmp_path, grids=True)
+    pixels = torch.tensor(files.read("0-2.png", PIXELS)).permute(2, 0, 1)
+    with torch.no_grad():
+        expected = encoder(torch.stack([pixels, pixels.flip(2)]))
+    plain = photos.grid(np.array([2]), None)
+    assert plain.shape == (1, 4, encoder.channels) and expected.abs().max() > 0.5
+    torch.testing.assert_close(plain, expected[:1], atol=0.03, rtol=0.05)  # bf16
+    assert (expected[0] - expected[1]).abs().max() > 0.2  # so the test can tell them apart
+    mirrored = photos.cache.read(np.array([2]), np.array([True]), (0, 0, 0)).float()
+    torch.testing.assert_close(
+        mirrored.flatten(2).transpose(1, 2), expected[1:], atol=0.03, rtol=0.05
+    )
+    with torch.no_grad():
+        encoder.backbone.head.weight += 1
+    assert not torch.equal(
+        CachedPhotos(encoder, files, examples, tmp_path, True).cache.maps, photos.cache.maps
+    )
 
 
 def test_a_photo_that_fails_leaves_no_maps(
