@@ -1,5 +1,7 @@
 """The errors a user of captioner can meet. Each message is one sentence to read as it stands."""
 
+from __future__ import annotations
+
 
 class CaptionerError(Exception):
     """Something the user can mend: a wrong path, a broken file, an impossible setting."""
@@ -12,3 +14,7 @@ class ImageError(CaptionerError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
+        """Pickled by its parts, as worker processes hand it on."""
+        return type(self), (self.path, self.reason)

@@ -87,7 +87,10 @@ def test_json_lines(command: Command, album: Path) -> None:
         "score": 0.5,
         "words": ["a", "photo", "40", "by", "30"],
     }
-    assert bad == {"path": str(album / "gone.jpg"), "error": "no such file or folder"}
+    assert bad == {
+        "path": str(album / "gone.jpg"),
+        "error": "there is no such file; check the name",
+    }
 
 
 @pytest.mark.parametrize("format", ["text", "jsonl"])
@@ -104,7 +107,7 @@ def test_a_bad_input_is_named_and_the_rest_is_captioned(
     *messages, total, gone, empty, text, cut = command.err.splitlines()
     for path, message in zip(bad, messages, strict=True):
         assert re.fullmatch(rf"captioner: {re.escape(str(path))}: .{{5,}}", message)
-    assert total.startswith("captioner: 3 photos captioned, 5 failed; ")
+    assert total.startswith("captioner: 3 photos captioned, 3 failed, 2 inputs without pictures; ")
     assert gone.split() == ["captioner:", "2", "no", "pictures", "in", "this", "folder"]
     assert [line.split()[1] for line in (empty, text, cut)] == ["1", "1", "1"]
     if format == "text":
@@ -171,7 +174,9 @@ def test_top_gives_the_best_and_the_next(command: Command, album: Path) -> None:
     assert command("caption", album / "a.jpg", "--top", 4) == 0
     options = command.captioner.options
     assert options is not None and options.alternatives == 3 and options.beam >= 4
-    paths, captions = zip(*(row.split("\t") for row in command.out.splitlines()), strict=True)
+    table = zip(*(row.split("\t") for row in command.out.splitlines()), strict=True)
+    paths, ranks, scores, captions = table
+    assert ranks == ("1", "2", "3", "4") and set(scores) == {"0.5"}
     assert set(paths) == {str(album / "a.jpg")} and len(set(captions)) == 4
     assert command("caption", album / "a.jpg", "--top", 4, "--format", "jsonl") == 0
     row = json.loads(command.out)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,9 @@ from captioner.batch.command import (
     PrefixOption,
     StyleOption,
     SuffixOption,
+    check_style,
     load_model,
+    one_of,
     search_options,
 )
 
@@ -49,9 +51,7 @@ class Row:
 
 
 def alt(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="SITE_OR_FILE...", help="Folders, HTML, Markdown.")
-    ],
+    inputs: Annotated[list[str], typer.Argument(metavar="SITE_OR_FILE", hidden=True)],
     check: Annotated[
         bool, typer.Option("--check", help="Propose nothing; exit with 1 if any is missing.")
     ] = False,
@@ -59,7 +59,12 @@ def alt(
         bool, typer.Option("--write", help="Put the texts into the files, and change nothing else.")
     ] = False,
     format: Annotated[
-        Literal["table", "jsonl", "csv"], typer.Option(help="How the list is printed.")
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            parser=one_of("table", "jsonl", "csv"),
+            help="How the list is printed: table, jsonl or csv.",
+        ),
     ] = "table",
     prefix: PrefixOption = "",
     suffix: SuffixOption = "",
@@ -73,6 +78,8 @@ def alt(
 ) -> None:
     """Find pictures without alt text in HTML and Markdown, and propose one for each.
 
+    SITE_OR_FILE is a folder, searched for such pages, or one page.
+
     <img> without alt and ![](...) are listed; alt="" says that a picture is decorative, and is left
     alone. Pictures that are missing or lie on another server are listed too. The exit code is 1
     where a picture of the site cannot be read.
@@ -81,6 +88,7 @@ def alt(
 
     if check and write:
         raise typer.BadParameter("--check changes nothing: leave out --write.")
+    check_style(style, model)
     options = search_options(beam, 1, style, min_words, max_words)
     found = list(documents(inputs))
     if check:

@@ -67,7 +67,7 @@ def documents(inputs: Iterable[str]) -> Iterator[Document]:
             for page in _pages(path):
                 yield from _with_gaps(page, path)
         elif not path.exists():
-            raise CaptionerError(f"{name}: there is no such file or folder.")
+            raise CaptionerError(f"{name}: there is no such file; check the name.")
         elif path.suffix.lower() in (*HTML, *MARKDOWN):
             yield from _with_gaps(path, path.parent)
         else:

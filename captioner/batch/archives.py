@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO
 
-from captioner.batch.photo import Photo
+from captioner.batch.photo import NO_PICTURES, Photo
 from captioner.batch.remote import MAX_BYTES, TOO_MANY_BYTES
 from captioner.errors import ImageError
 from captioner.images import IMAGE_SUFFIXES
@@ -39,7 +39,7 @@ def members(name: str, file: IO[bytes]) -> Iterator[Photo | ImageError]:
         found = True
         yield photo
     if not found:
-        yield ImageError(name, "no pictures in this archive")
+        yield ImageError(name, f"{NO_PICTURES} in this archive")
 
 
 def _zip(name: str, file: IO[bytes]) -> Iterator[Photo | ImageError]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,49 +16,100 @@ if TYPE_CHECKING:
 
 BUILT_IN = Path(__file__).parents[1] / "assets" / "captioner.safetensors"
 
-Engine = Literal["local", "ray"]
-Format = Literal["text", "jsonl", "csv", "parquet", "coco", "sidecar", "xmp"]
-
-INPUTS = "Photos, folders, patterns, ZIP and tar archives, tables, lists (.txt, - for stdin), URLs."
+_LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
+RANKED = ("rank", "score", "caption")  # of several sentences in plain text
+FORMATS = ("text", "jsonl", "csv", "parquet", "coco", "sidecar", "xmp")
 FORMAT = (
     "text: path<TAB>caption; jsonl: one JSON object a line; csv; parquet; coco: COCO results;"
     " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it."
 )
 
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """What reads an option that has these values. It raises BadParameter."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            names = ", ".join(map(repr, allowed))
+            raise typer.BadParameter(f"{text!r} is not one of {names}.")
+        return text
+
+    return parse
+
+
+def styles(model: Path | None) -> tuple[str, ...]:
+    """The styles of the model in that file, or of the built-in one, without loading it; none where
+    the file has no such notes: loading it says what is wrong."""
+    with (
+        suppress(OSError, ValueError, KeyError, TypeError),
+        open(BUILT_IN if model is None else model, "rb") as file,
+    ):
+        length = int.from_bytes(file.read(8), "little")  # of the header, as safetensors has it
+        notes = json.loads(file.read(min(length, _LONGEST_HEADER)))["__metadata__"]
+        return tuple(json.loads(notes["vocabulary"])["styles"])
+    return ()
+
+
 ModelOption = Annotated[
-    Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
+    Path | None,
+    typer.Option(metavar="FILE", help="A model's .safetensors file, not the built-in one."),
 ]
 StyleOption = Annotated[
-    str | None, typer.Option(help="The kind of sentence, one of the model's styles.")
+    str | None,
+    typer.Option(
+        metavar="STYLE",
+        help=f"The kind of sentence; the built-in model's: {', '.join(styles(None))}.",
+    ),
 ]
-BeamOption = Annotated[int | None, typer.Option(min=1, help="Beams of the search: more is slower.")]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
-BatchSizeOption = Annotated[int, typer.Option(min=1, help="Photos taken at once.")]
-PrefixOption = Annotated[str, typer.Option(help="Text before each sentence, as it is.")]
-SuffixOption = Annotated[str, typer.Option(help="Text after each sentence, as it is.")]
-MinWordsOption = Annotated[int | None, typer.Option(min=0, help="No sentence has fewer words.")]
-MaxWordsOption = Annotated[int | None, typer.Option(min=1, help="No sentence has more words.")]
+BeamOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Beams of the search: more is slower.")
+]
+DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda or mps.")]
+BatchSizeOption = Annotated[int, typer.Option(metavar="N", min=1, help="Photos taken at once.")]
+PrefixOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="Text before each sentence, as it is.")
+]
+SuffixOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="Text after each sentence, as it is.")
+]
+MinWordsOption = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="No sentence has fewer words.")
+]
+MaxWordsOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="No sentence has more words.")
+]
 
 
 def caption(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help=INPUTS)],
-    format: Annotated[Format, typer.Option(help=FORMAT)] = "text",
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", hidden=True)],
+    format: Annotated[
+        str, typer.Option(metavar="FORMAT", parser=one_of(*FORMATS), help=FORMAT)
+    ] = "text",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write here: a file, or the folder of the sidecars."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Write here: a file, or the folder of the sidecars.",
+        ),
     ] = None,
     fields: Annotated[
-        str | None, typer.Option(help="What a row holds, as in caption,score,sha256.")
+        str | None,
+        typer.Option(metavar="NAMES", help="What a row holds, as in caption,score,sha256."),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(help="A table's column of paths, addresses or bytes.")
+        str | None,
+        typer.Option(metavar="NAME", help="A table's column of paths, addresses or bytes."),
     ] = None,
     prefix: PrefixOption = "",
     suffix: SuffixOption = "",
     min_words: MinWordsOption = None,
     max_words: MaxWordsOption = None,
     beam: BeamOption = None,
-    top: Annotated[int | None, typer.Option(min=1, help="The N best sentences a photo.")] = None,
+    top: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
+    ] = None,
     style: StyleOption = None,
     attention: Annotated[
         Path | None,
@@ -78,18 +132,33 @@ def caption(
     batch_size: BatchSizeOption = 16,
     device: DeviceOption = "cpu",
     engine: Annotated[
-        Engine, typer.Option(help="This machine alone, or a Ray cluster: parts into a folder.")
+        str,
+        typer.Option(
+            metavar="ENGINE",
+            parser=one_of("local", "ray"),
+            help="local: this machine alone; ray: a Ray cluster, parts into a folder.",
+        ),
     ] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Ray: the cluster's; without it one is started here.")
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Ray: the cluster's; else one is started here."),
     ] = None,
-    min_workers: Annotated[int, typer.Option(min=1, help="Ray: workers at least.")] = 1,
+    min_workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Ray: workers at least.")
+    ] = 1,
     max_workers: Annotated[
-        int | None, typer.Option(min=1, help="Ray: workers at most; as many as fit, if not said.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ray: workers at most; as many as fit, if not said."),
     ] = None,
-    part_size: Annotated[int, typer.Option(min=1, help="Ray: photos in a part.")] = 1024,
+    part_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Ray: photos in a part.")
+    ] = 1024,
 ) -> None:
     """Caption photos: a row for each, in order.
+
+    INPUT is a photo, a folder, a pattern ("a/**/*.jpg"), a ZIP or tar archive, a table (CSV, JSON
+    lines, Parquet), a list of paths (.txt, or - for standard input), or an address (https://,
+    s3://, gs://).
 
     A photo that cannot be read is named on standard error, the others are still captioned, and
     the exit code at the end is 1. With --output a run outlasts anything: --resume continues it.
@@ -101,11 +170,14 @@ def caption(
         top = 3 if names and "alternatives" in names else 1
     if beam is not None and top > beam:
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
+    check_style(style, model)
     _check_output(output, format, resume)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if names is not None and format in ("coco", "sidecar", "xmp"):
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
+    if names is None and format == "text" and top > 1:
+        names = RANKED
     job = Job(
         inputs=tuple(inputs),
         load=lambda: load_model(model, device),
@@ -156,6 +228,13 @@ def search_options(
             f"--min-words {options.min_words} is more than --max-words {options.max_words}."
         )
     return options
+
+
+def check_style(style: str | None, model: Path | None) -> None:
+    """Raise BadParameter for a style that the model in that file does not have."""
+    there = styles(model)
+    if style and there and style not in there:
+        raise typer.BadParameter(f"--style {style}: the model's styles are {', '.join(there)}.")
 
 
 def model_name(model: Path | None) -> str:

@@ -68,7 +68,10 @@ class _Lines:
 
 
 class Text(_Lines):
-    """`path<TAB>caption`, a line for each further caption after it; none for a failure."""
+    """`path<TAB>caption`, a line for each further caption after it; none for a failure.
+
+    It alone has a field "rank", 1 for the best sentence of a photo. A score has three digits.
+    """
 
     default = ("caption",)
 
@@ -76,8 +79,10 @@ class Text(_Lines):
         if result.caption is None:
             return ""
         lines = []
-        for caption in (result.caption, *result.caption.alternatives):
-            values = row(replace(result, caption=caption), self.fields)
+        for rank, caption in enumerate((result.caption, *result.caption.alternatives), 1):
+            facts = {**result.facts, "rank": rank}
+            caption = replace(caption, score=round(caption.score, 3))
+            values = row(replace(result, caption=caption, facts=facts), self.fields)
             lines.append("\t".join(cell(values.get(name)) for name in ordered(self.fields)))
         return "".join(f"{line}\n" for line in lines)
 

@@ -183,8 +183,8 @@ def _count(job: Job) -> int | None:
 
 
 def _sum_up(job: Job, summary: Summary, through: bool, recording: bool) -> None:
-    if through and not recording and not summary.failures:
-        return
+    if through and not recording and (not summary.failures or summary.photos == 1):
+        return  # the rows, or the one photo's, have said it all
     for line in summary.lines():
         print(f"captioner: {line}", file=sys.stderr)
     if not through:

@@ -8,6 +8,9 @@ from typing import Any
 
 from captioner.caption import Caption
 
+NO_PICTURES = "no pictures"
+"""How the reason begins where an input stands for no photo at all: an empty folder, say."""
+
 
 @dataclass(frozen=True, eq=False)
 class Photo:

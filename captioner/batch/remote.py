@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from captioner.batch.photo import NO_PICTURES
 from captioner.errors import CaptionerError, ImageError
 
 MAX_BYTES = 256 << 20
@@ -87,7 +88,7 @@ def files(name: str, wanted: Callable[[str], bool]) -> Iterator[str | ImageError
             return
         first = next(found, None)
         if first is None:
-            yield ImageError(name, "no pictures there")
+            yield ImageError(name, f"{NO_PICTURES} there")
             return
         yield first
         yield from found

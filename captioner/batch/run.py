@@ -14,6 +14,7 @@ from captioner.batch.fields import with_facts
 from captioner.batch.photo import Photo, Result
 from captioner.caption import Caption, Options
 from captioner.errors import ImageError
+from captioner.images import open_image
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -33,17 +34,18 @@ def caption_photos(
 ) -> Iterator[Result]:
     """A result for every photo, as soon as its batch is done and in the order of `photos`.
 
-    `load` is called when the first photo is there: where none is, no model is needed to say so.
-    Once `stopped`, the batch at hand is the last. A photo that could not be had goes through the
-    captioner as an empty picture: its row keeps its place and waits for no other, and a batch holds
-    the same photos whether a run starts before it or with it, which the last digits of a score
-    depend on.
+    `load` is called once there is a photo that can be read: where none is, no model is needed to
+    say so. Once `stopped`, the batch at hand is the last. A photo that could not be had goes
+    through the captioner as an empty picture: its row keeps its place and waits for no other, and
+    a batch holds the same photos whether a run starts before it or with it, which the last digits
+    of a score depend on.
     """
     stream = iter(photos)
     for before, first in enumerate(stream):
-        if isinstance(first, Photo):
+        refused = _refused(first)
+        if refused is None:
             break
-        yield _failed(first)
+        yield refused
         if (before + 1) % batch_size == 0 and stopped():
             return
     else:
@@ -111,6 +113,17 @@ def _picture(item: Item) -> str | bytes:
         return b""
     assert not callable(item.content), "prepared() comes first"
     return item.content
+
+
+def _refused(item: Item) -> Result | None:
+    """The row of what cannot be read, told without a model."""
+    if isinstance(item, ImageError):
+        return _failed(item)
+    try:
+        open_image(_picture(item))
+    except ImageError as error:
+        return _result(item, error)
+    return None
 
 
 def _failed(error: ImageError) -> Result:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from captioner.batch.files import unwritable, whole_file
 from captioner.batch.photo import Result
+from captioner.batch.sources import ATTENTION
 from captioner.errors import CaptionerError, ImageError
 
 __all__ = ["Attention", "whole_file"]
@@ -42,9 +43,9 @@ class Attention:
     def _name(self, path: str) -> str:
         """Photos of one name from two folders get pictures of two names."""
         stem, number = Path(path).stem, 1
-        name = f"{stem}.attention.png"
+        name = f"{stem}{ATTENTION}"
         while name in self._written:
             number += 1
-            name = f"{stem}-{number}.attention.png"
+            name = f"{stem}-{number}{ATTENTION}"
         self._written.add(name)
         return name

@@ -11,12 +11,16 @@ from contextlib import closing
 from typing import IO
 
 from captioner.batch import remote
+from captioner.batch.photo import NO_PICTURES
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import IMAGE_SUFFIXES
 
 LISTS = (".txt", ".lst", ".list")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+ATTENTION = ".attention.png"
+"""How the command's own pictures of attention end: a folder's are no photos of its."""
+
 _CHUNK = 1 << 16
 
 Identity = tuple[int, int]
@@ -51,6 +55,9 @@ def opened(name: str) -> IO[bytes]:
 
 
 def is_picture(name: str) -> bool:
+    """Whether a folder or a pattern stands for the file of that name, among others."""
+    if name.lower().endswith(ATTENTION):
+        return False
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
@@ -87,7 +94,7 @@ def _matching(pattern: str) -> Iterator[str | ImageError]:
     found = [name for name in matches if not os.path.isdir(name)]
     yield from found
     if not found:
-        yield ImageError(pattern, "no picture, archive or table has such a name")
+        yield ImageError(pattern, f"{NO_PICTURES}, archives or tables of such a name")
 
 
 def _list(name: str) -> Iterator[str | ImageError]:
@@ -130,7 +137,7 @@ def _folder(name: str) -> Iterator[str | ImageError]:
         yield photo
     if not found:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-        yield ImageError(name, f"no pictures in this folder (looked for {kinds})")
+        yield ImageError(name, f"{NO_PICTURES} in this folder (looked for {kinds})")
 
 
 def _walk(
@@ -184,7 +191,7 @@ def _first_visit(link: str, above: tuple[Identity, ...], linked: set[Identity]) 
 def reason(error: Exception) -> str:
     """Why a file cannot be had, in words that follow its name."""
     if isinstance(error, FileNotFoundError):
-        return "no such file or folder"
+        return "there is no such file; check the name"
     if isinstance(error, PermissionError):
-        return "no permission to read it"
+        return "may not be read; check its permissions"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from captioner.batch.photo import Result
+from captioner.batch.photo import NO_PICTURES, Result
 
 LINE_EVERY = 30.0  # seconds, where there is no terminal to draw a bar on
 
@@ -20,7 +20,7 @@ class Summary:
     def __init__(self) -> None:
         self.captioned = self.skipped = 0
         self.failed: Counter[str] = Counter()
-        self.before = self._skipped_before = 0  # those of them that an earlier run did
+        self.before = self._captioned_before = self._skipped_before = 0  # by an earlier run
         self._started = time.monotonic()
 
     @property
@@ -44,7 +44,8 @@ class Summary:
         """Go on from the counts of a run that was interrupted."""
         self.captioned, self.skipped = counts.get("captioned", 0), counts.get("skipped", 0)
         self.failed = Counter(counts.get("failed", {}))
-        self.before, self._skipped_before = self.photos, self.skipped
+        self.before = self.photos
+        self._captioned_before, self._skipped_before = self.captioned, self.skipped
 
     def rate(self) -> float:
         """Photos a second, without those that an earlier run did or that were skipped."""
@@ -52,14 +53,21 @@ class Summary:
         return (self.photos - self.before - self.skipped + self._skipped_before) / seconds
 
     def lines(self) -> list[str]:
+        """What became of the photos; the reasons, unless there is but one, which has been said."""
         seconds = time.monotonic() - self._started
+        empty = sum(n for reason, n in self.failed.items() if reason.startswith(NO_PICTURES))
         parts = [f"{_count(self.captioned, 'photo')} captioned"]
-        if self.failures:
-            parts.append(f"{self.failures:,} failed")
+        if self.failures > empty:
+            parts.append(f"{self.failures - empty:,} failed")
         if self.skipped:
             parts.append(f"{self.skipped:,} skipped, as they have a caption")
+        if empty:
+            parts.append(f"{_count(empty, 'input')} without pictures")
         before = f", {self.before:,} of them by earlier runs" if self.before else ""
-        head = f"{', '.join(parts)}{before}; {duration(seconds)}, {self.rate():.1f} photos/s"
+        rate = f", {self.rate():.1f} photos/s" if self.captioned > self._captioned_before else ""
+        head = f"{', '.join(parts)}{before}; {duration(seconds)}{rate}"
+        if self.failures == 1 and not self.before:
+            return [head]
         return [head, *(f"{count:8,} {reason}" for reason, count in self.failed.most_common())]
 
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from captioner.batch.command import model_name
+from captioner.errors import ImageError
 from tests.batch import process
 
 
@@ -135,6 +137,9 @@ def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> No
         (["--resume", "-o", "x", "--attention", "y"], "--attention"),
         (["--min-words", "9", "--max-words", "8"], "--min-words 9 is more than --max-words 8"),
         (["--top", "3", "--beam", "2"], "--top 3 needs --beam 3"),
+        (["--style", "haiku"], "--style haiku: the model's styles are coco, flickr8k"),
+        (["--format", "json"], "'json' is not one of 'text', 'jsonl', 'csv', 'parquet'"),
+        (["--engine", "spark"], "'spark' is not one of 'local', 'ray'"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_done(
@@ -173,10 +178,62 @@ def test_many_failures_are_summed_up_by_reason(tmp_path: Path) -> None:
     said = [line.split() for line in (tmp_path / "said.txt").read_text().splitlines()]
     assert [" ".join(line[1:]) for line in said[-3:]] == [
         "40 is empty",
-        "30 no such file or folder",
+        "30 there is no such file",
         "20 holds text, not a picture",
     ]
     assert said[-4][:6] == ["captioner:", "0", "photos", "captioned,", "90", "failed;"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        (["notes.md"], ["notes.md: holds text, not a picture; …"]),
+        (["empty"], ["empty: no pictures in this folder (looked for …"]),
+        (
+            ["notes.md", "album/7.jpg"],
+            ["notes.md: holds text, not a picture; …", "1 photo captioned, 1 failed; …"],
+        ),
+        (
+            ["gone.jpg", "empty"],
+            [
+                "gone.jpg: there is no such file; check the name",
+                "empty: no pictures in this folder (looked for …",
+                "0 photos captioned, 1 failed, 1 input without pictures; …",
+                "       1 there is no such file",
+                "       1 no pictures in this folder",
+            ],
+        ),
+    ],
+)
+def test_nothing_is_said_twice(album: Path, inputs: list[str], said: list[str]) -> None:
+    (album / "empty").mkdir()
+    (album / "notes.md").write_text("Dear diary")
+    assert process.run(["caption", *inputs], album) == 1
+    lines = (album / "said.txt").read_text().splitlines()
+    lines = [line.removeprefix("captioner: ") for line in lines if line.startswith("captioner: ")]
+    for line, expected in zip(lines, said, strict=True):
+        assert line.startswith(expected[:-1]) if expected.endswith("…") else line == expected
+    assert ("photos/s" in lines[-1]) == ("1 photo captioned" in lines[-1])
+
+
+def test_the_pictures_of_attention_are_no_photos(album: Path) -> None:
+    arguments = ["caption", "album/7.jpg", "--attention", "album", "-o", "rows", "--overwrite"]
+    assert process.run(arguments, album) == 0
+    assert (album / "album" / "7.attention.png").exists()
+    before = set(os.listdir(album / "album"))
+    assert process.run(["caption", "album", *arguments[2:]], album) == 1
+    assert "attention" not in (album / "rows").read_text()
+    assert process.run(["caption", "album/*.attention.png"], album) == 1
+    assert "no pictures" in (album / "said.txt").read_text()
+    assert process.run(["caption", "album/7.attention.png"], album) == 0
+    new = set(os.listdir(album / "album")) - before
+    assert not any(name.count("attention") > 1 for name in new)
+
+
+def test_an_image_error_comes_through_a_process_pool_as_it_was() -> None:
+    error = pickle.loads(pickle.dumps(ImageError("a: b.jpg", "is empty; copy it again")))
+    assert type(error) is ImageError and str(error) == "a: b.jpg: is empty; copy it again"
+    assert (error.path, error.reason) == ("a: b.jpg", "is empty; copy it again")
 
 
 def test_a_full_standard_output(album: Path) -> None:

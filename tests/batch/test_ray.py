@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,15 +50,15 @@ def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def job(album: Path, output: str, seconds: float = 0.0, **more: Any) -> Job:
+def job(album: Path, output: str, **more: Any) -> Job:
     """`loads.txt` has a line for each model that was loaded: the process that did it."""
 
     def load() -> Any:
-        from tests.batch.fakes import SlowCaptioner
+        from tests.batch.fakes import FakeCaptioner
 
         with open(album / "loads.txt", "a") as file:
             file.write(f"{os.getpid()}\n")
-        return SlowCaptioner(seconds, steady=True)
+        return FakeCaptioner()
 
     inputs = tuple(str(album / name) for name in ("album", "gone.jpg", "shard.tar"))
     return Job(
@@ -105,7 +103,7 @@ def test_the_parts_together_are_what_one_machine_writes(
     assert len(parts(album / "parts")) == 8  # six of the folder, the lost one, the shard
     assert 1 <= len(loads(album)) == len(set(loads(album))) <= 2  # once an actor
     said = capfd.readouterr().err
-    assert "119 photos captioned, 7 failed" in said and "gone.jpg: no such file" in said
+    assert "119 photos captioned, 7 failed" in said and "gone.jpg: there is no such file" in said
     assert run_on_ray(job(album, "parts", resume=True), Cluster(part_size=20)) == 0
     assert run_on_ray(job(album, "more", **fields), Cluster(part_size=50, max_workers=1)) == 1
     assert rows(album / "more")[0]["size"] == [1, 3]
@@ -113,26 +111,17 @@ def test_the_parts_together_are_what_one_machine_writes(
 
 
 def test_a_killed_actor_costs_nothing(cluster: None, album: Path, local: list[Any]) -> None:
-    import threading
+    """Killed in the middle of its second part; so is the one that takes its place, further on."""
+    (album / "killed").mkdir()
+    at = ["017.bmp", "066.bmp"]
 
-    killed: list[int] = []
+    def load() -> Any:
+        from tests.batch.fakes import KilledCaptioner
 
-    def kill() -> None:
-        """Kill an actor in the middle of its second part, and the one that takes its place."""
-        end = time.monotonic() + 60
-        while len(killed) < 2 and time.monotonic() < end:
-            time.sleep(0.05)
-            done = len(parts(album / "parts"))
-            if done > 2 * len(killed) and (victim := loads(album)[-1]) not in killed:
-                killed.append(victim)
-                os.kill(victim, signal.SIGKILL)
+        return KilledCaptioner(at, album / "killed")
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    slow = job(album, "parts", seconds=0.02)
-    assert run_on_ray(slow, Cluster(part_size=12, max_workers=1)) == 1
-    thread.join()
-    assert len(killed) == 2, "the run was over too soon"
+    assert run_on_ray(job(album, "parts", load=load), Cluster(part_size=12, max_workers=1)) == 1
+    assert sorted(path.name for path in (album / "killed").iterdir()) == at
     assert rows(album / "parts") == local
     assert not list((album / "parts").glob(".part-*"))
 

@@ -23,8 +23,17 @@ from tests.batch.fakes import sentence
 FATES = st.lists(st.sampled_from(["fine", "broken", "missing"]), max_size=30)
 
 
+def tiny(name: str) -> bytes:
+    """A picture of one pixel, with its name in a comment."""
+    return f"P6\n#{name}\n1 1\n255\n\0\0\0".encode()
+
+
+def name_in(picture: bytes) -> str:
+    return picture.split(b"\n")[1][1:].decode() if picture.startswith(b"P6") else ""
+
+
 class Scripted:
-    """Captions the names that start with "fine", a batch at a time."""
+    """Captions the tiny pictures by their names, a batch at a time."""
 
     def caption_many(
         self, images: Iterable[Any], batch_size: int, options: Options, errors: str
@@ -32,15 +41,16 @@ class Scripted:
         assert errors == "return"
         stream = iter(images)
         while batch := list(islice(stream, batch_size)):
-            for name in batch:
-                fine = isinstance(name, str) and name.startswith("fine")
-                yield sentence(name) if fine else ImageError(str(name), "broken")
+            for picture in batch:
+                name = name_in(picture)
+                yield sentence(name) if name else ImageError("", "is no picture")
 
 
 def source(fates: list[str]) -> Iterator[Item]:
     for number, fate in enumerate(fates):
         name = f"{fate}{number}"
-        yield ImageError(name, "missing") if fate == "missing" else Photo(name, name)
+        content = tiny(name) if fate == "fine" else b"broken"
+        yield ImageError(name, "missing") if fate == "missing" else Photo(name, content)
 
 
 def run(photos: Iterable[Item], batch_size: int, **more: Any) -> Iterator[Result]:
@@ -56,15 +66,19 @@ def test_a_result_for_every_photo_in_order(fates: list[str], batch_size: int) ->
             assert row.caption is not None and row.caption.words == (row.path,)
             assert row.error == ""
         else:
-            assert row.caption is None and row.error == fate
+            assert row.caption is None
+            assert row.error == "missing" if fate == "missing" else "picture" in row.error
 
 
-def test_the_model_waits_for_a_photo() -> None:
+def test_the_model_waits_for_a_photo_that_can_be_read() -> None:
     def no_model() -> Any:
         raise AssertionError("loaded for nothing")
 
-    rows = list(caption_photos(no_model, source(["missing"] * 3), Options(), 2))
-    assert [row.error for row in rows] == ["missing"] * 3
+    facts = {"bytes": 6}
+    photos = [*source(["missing"] * 3), Photo("notes.md", b"Dear ", facts)]
+    rows = list(caption_photos(no_model, photos, Options(), 2))
+    assert [row.error for row in rows[:3]] == ["missing"] * 3
+    assert rows[3].error.startswith("holds text") and rows[3].facts == facts
 
 
 def test_an_endless_source_streams_whatever_it_brings() -> None:
@@ -73,7 +87,7 @@ def test_an_endless_source_streams_whatever_it_brings() -> None:
 
         def endless(kind: str = kind) -> Iterator[Item]:
             nonlocal taken
-            yield Photo("fine0", "fine0")
+            yield Photo("fine0", tiny("fine0"))
             while True:
                 taken += 1
                 yield from source([kind])
@@ -106,8 +120,10 @@ def test_a_run_that_starts_later_has_the_same_batches(
         ) -> Iterator[Caption | ImageError]:
             stream = iter(images)
             while batch := list(islice(stream, batch_size)):
-                words = [name for name in batch if isinstance(name, str)]
-                yield from (sentence(*words, str(place)) for place in range(len(batch)))
+                words = [name for name in map(name_in, batch) if name]
+                for place, picture in enumerate(batch):
+                    fine = name_in(picture)
+                    yield sentence(*words, str(place)) if fine else ImageError("", "no picture")
 
     def rows(photos: Iterable[Item]) -> list[tuple[str, tuple[str, ...]]]:
         found = caption_photos(Batched, photos, Options(), batch_size)  # type: ignore[arg-type]
