@@ -52,6 +52,12 @@ def sample_scores(
     return {name: np.concatenate([part[name] for part in parts]) for name in scores.values}
 
 
+def sampled_means(values: Array, samples: int = SAMPLES, seed: int = 0) -> Array:
+    """The mean of values (N) of N photos on each bootstrap sample (S)."""
+    photos = len(values)
+    return np.concatenate([weights @ values / photos for weights in draw(photos, samples, seed)])
+
+
 def interval(sampled: Array) -> tuple[float, float]:
     """The bounds that 95 % of the samples (S) lie between."""
     low, high = np.percentile(sampled, [2.5, 97.5])

@@ -169,12 +169,13 @@ class Decoder(nn.Module):
         """What this kind of decoder reads after `word` (N, E)."""
         memory = state.memory
         if not self.config.attends:
-            rows = len(word) // len(memory.context)
+            rows = word.shape[0] // memory.context.shape[0]  # len() would fix them in an export
             context = memory.context.repeat_interleave(rows, 0)
             parts = {"context": [context], "feedback": [word], "peek": [word, context]}
-            nowhere = memory.regions.new_zeros(len(word), 0)
+            nowhere = memory.regions.new_zeros(word.shape[0], 0)
             return Inputs(torch.cat(parts[self.config.kind], -1), nowhere)
-        query = torch.cat([state.hidden[:, -1], word], -1).unflatten(0, (len(memory.regions), -1))
+        photos = memory.regions.shape[0]
+        query = torch.cat([state.hidden[:, -1], word], -1).unflatten(0, (photos, -1))
         seen, weights, region = self._look(query, memory)
         contexts = [seen]
         if self.attribute_attention is not None:

@@ -20,6 +20,7 @@ from captioner.errors import CaptionerError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # What a stage is judged by while it learns, the first that its log has.
 CURVES = {
@@ -107,6 +108,11 @@ def draw(runs: Sequence[Run], file: Path) -> None:
         axis.legend(fontsize="small")
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1].set_xlabel("step")
+    save_figure(figure, file)
+
+
+def save_figure(figure: Figure, file: Path) -> None:
+    """Write a figure in one step. Raises CaptionerError."""
     partial = file.with_name(f".{file.stem}.{os.getpid()}.partial{file.suffix}")
     try:
         figure.savefig(partial, metadata={"Software": None} if file.suffix == ".png" else None)

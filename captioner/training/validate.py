@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from captioner.evaluation.references import PhotoId
-from captioner.evaluation.scorers import cider_only
+from captioner.evaluation.scorers import Scores, cider_only
 from captioner.model.model import Model
 from captioner.search import SearchOptions, beam_search
 from captioner.training.data import Example
@@ -19,11 +19,29 @@ from captioner.vocabulary import detokenize
 BATCH = 32
 
 
-@torch.inference_mode()
 def validate(
     model: Model, photos: CachedPhotos | PixelPhotos, examples: Sequence[Example], bf16: bool
 ) -> dict[str, float]:
     """CIDEr of each style's photos, written in that style with a beam of 3."""
+    scored = score_styles(examples, write(model, photos, examples, bf16))
+    return {style: scores.metrics["CIDEr"] for style, scores in scored.items()}
+
+
+def score_styles(examples: Sequence[Example], captions: Sequence[str]) -> dict[str, Scores]:
+    """The official CIDEr of each style's photos, whose ids are their places in `examples`."""
+    candidates: dict[str, dict[PhotoId, str]] = defaultdict(dict)
+    references: dict[str, dict[PhotoId, Sequence[str]]] = defaultdict(dict)
+    for i, (example, caption) in enumerate(zip(examples, captions, strict=True)):
+        candidates[example.style][i] = caption or "."
+        references[example.style][i] = example.raw
+    return {style: cider_only(references[style], candidates[style]) for style in sorted(candidates)}
+
+
+@torch.inference_mode()
+def write(
+    model: Model, photos: CachedPhotos | PixelPhotos, examples: Sequence[Example], bf16: bool
+) -> list[str]:
+    """A caption for each photo, in its style, found with a beam of 3."""
     training = model.training
     model.eval()
     vocabulary = model.vocabulary
@@ -31,8 +49,7 @@ def validate(
         end=vocabulary.end, pad=vocabulary.pad, n_best=1, length_penalty=1.0,
         forbidden=vocabulary.never_written, exact_stop=False,
     )  # fmt: skip
-    candidates: dict[str, dict[PhotoId, str]] = defaultdict(dict)
-    references: dict[str, dict[PhotoId, Sequence[str]]] = defaultdict(dict)
+    captions: list[str] = []
     device = model.encoder.mean.device
     for first in range(0, len(examples), BATCH):
         chosen = np.arange(first, min(first + BATCH, len(examples)))
@@ -42,13 +59,6 @@ def validate(
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             state = model.start_from_grid(photos.grid(chosen, None))
             found = beam_search(model.decoder.step, state, starts, options)
-        for i, hypotheses in zip(chosen.tolist(), found, strict=True):
-            style = examples[i].style
-            words = vocabulary.decode(hypotheses[0].words) if hypotheses else []
-            candidates[style][i] = detokenize(words) or "."
-            references[style][i] = examples[i].raw
+        captions += [detokenize(vocabulary.decode(h[0].words)) if h else "" for h in found]
     model.train(training)
-    return {
-        style: cider_only(references[style], candidates[style]).metrics["CIDEr"]
-        for style in sorted(candidates)
-    }
+    return captions

@@ -1,0 +1,191 @@
+"""The family of decoders, trained alike and compared:
+
+    python -m captioner.training.family configs/family.json --output docs/family
+
+Every variant sees the same photos in the same order for the same number of steps. What is written:
+`family.md` (the table), `family.png` (CIDEr against parameters and against caption length),
+`family.csv` (the log) and the checkpoints. A run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from captioner import checkpoint
+from captioner.config import Recipe, read_recipe
+from captioner.errors import CaptionerError
+from captioner.evaluation.bootstrap import compare, interval, sampled_means
+from captioner.training.data import Example, PhotoFiles, read_examples
+from captioner.training.family_plot import draw_family
+from captioner.training.loop import LAST, train
+from captioner.training.photos import CachedPhotos
+from captioner.training.plot import Curve, read_log
+from captioner.training.validate import score_styles, write
+from captioner.vocabulary import tokenize
+
+# What each variant changes in the recipe, whose own decoder is `attention`.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "context": ("decoder.kind=context",),
+    "feedback": ("decoder.kind=feedback",),
+    "peek": ("decoder.kind=peek",),
+    "attention": (),
+    "attention_dot": ("decoder.attention=dot",),
+    "attention_read": ("decoder.reading=gru",),
+    "attention_general": ("decoder.attention=general",),
+    "attention_heads": ("decoder.attention=dot", "decoder.heads=4"),
+    "attention_hard": ("decoder.hard=true",),
+    "attention_gru": ("decoder.cell=gru",),
+    "attention_layers": ("decoder.layers=2", "decoder.residual=true"),
+    "attention_sampled": ("training.teacher=inverse_sigmoid", "training.teacher_k=150"),
+    "attention_doubly": ("training.doubly_stochastic=0.5",),
+    "peek_read": ("decoder.kind=peek", "decoder.reading=gru", "decoder.summary=last"),
+}
+BASE = "attention"
+Array = npt.NDArray[np.float64]
+Places = Mapping[str, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a variant came to on the N validation photos, each in its own style."""
+
+    name: str
+    parameters: int  # the encoder's apart
+    bytes: int  # of its checkpoint
+    seconds: float  # of training
+    captions: list[str]
+    cider: Array  # (N,)
+    nll: Curve
+
+
+def train_variant(config: Path, name: str, output: Path, changes: Sequence[str]) -> Recipe:
+    """Train one variant unless it is trained already; its recipe."""
+    folder = output / name
+    settings = [*changes, *VARIANTS[name], f"training.output={folder}"]
+    recipe = read_recipe(config, settings)
+    if not (folder / LAST).exists():
+        train(recipe, resume=True)
+    return recipe
+
+
+def judge(recipe: Recipe, name: str, examples: Sequence[Example]) -> Result:
+    """Caption the validation photos with a trained variant, and score each caption."""
+    folder, data = recipe.training.output, recipe.data
+    model = checkpoint.load(folder / LAST)
+    photos = CachedPhotos(model.encoder, PhotoFiles(data.photos), examples, data.cache, True)
+    captions = write(model, photos, examples, recipe.training.bf16)
+    cider = np.zeros(len(examples))
+    for scores in score_styles(examples, captions).values():
+        cider[list(scores.tokens.references)] = scores.values["CIDEr"]  # type: ignore[index]
+    parameters = sum(p.numel() for n, p in model.named_parameters() if not n.startswith("encoder."))
+    log = read_log(folder / "log.csv")
+    with (folder / "log.csv").open(newline="") as lines:
+        seconds = max(float(row["seconds"] or 0) for row in csv.DictReader(lines))
+    size = (folder / LAST).stat().st_size
+    return Result(name, parameters, size, seconds, captions, cider, log.training["nll"])
+
+
+def table(results: Sequence[Result], styles: Places) -> str:
+    """A Markdown table: CIDEr of each style's photos (their places) with 95 % intervals, and the
+    paired difference to `attention` over all photos."""
+    base = next((one for one in results if one.name == BASE), results[0])
+    head = ["decoder", "parameters", "MB", *(f"CIDEr, {style}" for style in styles),
+            f"all, less {base.name}", "words", "distinct", "minutes"]  # fmt: skip
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    for one in results:
+        cells = [f"`{one.name}`", f"{one.parameters / 1e6:.2f} M", f"{one.bytes / 1e6:.1f}"]
+        for places in styles.values():
+            values = one.cider[places]
+            low, high = interval(sampled_means(values))
+            cells.append(f"{values.mean():.3f} ({low:.3f} to {high:.3f})")
+        cells.append(_difference(one, base))
+        lengths = [len(tokenize(caption)) for caption in one.captions]
+        distinct = len(set(one.captions)) / len(one.captions)
+        cells += [f"{np.mean(lengths):.1f}", f"{distinct:.0%}", f"{one.seconds / 60:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _difference(one: Result, base: Result) -> str:
+    if one is base:
+        return "0"
+    mean, other = float(one.cider.mean()), float(base.cider.mean())
+    found = compare(mean, other, sampled_means(one.cider), sampled_means(base.cider))
+    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+def write_log(results: Sequence[Result], file: Path, every: int = 20) -> None:
+    """Nats a word of every variant, each the mean of `every` steps."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    with partial.open("w", newline="") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(["decoder", "step", "nll"])
+        for one in results:
+            smooth = one.nll.smoothed(every)
+            for i in range(every - 1, len(smooth), every):
+                rows.writerow([one.name, one.nll.steps[i], f"{smooth[i]:.4f}"])
+    os.replace(partial, file)
+
+
+def family(
+    config: Annotated[Path, typer.Argument(help="The recipe that all variants share.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to fill.")],
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Train and compare only these.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Change a field of the recipe."),
+    ] = None,
+) -> None:
+    """Train the decoders alike, compare them on the validation photos, and draw the result."""
+    names = only or list(VARIANTS)
+    for name in names:
+        if name not in VARIANTS:
+            raise CaptionerError(f"--only {name}: there are {', '.join(VARIANTS)}")
+    first = read_recipe(config, changes or [])
+    if first.data.val is None:
+        raise CaptionerError(f"{config}: data.val is missing: nothing to compare the decoders on")
+    runs = first.training.output
+    recipes = {name: train_variant(config, name, runs, changes or []) for name in names}
+    examples = read_examples(first.data.val, first.data.styles, ("val",))
+    results = [judge(recipe, name, examples) for name, recipe in recipes.items()]
+    told = np.array([example.style for example in examples])
+    styles = {
+        style: np.flatnonzero(told == style).astype(np.int64)
+        for style in sorted(set(told.tolist()))
+    }
+    _write_all(results, styles, examples, output)
+    typer.echo(f"{output}: the table, the picture and the log of {', '.join(names)}")
+
+
+def _write_all(
+    results: Sequence[Result], styles: Places, examples: Sequence[Example], to: Path
+) -> None:
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        partial = to / f".family.{os.getpid()}.partial"
+        partial.write_text(table(results, styles), encoding="utf-8")
+        os.replace(partial, to / "family.md")
+        write_log(results, to / "family.csv")
+    except OSError as error:
+        raise CaptionerError(f"{to}: cannot be written ({error.strerror})") from None
+    lengths = np.array([np.mean([len(c) for c in example.captions]) for example in examples])
+    draw_family(results, lengths, to / "family.png")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(family)
+    except CaptionerError as problem:
+        sys.exit(f"family: {problem}")
