@@ -4,6 +4,7 @@ import argparse
 import os
 
 import captioner
+from captioner.checkpoint import FAMILY
 from captioner.page import build, launch
 
 
@@ -13,13 +14,17 @@ def main() -> None:
         "--model",
         action="append",
         metavar="FILE",
-        help="a checkpoint; give several to compare them (default: the model that comes along, "
+        help="a checkpoint; give several to compare them (default: the models that come along, "
         "or what CAPTIONER_MODELS lists, separated as paths are in PATH)",
     )
     listed = os.environ.get("CAPTIONER_MODELS", "")
     models = parser.parse_args().model or [path for path in listed.split(os.pathsep) if path]
     try:
-        launch(build([captioner.load(path) for path in models or [None]]))
+        if models:
+            page = build([captioner.load(path) for path in models])
+        else:
+            page = build([captioner.load()], FAMILY)
+        launch(page)
     except captioner.CaptionerError as error:
         raise SystemExit(f"captioner: {error}") from error
 

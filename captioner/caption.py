@@ -40,7 +40,8 @@ class Caption:
 
     `score` is the geometric mean of the words' probabilities (0…1), `log_probability` that of the
     whole sentence with its end in nats, `probabilities` those of its words (T). `attention` is
-    (T, rows, columns), each map summing to 1 and lying over the whole photo.
+    (T, rows, columns), each map summing to 1 and lying over the whole photo; a decoder without
+    attention looks nowhere: (T, 0, 0).
     """
 
     text: str

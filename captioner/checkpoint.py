@@ -23,6 +23,8 @@ from captioner.model.model import Model
 from captioner.vocabulary import SPECIAL, Vocabulary
 
 EMBEDDED = Path(__file__).parent / "assets" / "captioner.safetensors"
+FAMILY = sorted((EMBEDDED.parent / "family").glob("*.safetensors"))
+"""Small decoders of each kind beside the embedded one, to compare it with."""
 ENCODER = "encoder."
 FORMAT = 1
 SCALE = ".scale"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from captioner.caption import Caption
+from captioner.errors import CaptionerError
 
 Array = npt.NDArray[np.floating]
 
@@ -67,8 +68,11 @@ def colour(values: Array) -> npt.NDArray[np.uint8]:
 def overlay(photo: Image.Image, attention: Array, strength: float = STRENGTH) -> Image.Image:
     """The photo, in its own size, under one word's attention (rows, columns).
 
-    `strength` 0 leaves the photo as it is, 1 shows the colours alone.
+    `strength` 0 leaves the photo as it is, 1 shows the colours alone. Raises CaptionerError where
+    there is no attention to show.
     """
+    if not attention.size:
+        raise CaptionerError("this model has a decoder without attention: there is none to show")
     colours = Image.fromarray(colour(heat(attention, photo.size)))
     return Image.blend(photo.convert("RGB"), colours, strength)
 

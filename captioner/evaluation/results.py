@@ -47,7 +47,7 @@ class Candidate:
             caption.score,
             caption.words,
             caption.probabilities,
-            caption.attention,
+            caption.attention if caption.attention.size else None,
             others,
         )
 

@@ -35,9 +35,12 @@ ALBUM: dict[str, Any] = {"concurrency_id": "album", "concurrency_limit": 2}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(captioners: Sequence[Captioner]) -> gr.Blocks:
-    """The page for these models: the first answers in the first two tabs, all in the third."""
-    engine = Engine(captioners)
+def build(captioners: Sequence[Captioner], family: Sequence[Path] = ()) -> gr.Blocks:
+    """The page for these models: the first answers in the first two tabs, all in the third.
+
+    So do the checkpoints of `family`, which are loaded when they are first asked for.
+    """
+    engine = Engine(captioners, family)
     with Page(title="captioner", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.HTML(_text("header.html"), apply_default_css=False, js_on_load=None)
         options = gr.JSON(visible=False, label="options")
@@ -109,7 +112,7 @@ def _one_photo(engine: Engine, options: gr.JSON) -> None:
                 "ask",
                 examples=_examples(),
                 options={"alternatives": ALTERNATIVES},
-                style=engine.captioners[0].styles[0],
+                style=engine.first.styles[0],
             )
         with gr.Column(scale=3, min_width=260):
             _choices(engine, options)
@@ -130,7 +133,7 @@ def _one_photo(engine: Engine, options: gr.JSON) -> None:
 def _choices(engine: Engine, options: gr.JSON) -> None:
     """How the sentence is searched for. The controls write into `options` in the browser."""
     default = Options()
-    styles = list(engine.captioners[0].styles)
+    styles = list(engine.first.styles)
     with gr.Accordion("Choose how it writes", elem_id="choices"):
         alternatives = gr.Slider(0, 4, ALTERNATIVES, step=1, label="Alternatives to show")
         beam = gr.Slider(
@@ -211,11 +214,10 @@ def _many_photos(engine: Engine, options: gr.JSON) -> None:
 def _compare(engine: Engine, options: gr.JSON) -> None:
     photo = photo_input(visible=False, label="photo")
     answer = gr.JSON(visible=False, label="answer")
-    names = [captioner.name for captioner in engine.captioners]
-    if len(names) == 1:
+    if len(engine.names) == 1:
         gr.HTML(_text("compare_one.html"), apply_default_css=False, js_on_load=None)
         return
-    compare = _html("compare", [], "ask", models=names)
+    compare = _html("compare", [], "ask", models=engine.names)
     asked = compare.ask(
         engine.compare,
         [photo, options],

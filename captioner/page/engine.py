@@ -7,6 +7,7 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -34,10 +35,13 @@ class Engine:
     compete for the cores, and the memory of one run is all that is ever used.
     """
 
-    def __init__(self, captioners: Sequence[Captioner]) -> None:
+    def __init__(self, captioners: Sequence[Captioner], family: Sequence[Path] = ()) -> None:
+        """`family` are checkpoints to compare with, loaded when they are first asked for."""
         if not captioners:
             raise CaptionerError("The page needs at least one model.")
-        self.captioners = list(captioners)
+        self.first = captioners[0]
+        self.names = [c.name for c in captioners] + [file.stem for file in family]
+        self._models: list[Captioner | Path] = [*captioners, *family]
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
 
     def caption(
@@ -50,11 +54,19 @@ class Engine:
         self, photos: list[Image.Image], options: Options, model: int
     ) -> list[Caption | CaptionerError]:
         try:
-            return list(self.captioners[model].caption_many(photos, BATCH, options))
+            return list(self._model(model).caption_many(photos, BATCH, options))
         except CaptionerError as error:
             if len(photos) == 1:
                 return [error]
             return [self._run([photo], options, model)[0] for photo in photos]
+
+    def _model(self, index: int) -> Captioner:
+        model = self._models[index]
+        if isinstance(model, Path):
+            from captioner.captioner import load
+
+            model = self._models[index] = load(model)
+        return model
 
     def answer(
         self,
@@ -94,8 +106,8 @@ class Engine:
         except CaptionerError as error:
             return {"error": str(error)}
         models = [
-            {"name": captioner.name} | as_json(self.caption([photo], options, index)[0])
-            for index, captioner in enumerate(self.captioners)
+            {"name": name} | as_json(self.caption([photo], options, index)[0])
+            for index, name in enumerate(self.names)
         ]
         return {"models": models} | ({"preview": data_url(photo, LARGE)} if preview else {})
 
@@ -111,7 +123,10 @@ def open_upload(upload: Upload | ImageError | None, side: int = SEEN) -> Image.I
 
 
 def as_json(caption: Caption | CaptionerError) -> Answer:
-    """The caption as plain JSON; its attention (T, rows, columns) as lists, five digits each."""
+    """The caption as plain JSON; its attention (T, rows, columns) as lists, five digits each.
+
+    That of a decoder without attention is an empty list.
+    """
     if isinstance(caption, CaptionerError):
         return {"error": str(caption)}
     return {
@@ -121,7 +136,9 @@ def as_json(caption: Caption | CaptionerError) -> Answer:
         "log_probability": round(caption.log_probability, 5),
         "probabilities": [round(probability, 5) for probability in caption.probabilities],
         "attention": [
-            [[round(float(cell), 5) for cell in row] for row in rows] for rows in caption.attention
+            [[round(float(cell), 5) for cell in row] for row in rows]
+            for rows in caption.attention
+            if rows.size
         ],
         "alternatives": [as_json(other) for other in caption.alternatives],
     }

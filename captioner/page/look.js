@@ -79,7 +79,8 @@
       this.chips = caption.words.map((word, index) => this.chip(word, index));
       this.words.replaceChildren(...this.chips);
       this.sure.replaceChildren(...this.sureLine());
-      this.strip?.replaceChildren(...caption.words.map((word, index) => this.panel(word, index)));
+      const seen = this.maps.length ? caption.words : [];
+      this.strip?.replaceChildren(...seen.map((word, index) => this.panel(word, index)));
       this.select(null);
     }
 
@@ -102,6 +103,7 @@
       }
       text += ".";
       if (probabilities.some((sure) => sure < DOUBTFUL)) text += " Dashed words are guesses.";
+      if (!this.maps.length) text += " This decoder has no attention: it looks nowhere.";
       return [line, text];
     }
 
@@ -179,7 +181,7 @@
         chip.setAttribute("aria-pressed", String(place === this.pinned));
         panels[place]?.classList.toggle("cap-on", place === index);
       });
-      this.glide(index === null ? this.resting : this.maps[index]);
+      this.glide(index === null ? this.resting : this.maps[index] ?? null);
     }
 
     // The overlay moves from the map that is shown to the next, or fades where there is none.
@@ -205,7 +207,7 @@
 
     // The chips light up by how much each word looked at the place under the pointer.
     point(event) {
-      if (!this.caption) return;
+      if (!this.caption || !this.maps.length) return;
       const box = this.photo.getBoundingClientRect();
       const left = (event.clientX - box.left) / box.width;
       const top = (event.clientY - box.top) / box.height;

@@ -31,16 +31,22 @@ GRID = 8
 class FakeCaptioner:
     """Each word t looks at one place of its own: the blob walks along a diagonal.
 
-    A batch takes `seconds`, and waits for one of `turns` first. A photo that is pure white gets
-    the long sentence. What went through is kept in `batches`.
+    One that does not look has no attention. A batch takes `seconds`, and waits for one of `turns`
+    first. A photo that is pure white gets the long sentence. What went through is kept in
+    `batches`.
     """
 
     styles = ("coco", "flickr30k")
 
     def __init__(
-        self, name: str = "fake", seconds: float = 0.0, turns: Semaphore | None = None
+        self,
+        name: str = "fake",
+        seconds: float = 0.0,
+        turns: Semaphore | None = None,
+        looks: bool = True,
     ) -> None:
         self.name = name
+        self.looks = looks
         self.seconds = seconds
         self.turns = turns
         self.batches: list[tuple[int, Options]] = []
@@ -81,6 +87,8 @@ class FakeCaptioner:
         sure = tuple(max(0.08, 0.9 - 0.12 * rank - 0.05 * index) for index in range(len(words)))
         score = float(np.exp(np.mean(np.log(sure))))
         text = " ".join(words).capitalize() + "."
+        if not self.looks:
+            maps = maps[:, :0, :0]
         return Caption(text, words, score, float(np.log(score) * len(words)), sure, maps)
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import zipfile
+from pathlib import Path
 from threading import Semaphore
 
 import pytest
@@ -219,6 +220,34 @@ def test_models_stand_side_by_side(visit, served, photos):
     page.set_input_files("#captioner-compare input[type=file]", photos / "notes.txt")
     page.wait_for_selector("#captioner-compare .cap-error")
     assert "notes.txt" in page.locator("#captioner-compare .cap-status").inner_text()
+
+
+def test_a_decoder_that_does_not_look_says_so(visit, serve, photos):
+    page = visit(serve(FakeCaptioner("first"), FakeCaptioner("blind", looks=False)).url)
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_function("captioner.compare")
+    page.set_input_files("#captioner-compare input[type=file]", photos / "dog.jpg")
+    card = page.locator("#captioner-compare .cap-card").nth(1)
+    card.get_by_text("This decoder has no attention: it looks nowhere.").wait_for()
+    card.locator(".cap-chip").nth(2).hover()
+    assert card.locator(".cap-chip.cap-on").inner_text() == "runs"
+    card.locator(".cap-photo").first.hover()
+    page.wait_for_timeout(400)
+    assert card.locator("canvas").first.evaluate("canvas => canvas.style.opacity") == "0"
+
+
+def test_the_family_is_loaded_when_it_is_asked_for(monkeypatch, photos):
+    import captioner.captioner as room
+
+    loaded = []
+    monkeypatch.setattr(room, "load", lambda file: loaded.append(file) or FakeCaptioner("other"))
+    engine = Engine([FakeCaptioner("first")], [Path("a/peek.safetensors")])
+    assert engine.names == ["first", "peek"] and not loaded
+    for _ in range(2):
+        answer = engine.compare(Upload(str(photos / "dog.jpg"), "dog.jpg"), None)
+        assert [model["name"] for model in answer["models"]] == ["first", "peek"]
+        assert all(model["caption"] for model in answer["models"])
+    assert loaded == [Path("a/peek.safetensors")]
 
 
 def test_one_model_says_how_to_compare(visit, serve):
