@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 BUILT_IN = Path(__file__).parents[1] / "assets" / "captioner.safetensors"
 
 _LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 FORMATS = ("text", "jsonl", "csv", "parquet", "coco", "sidecar", "xmp")
 FORMAT = (
@@ -277,6 +279,10 @@ def _check_output(output: Path | None, format: str, resume: bool) -> None:
             raise typer.BadParameter(f"--format {format} needs a file: --output FILE.")
         if resume and format not in ("sidecar", "xmp"):
             raise typer.BadParameter("--resume needs the --output of the run to continue.")
+    elif _ADDRESS.match(str(output)):
+        raise typer.BadParameter(
+            f"--output {output} is an address; write to this machine's disk, and copy it there."
+        )
     elif output.suffix.lower() in IMAGE_SUFFIXES:  # a slip of the hand must not cost a photo
         raise typer.BadParameter(
             f"--output {output} has a picture's name; the captions are text: "

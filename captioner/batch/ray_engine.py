@@ -137,7 +137,10 @@ def _outcomes(
         try:
             ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise CaptionerError(f"the Ray cluster does not answer: {error}") from None
+            raise CaptionerError(
+                f"the Ray cluster does not answer; check its address, and set RAY_AUTH_MODE=token"
+                f" where it wants a token: {error}"
+            ) from None
     unit = "CPU" if cluster.device == "cpu" else "GPU"
     most = cluster.max_workers or max(int(ray.cluster_resources().get(unit, 0)), 1)
     try:
@@ -155,12 +158,21 @@ def _outcomes(
         for row in outcomes.iter_rows():
             yield json.loads(row["outcome"])
     except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None) or error
-        reason = f"{type(cause).__name__}: {str(cause).strip().splitlines()[0]}"
-        raise CaptionerError(f"the Ray run broke off; --resume continues it: {reason}") from None
+        raise _broken_off(getattr(error, "cause", None) or error) from None
     finally:
         if started:
             ray.shutdown()
+
+
+def _broken_off(cause: BaseException) -> CaptionerError:
+    said = str(cause).strip().splitlines()
+    if any("No module named 'captioner'" in line for line in said):
+        return CaptionerError(
+            "the cluster's machines lack captioner: install it on each of them, the same version"
+            " as here; then --resume continues."
+        )
+    reason = f"{type(cause).__name__}: {said[0] if said else 'no reason given'}"
+    return CaptionerError(f"the Ray run broke off; --resume continues it: {reason}")
 
 
 def _tidy(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import tempfile
@@ -58,7 +59,7 @@ def read(name: str) -> bytes:
         try:
             data: bytes = system.cat_file(path, start=0, end=MAX_BYTES + 1)
         except Exception as error:
-            if getattr(error, "status", None) == 416:  # no first byte: the file is empty
+            if _is_empty(error):
                 return b""
             if attempt + 1 == TRIES or not _passing(error):
                 raise ImageError(name, _reason(error)) from None
@@ -129,6 +130,12 @@ def _settings(name: str) -> dict[str, Any]:
     from aiohttp import ClientTimeout
 
     return {"client_kwargs": {"timeout": ClientTimeout(total=TIMEOUT)}}
+
+
+def _is_empty(error: Exception) -> bool:
+    """Whether the server has not even a first byte: status 416, which S3's library calls EINVAL."""
+    refused = isinstance(error, OSError) and error.errno == errno.EINVAL
+    return getattr(error, "status", None) == 416 or (refused and "range" in str(error))
 
 
 def _passing(error: Exception) -> bool:

@@ -69,9 +69,9 @@ class FakeCaptioner:
 class SlowCaptioner(FakeCaptioner):
     """Takes its time; its scores depend on the batch, as the last digits of real ones do."""
 
-    def __init__(self, seconds: float, steady: bool = False) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._seconds, self._steady = seconds, steady
+        self._seconds = seconds
 
     def caption_many(
         self, images: Iterable[Any], batch_size: int = 16, *args: Any, **kwargs: Any
@@ -79,7 +79,7 @@ class SlowCaptioner(FakeCaptioner):
         outcomes = super().caption_many(images, batch_size, *args, **kwargs)
         for number, outcome in enumerate(outcomes):
             time.sleep(self._seconds)
-            if isinstance(outcome, Caption) and not self._steady:
+            if isinstance(outcome, Caption):
                 batch = self.batches[-1]
                 readable = [image for image in batch if image]
                 mixed = blake2b(repr((readable, number % batch_size)).encode(), digest_size=4)

@@ -138,6 +138,7 @@ def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> No
         (["--min-words", "9", "--max-words", "8"], "--min-words 9 is more than --max-words 8"),
         (["--top", "3", "--beam", "2"], "--top 3 needs --beam 3"),
         (["--style", "haiku"], "--style haiku: the model's styles are coco, flickr8k"),
+        (["-o", "s3://my-photos/rows.txt"], "is an address; write to this machine's disk"),
         (["--format", "json"], "'json' is not one of 'text', 'jsonl', 'csv', 'parquet'"),
         (["--engine", "spark"], "'spark' is not one of 'local', 'ray'"),
     ],

@@ -1,5 +1,6 @@
 """Photos from afar: a web server on this machine, and fsspec's file system in memory."""
 
+import errno
 import json
 import os
 import threading
@@ -172,3 +173,13 @@ def test_the_command_reads_from_the_web(server: Server, tmp_path: Path) -> None:
     }
     assert b["caption"] == "A photo 10 by 8."
     assert "no such file" in gone["error"]
+
+
+def test_an_empty_file_on_s3_is_read_as_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """s3fs has an OSError where a web server answers 416."""
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise OSError(errno.EINVAL, "The requested range is not satisfiable")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.cat_file", refuse)
+    assert remote.read("memory://photos/empty.jpg") == b""
