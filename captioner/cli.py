@@ -19,6 +19,7 @@ ELSEWHERE = {
     "alt": ("captioner.alt.command", "Find pictures without alt text in web pages, propose some."),
     "evaluate": ("captioner.evaluation.command", "Score captions against what people wrote."),
     "train": ("captioner.training.command", "Train a model from a recipe in a file."),
+    "export": ("captioner.export.command", "Write a model as ONNX or torch.export graphs."),
 }
 
 

@@ -170,7 +170,7 @@ class Decoder(nn.Module):
         memory = state.memory
         if not self.config.attends:
             rows = word.shape[0] // memory.context.shape[0]  # len() would fix them in an export
-            context = memory.context.repeat_interleave(rows, 0)
+            context = memory.context.unsqueeze(1).expand(-1, rows, -1).flatten(0, 1)
             parts = {"context": [context], "feedback": [word], "peek": [word, context]}
             nowhere = memory.regions.new_zeros(word.shape[0], 0)
             return Inputs(torch.cat(parts[self.config.kind], -1), nowhere)

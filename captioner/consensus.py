@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from captioner.cider import Gram, similarity, vector
-from captioner.search.types import Hypothesis
 
 SHARPNESS = 0.25  # a sentence's say is its probability to this power; chosen on val
 TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
 
 
-def by_consensus(found: Sequence[Hypothesis], rarity: Sequence[float]) -> list[Hypothesis]:
+class Sentence(Protocol):
+    """Word ids, and the log-probability of the whole sentence in nats."""
+
+    @property
+    def words(self) -> Sequence[int]: ...
+    @property
+    def log_probability(self) -> float: ...
+
+
+Found = TypeVar("Found", bound=Sentence)
+
+
+def by_consensus(found: Sequence[Found], rarity: Sequence[float]) -> list[Found]:
     """One photo's sentences again, the one that agrees most with the others first; those that
     name something twice ("a bed with a bed") come last.
 
