@@ -142,8 +142,9 @@ def main() -> None:
         if not output.exists():
             sys.exit(ended.stderr)
         rows = [json.loads(line) for line in output.read_text().splitlines()]
-    summary = ended.stderr.splitlines()[arguments.broken :]
-    print("\n".join(summary), end="\n\n")
+    said = ended.stderr.splitlines()
+    head = max(number for number, line in enumerate(said) if "photos captioned" in line)
+    print("\n".join(said[head:]), end="\n\n")
     reasons = {row["path"]: row["error"] for row in rows if "error" in row}
     for way in WAYS:
         said = {reasons.get(path, "NOTHING") for path, done in broken.items() if done == way}
