@@ -91,6 +91,8 @@ def alt(
     check_style(style, model)
     options = search_options(beam, 1, style, min_words, max_words)
     found = list(documents(inputs))
+    if not found:
+        print("captioner: no picture there lacks a text", file=sys.stderr)
     if check:
         rows = [Row(document, gap) for document in found for gap in document.gaps]
         _show(rows, format)

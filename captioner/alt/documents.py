@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -58,13 +59,19 @@ class Document:
 
 def documents(inputs: Iterable[str]) -> Iterator[Document]:
     """The documents with gaps, in the order of their paths. Raises CaptionerError for an input
-    that is not there or is no document."""
+    that is not there, holds no document or is none."""
     for name in inputs:
         if re.match(r"[a-z]+://", name):
             raise CaptionerError(f"{name}: is a web address; name the folder of the site's files.")
         path = Path(name)
         if path.is_dir():
-            for page in _pages(path):
+            pages = _pages(path)
+            first = next(pages, None)
+            if first is None:
+                raise CaptionerError(
+                    f"{name}: no HTML or Markdown in this folder; name the site's."
+                )
+            for page in chain([first], pages):
                 yield from _with_gaps(page, path)
         elif not path.exists():
             raise CaptionerError(f"{name}: there is no such file; check the name.")
