@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ ATTENTION = ".attention.png"
 """How the command's own pictures of attention end: a folder's are no photos of its."""
 
 _CHUNK = 1 << 16
+_DEEP = re.compile(r"(?:^|(?<=/))\*\*(?:/|$)")  # any folders, in a pattern
 
 Identity = tuple[int, int]
 
@@ -90,11 +92,24 @@ def _wanted(name: str) -> bool:
 
 
 def _matching(pattern: str) -> Iterator[str | ImageError]:
-    matches = sorted(filter(_wanted, glob.iglob(pattern, recursive=True)))
-    found = [name for name in matches if not os.path.isdir(name)]
+    found = sorted({name for name in filter(_wanted, _globbed(pattern)) if not os.path.isdir(name)})
     yield from found
     if not found:
         yield ImageError(pattern, f"{NO_PICTURES}, archives or tables of such a name")
+
+
+def _globbed(pattern: str) -> Iterator[str]:
+    """What matches, as glob has it, but that links do not lead `**` in circles."""
+    deep = _DEEP.search(pattern)
+    if deep is None:
+        yield from glob.iglob(pattern)
+        return
+    rest = pattern[deep.end() :] or "*"
+    for top in glob.iglob(pattern[: deep.start()]) if deep.start() else [""]:
+        yield from _globbed(glob.escape(top) + rest)
+        for entry in _below(top, (), set()):
+            if isinstance(entry, str) and entry.endswith("/"):
+                yield from _globbed(glob.escape(entry) + rest)
 
 
 def _list(name: str) -> Iterator[str | ImageError]:
@@ -132,25 +147,28 @@ def lines(file: IO[bytes]) -> Iterator[str]:
 
 def _folder(name: str) -> Iterator[str | ImageError]:
     found = False
-    for photo in _walk(name, (), set()):
-        found = True
-        yield photo
+    for entry in _below(name, (), set()):
+        if isinstance(entry, ImageError) or is_picture(entry):
+            found = True
+            yield entry
     if not found:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         yield ImageError(name, f"{NO_PICTURES} in this folder (looked for {kinds})")
 
 
-def _walk(
+def _below(
     folder: str, above: tuple[Identity, ...], linked: set[Identity]
 ) -> Iterator[str | ImageError]:
-    """`above` identifies the folders that lead here, `linked` those that a link has led to.
+    """All that lies below a folder ("" is this one), by name, without what is hidden; a folder,
+    its name ending in "/", comes before what it holds.
 
-    A link is not followed back to the one, nor to the other a second time: folders full of links
-    to each other would otherwise be walked in every possible order.
+    `above` identifies the folders that lead here, `linked` those that a link has led to. None of
+    the former is entered again, nor by a link one of the latter: folders full of links to each
+    other would otherwise be walked in every possible order.
     """
     try:
-        identity = _identity(folder)
-        with os.scandir(folder) as scan:
+        above = (*above, _identity(folder or os.curdir))
+        with os.scandir(folder or os.curdir) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
         yield ImageError(folder, reason(error))
@@ -158,11 +176,12 @@ def _walk(
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if _is_folder(entry):
-            if not entry.is_symlink() or _first_visit(entry.path, (*above, identity), linked):
-                yield from _walk(entry.path, (*above, identity), linked)
-        elif is_picture(entry.name):
-            yield entry.path
+        path = os.path.join(folder, entry.name)
+        if not _is_folder(entry):
+            yield path
+        elif _is_new(entry, above, linked):
+            yield os.path.join(path, "")
+            yield from _below(path, above, linked)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -172,20 +191,21 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _is_new(entry: os.DirEntry[str], above: tuple[Identity, ...], linked: set[Identity]) -> bool:
+    try:
+        identity = _identity(entry.path)
+    except OSError:
+        return True  # walking it will say what is wrong
+    if identity in above or (entry.is_symlink() and identity in linked):
+        return False
+    if entry.is_symlink():
+        linked.add(identity)
+    return True
+
+
 def _identity(folder: str) -> Identity:
     status = os.stat(folder)
     return status.st_dev, status.st_ino
-
-
-def _first_visit(link: str, above: tuple[Identity, ...], linked: set[Identity]) -> bool:
-    try:
-        identity = _identity(link)
-    except OSError:
-        return True  # walking it will say what is wrong
-    if identity in above or identity in linked:
-        return False
-    linked.add(identity)
-    return True
 
 
 def reason(error: Exception) -> str:

@@ -4,6 +4,8 @@ import glob
 import io
 import os
 import random
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,26 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert found[0] == str(album / "a.jpg")
     assert str(album / "linked" / "b.jpg") in found
     assert len(found) < 10
+
+
+@pytest.mark.skipif(shutil.which("find") is None, reason="needs find")
+def test_links_to_folders_above_double_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`find -L` sees circles as well, and is older than this."""
+    for name in ("album/a.jpg", "album/sub/b.jpg", "album/sub/deep/c.jpg", "beside/d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "album/sub/up").symlink_to("../..")
+    (tmp_path / "album/sub/deep/album").symlink_to("../..")
+    monkeypatch.chdir(tmp_path)
+    for folder in ("album", str(tmp_path / "album"), "album/sub", "."):
+        find = ["find", "-L", folder, "-name", "*.jpg"]
+        found = subprocess.run(find, stdout=-1, stderr=subprocess.DEVNULL, text=True, check=False)
+        expected = sorted(found.stdout.splitlines())
+        assert expected == sorted(paths(folder)) == paths(f"{folder}/**/*.jpg")
+    assert paths("**/*.jpg") == [name.removeprefix("./") for name in paths("./**/*.jpg")]
+    assert len(paths("album/**/sub/**/*.jpg")) < 10
 
 
 def test_what_cannot_be_had_is_named_with_the_reason(tmp_path: Path) -> None:
