@@ -14,10 +14,12 @@ class Options:
 
     With `consensus` that sentence of the beam wins which agrees most with the others (it needs
     three beams at least), otherwise the one that ranks best. `length_penalty` α ranks beams by
-    log-probability / words**α. `temperature` 0 searches with `beam` beams; above 0 it samples
-    instead, from the `top_p` most probable mass, with `seed`. `style` is the kind of sentence, one
-    of the checkpoint's `styles` ("": its first). The sentence starts with the words of `prefix`
-    and never contains a word of `avoid`. More `alternatives` than beams widen the beam.
+    log-probability / words**α. `groups` above 1 divides the beams into groups that keep away from
+    one another's words, for `alternatives` that differ. `temperature` 0 searches with `beam` beams;
+    above 0 it samples instead, from the `top_k` likeliest words (0: all) and of these the `top_p`
+    most probable mass, with `seed`. `style` is the kind of sentence, one of the checkpoint's
+    `styles` ("": its first). The sentence starts with the words of `prefix`, holds every word of
+    `include` and none of `avoid`. More `alternatives` than beams widen the beam.
     """
 
     beam: int = 10
@@ -27,10 +29,13 @@ class Options:
     min_words: int = 0
     alternatives: int = 0
     style: str = ""
+    groups: int = 1
     temperature: float = 0.0
+    top_k: int = 0
     top_p: float = 1.0
     seed: int = 0
     prefix: str = ""
+    include: tuple[str, ...] = ()
     avoid: tuple[str, ...] = ()
 
 

@@ -178,6 +178,14 @@ class Captioner:
             attention=attention,
         )
 
+    def _known(self, option: str, texts: Sequence[str]) -> tuple[int, ...]:
+        """The ids of all words of an option's texts. Raises CaptionerError for an unknown word."""
+        words = [word for text in texts for word in tokenize(text)]
+        for word in words:
+            if word not in self.vocabulary.ids:
+                raise CaptionerError(f"{option}: the model does not know the word {word!r}")
+        return tuple(self.vocabulary.encode(words))
+
     def _search_options(self, options: Options) -> SearchOptions:
         """The options in ids. Raises CaptionerError for those that this model cannot follow."""
         vocabulary = self.vocabulary
@@ -193,16 +201,12 @@ class Captioner:
             raise CaptionerError(f"temperature must not be negative, not {options.temperature}")
         if not 0 <= options.seed < 2**64:
             raise CaptionerError(f"seed must lie between 0 and 2**64 - 1, not {options.seed}")
-        if isinstance(options.avoid, str):
-            raise CaptionerError(
-                f"avoid must be a tuple of words, not the string {options.avoid!r}"
-            )
-        prefix = vocabulary.encode(tokenize(options.prefix))
-        if vocabulary.unknown in prefix:
-            unknown = [w for w in tokenize(options.prefix) if w not in vocabulary.ids]
-            raise CaptionerError(f"the model does not know the prefix's word {unknown[0]!r}")
+        for name in ("include", "avoid"):
+            if isinstance(words := getattr(options, name), str):
+                raise CaptionerError(f"{name} must be a tuple of words, not the string {words!r}")
         avoided = [word for text in options.avoid for word in tokenize(text)]
         beam = max(options.beam, options.alternatives + 1)
+        beam += -beam % max(1, options.groups)
         sampling = options.temperature > 0
         return SearchOptions(
             end=vocabulary.end,
@@ -213,14 +217,17 @@ class Captioner:
             exact_stop=False,
             max_words=options.max_words,
             min_words=options.min_words,
-            prefix=tuple(prefix),
+            prefix=self._known("prefix", [options.prefix]),
+            required=self._known("include", options.include),
             forbidden=(
                 *vocabulary.never_written,
                 *(vocabulary.ids[word] for word in avoided if word in vocabulary.ids),
             ),
             not_last=tuple(vocabulary.ids[w] for w in BAD_LAST_WORDS if w in vocabulary.ids),
             no_repeat=3,
+            groups=options.groups,
             temperature=options.temperature if sampling else 1.0,
+            top_k=options.top_k,
             top_p=options.top_p,
         )
 

@@ -253,6 +253,32 @@ def test_prefix(model: Captioner, photos: list[Image.Image]) -> None:
     assert caption.text.startswith("Two dog's ")
 
 
+def test_include(model: Captioner, photos: list[Image.Image]) -> None:
+    """A word that the usual sentences lack, and two at once in whatever order."""
+    usual = model.caption(photos[2], Options(alternatives=4))
+    said = {w for one in (usual, *usual.alternatives) for w in one.words}
+    one, other = [word for word in WORDS if word not in {*said, ",", "n't", "'s"}][:2]
+    caption = model.caption(photos[2], Options(include=(one, other.upper()), alternatives=2))
+    for found in (caption, *caption.alternatives):
+        assert {one, other} <= set(found.words)
+
+
+def test_groups_keep_apart(model: Captioner, photos: list[Image.Image]) -> None:
+    """Three beams become four, that each group has two; none stays where all were before."""
+    plain = Options(beam=3, alternatives=2, consensus=False)
+    alike, apart = (
+        model.caption(photos[2], dataclasses.replace(plain, beam=beam, groups=groups))
+        for beam, groups in ((4, 1), (3, 2))
+    )
+    assert [c.text for c in apart.alternatives] != [c.text for c in alike.alternatives]
+
+
+def test_top_k_of_one_is_greedy(model: Captioner, photos: list[Image.Image]) -> None:
+    drawn = [model.caption(photos[1], Options(temperature=1.0, top_k=1, seed=s)) for s in (1, 2)]
+    greedy = model.caption(photos[1], Options(beam=1, consensus=False))
+    assert {c.text for c in drawn} == {greedy.text}
+
+
 def test_avoid(model: Captioner, photos: list[Image.Image]) -> None:
     usual = model.caption(photos[2])
     avoided = (*usual.words[:2], "Zebras", "")
@@ -300,7 +326,11 @@ def test_style_begins_the_sentence(model: Captioner, photos: list[Image.Image]) 
         ({"temperature": 1.0, "top_p": 0.0}, "top_p must be above 0 and at most 1, not 0.0"),
         ({"temperature": 1.0, "seed": -1}, "seed must lie between 0 and"),
         ({"temperature": 1.0, "seed": 2**64}, "seed must lie between 0 and"),
-        ({"prefix": "a zebra"}, "does not know the prefix's word 'zebra'"),
+        ({"prefix": "a zebra"}, "prefix: the model does not know the word 'zebra'"),
+        ({"include": ("zebra",)}, "include: the model does not know the word 'zebra'"),
+        ({"include": "dog"}, "include must be a tuple of words, not the string 'dog'"),
+        ({"include": ("dog",), "temperature": 1.0}, "required words need a beam search"),
+        ({"groups": 0}, "groups must be at least 1"),
         ({"prefix": "a dog", "max_words": 1}, "max_words must leave room for the prefix"),
         ({"avoid": "dog"}, "avoid must be a tuple of words, not the string 'dog'"),
         ({"avoid": WORDS, "min_words": 1}, "no sentence obeys these options"),

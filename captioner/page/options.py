@@ -12,6 +12,7 @@ from captioner.errors import CaptionerError
 
 MAX_BEAM = 20
 MAX_ALTERNATIVES = 9
+Word = Annotated[str, Field(max_length=30)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -24,10 +25,13 @@ class Wishes(Options):
     min_words: Annotated[int, Field(ge=0, le=20)] = Options.min_words
     alternatives: Annotated[int, Field(ge=0, le=MAX_ALTERNATIVES)] = Options.alternatives
     style: Annotated[str, Field(max_length=40)] = Options.style
+    groups: Annotated[int, Field(ge=1, le=5)] = Options.groups
     temperature: Annotated[float, Field(ge=0, le=5)] = Options.temperature
+    top_k: Annotated[int, Field(ge=0, le=1000)] = Options.top_k
     top_p: Annotated[float, Field(gt=0, le=1)] = Options.top_p
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Options.seed
     prefix: Annotated[str, Field(max_length=200)] = Options.prefix
+    include: Annotated[tuple[Word, ...], Field(max_length=3)] = Options.include
     avoid: Annotated[tuple[str, ...], Field(max_length=50)] = Options.avoid
     preview: bool = False  # send the photo back as a JPEG, for a browser that cannot show it
 

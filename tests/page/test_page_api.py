@@ -73,7 +73,16 @@ def test_options_reach_the_model(client, served, photos):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"beam": 21}, "beam"), ({"beem": 3}, "beem"), ({"avoid": "dog"}, "avoid"), ([3], "object")],
+    [
+        ({"beam": 21}, "beam"),
+        ({"beem": 3}, "beem"),
+        ({"avoid": "dog"}, "avoid"),
+        ({"groups": 6}, "groups"),
+        ({"top_k": -1}, "top_k"),
+        ({"include": ["a", "dog", "on", "grass"]}, "include"),
+        ({"include": ["a dog that runs across the green grass"]}, "include"),
+        ([3], "object"),
+    ],
 )
 def test_impossible_options_are_named(client, photos, options, named):
     photo = handle_file(str(photos / "dog.jpg"))
@@ -127,7 +136,8 @@ def test_the_documented_options_are_those_there_are():
     table = text.split("## Options")[1].split("## ")[0]
     documented = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", table, re.MULTILINE))
     given = {name: json.loads(default) for name, default in documented.items()}
-    assert given | {"avoid": tuple(given["avoid"])} == asdict(Options())
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    assert given | lists == asdict(Options())
 
 
 def test_only_uploaded_files_are_served_and_read(served, photos, tmp_path):
