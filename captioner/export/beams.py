@@ -77,11 +77,11 @@ def beam_search(step: Step, state: State, start: Array, search: Search) -> list[
     photo, words = np.arange(len(start)), start[:, None]
     total = np.full((len(start), width), NEVER, np.float32)  # log-probability so far
     total[:, 0] = 0.0
-    written = _Written.none(len(start), width)
     for length in range(search.max_words + 1 if len(start) else 0):
         log_probs, attention, state = step(words, state)
         if length == 0:  # one beam a photo; K from here on
             log_probs, attention = (np.repeat(x, width, 1) for x in (log_probs, attention))
+            written = _Written.none(*attention.shape)
         scores = total[..., None] + allow(log_probs, written.words, search)
         score, beam, word = _best(scores, 2 * width)
         _harvest(finished, photo, written, score, beam, word, search)
@@ -109,21 +109,23 @@ class _Written:
     attention: Array  # (A, K, t, L)
 
     @staticmethod
-    def none(photos: int, beams: int) -> _Written:
+    def none(photos: int, beams: int, regions: int) -> _Written:
         shape = (photos, beams, 0)
-        nothing = np.zeros(shape, np.float32)
-        return _Written(np.zeros(shape, np.int64), nothing, nothing[..., None])
+        return _Written(
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.float32),
+            np.zeros((*shape, regions), np.float32),
+        )
 
     def extend(
         self, photos: Array, beams: Array, word: Array, log_probs: Array, attention: Array
     ) -> _Written:
         """The `beams` (A', K) of `photos` (A',), each with one more word (A', K)."""
         rows = photos[:, None], beams
-        maps = self.attention if self.words.shape[2] else attention[:, :, None][:, :, :0]
         return _Written(
             np.concatenate((self.words[rows], word[..., None]), 2),
             np.concatenate((self.log_probs[rows], log_probs[(*rows, word)][..., None]), 2),
-            np.concatenate((maps[rows], attention[rows][:, :, None]), 2),
+            np.concatenate((self.attention[rows], attention[rows][:, :, None]), 2),
         )
 
     def sentence(self, photo: int, beam: int, log_probability: float) -> Sentence:

@@ -49,7 +49,7 @@ def model_of_kind(shown: int = 3, seed: int = 1, **decoder: Any) -> Model:
     model.rarity = torch.rand(len(model.vocabulary)) * 3
     for name, weight in model.decoder.named_parameters():
         if weight.dim() > 1:
-            nn.init.normal_(weight, std=0.5 if "embedding" not in name else 1.0)
+            nn.init.normal_(weight, std=0.2 if "embedding" not in name else 0.7)
     with torch.no_grad():
         model.decoder.bias[list(model.vocabulary.never_written)] = 4.0
     return model.eval()

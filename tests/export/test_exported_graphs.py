@@ -14,6 +14,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from captioner.export.onnx_files import SMALL
 from captioner.export.run import export
 from captioner.export.runner import Tensors, open_graph
 from captioner.model.decoder import Memory, State
@@ -23,9 +24,7 @@ from tests.tiny import PIXELS, tiny_model
 
 Exported = Callable[[str, str], tuple[Model, Path]]
 MEMORY = [field.name for field in fields(Memory)]
-CASES = [(kind, "onnx") for kind in KINDS] + [
-    (k, "torch") for k in ("attention", "general", "peek")
-]
+CASES = [(kind, format) for kind in KINDS for format in ("onnx", "torch")]
 
 
 def notes_of(folder: Path) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def notes_of(folder: Path) -> dict[str, Any]:
 
 
 def check(found: Tensors, name: str, expected: torch.Tensor) -> None:
-    np.testing.assert_allclose(found[name], expected.numpy(), atol=2e-5, rtol=2e-5, err_msg=name)
+    np.testing.assert_allclose(found[name], expected.numpy(), atol=1e-4, rtol=1e-4, err_msg=name)
 
 
 def check_graphs(model: Model, folder: Path, photos: int, beams: int) -> None:
@@ -63,7 +62,7 @@ def check_graphs(model: Model, folder: Path, photos: int, beams: int) -> None:
                 check(found, "attention", attention.unflatten(0, shape))
             for name in rows:
                 check(found, f"next_{name}", getattr(state, name).unflatten(0, shape))
-            after = {name: found[f"next_{name}"][:, ::-1] for name in rows}
+            after = {name: found[f"next_{name}"][:, ::-1].copy() for name in rows}
             backwards = torch.arange(photos * beams).view(shape).flip(1).flatten()
             state = state.select(backwards)
 
@@ -114,7 +113,7 @@ def test_every_weight_is_stored_once(exported: Exported, kind: str) -> None:
         weights = [
             numpy_helper.to_array(t) for t in onnx.load(folder / f"{graph}.onnx").graph.initializer
         ]
-        large = [np.sort(w.ravel()).tobytes() for w in weights if w.size > 50]
+        large = [np.sort(w.ravel()).tobytes() for w in weights if w.size > 50 and np.ptp(w)]
         assert len(set(large)) == len(large), "a weight is there twice, perhaps transposed"
         held += sum(w.size for w in weights if w.dtype == np.float32)
     assert held < 1.02 * wanted + 300
@@ -152,7 +151,9 @@ def test_int8_weights_are_a_quarter_and_off_by_half_a_step(tmp_path: Path) -> No
     small = onnx.load(tmp_path / "True" / "step.onnx").graph
     stored = {t.name: numpy_helper.to_array(t) for t in small.initializer}
     nodes = [node for node in small.node if node.op_type == "DequantizeLinear"]
-    assert len(nodes) >= 4
+    assert {node.output[0] for node in nodes} == {
+        name for name, weight in weights.items() if weight.ndim > 1 and weight.size >= SMALL
+    }
     for node in nodes:
         whole, scale = (stored[name] for name in node.input)
         axis = node.attribute[0].i
