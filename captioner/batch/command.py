@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from captioner.batch.job import Job
     from captioner.caption import Options
 
 BUILT_IN = Path(__file__).parents[1] / "assets" / "captioner.safetensors"
 
 _LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
+PARTS_OF = ("jsonl", "csv", "parquet")  # with Ray
+ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, error"
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 FORMATS = ("text", "jsonl", "csv", "parquet", "coco", "sidecar", "xmp")
 FORMAT = (
@@ -98,7 +101,7 @@ def caption(
     ] = None,
     fields: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="What a row holds, as in caption,score,sha256."),
+        typer.Option(metavar="NAMES", help=f"What a row holds, of {ROW}; with commas."),
     ] = None,
     column: Annotated[
         str | None,
@@ -146,15 +149,16 @@ def caption(
         typer.Option(metavar="HOST:PORT", help="Ray: the cluster's; else one is started here."),
     ] = None,
     min_workers: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Ray: workers at least.")
-    ] = 1,
+        int | None, typer.Option(metavar="N", min=1, help="Ray: workers at least; 1, if not said.")
+    ] = None,
     max_workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Ray: workers at most; as many as fit, if not said."),
     ] = None,
     part_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Ray: photos in a part.")
-    ] = 1024,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ray: photos in a part; 1024, if not said."),
+    ] = None,
 ) -> None:
     """Caption photos: a row for each, in order.
 
@@ -198,12 +202,16 @@ def caption(
         fail_fast=fail_fast,
         attention=attention,
     )
+    workers = {"min_workers": min_workers, "max_workers": max_workers}
+    of_ray = _given(address=address, **workers, part_size=part_size)
     if engine == "local":
+        for name in of_ray:
+            raise typer.BadParameter(f"--{name.replace('_', '-')} is for --engine ray.")
         raise typer.Exit(run(job))
+    _check_ray(job, **workers)
     from captioner.batch.ray_engine import Cluster, run_on_ray
 
-    cluster = Cluster(address, min_workers, max_workers, part_size, device)
-    raise typer.Exit(run_on_ray(job, cluster))
+    raise typer.Exit(run_on_ray(job, Cluster(device=device, **of_ray)))
 
 
 def search_options(
@@ -257,12 +265,31 @@ def load_model(model: Path | None, device: str) -> Any:
     return load(model, device=device)
 
 
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _check_ray(job: Job, min_workers: int | None, max_workers: int | None) -> None:
+    if job.format not in PARTS_OF:
+        raise typer.BadParameter(f"--engine ray writes {', '.join(PARTS_OF)}, not {job.format}.")
+    if job.output is None:
+        raise typer.BadParameter("--engine ray writes a folder of parts: name it with --output.")
+    if job.keep or job.attention or job.fail_fast:
+        raise typer.BadParameter(
+            "--engine ray takes neither --skip-existing nor --attention nor --fail-fast."
+        )
+    if min_workers and max_workers and min_workers > max_workers:
+        raise typer.BadParameter(
+            f"--min-workers {min_workers} is more than --max-workers {max_workers}."
+        )
+
+
 def _fields(text: str | None) -> tuple[str, ...] | None:
     from captioner.batch.fields import FIELDS
 
     if text is None:
         return None
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(map(str.strip, text.strip(", ").split(",")))
     for name in names:
         if name not in FIELDS:
             raise typer.BadParameter(

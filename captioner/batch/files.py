@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -69,7 +70,8 @@ def is_plain(path: Path) -> bool:
 
 
 def unwritable(path: Path, error: OSError) -> CaptionerError:
-    return CaptionerError(f"{path}: cannot be written: {error.strerror or error}.")
+    advice = "make its folder first" if error.errno == errno.ENOENT else "choose another place"
+    return CaptionerError(f"{path}: cannot be written: {error.strerror or error}; {advice}.")
 
 
 def broken_off(path: Path, error: OSError) -> CaptionerError:

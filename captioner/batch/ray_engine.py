@@ -31,7 +31,6 @@ from captioner.batch.summary import Progress, Summary
 from captioner.errors import CaptionerError, ImageError
 
 MANIFEST = "_parts.jsonl"
-PARTS_OF = ("jsonl", "csv", "parquet")
 ATTEMPTS = 4  # at a part, each ended by the death of its actor
 
 
@@ -48,12 +47,14 @@ class Cluster:
 
 
 def run_on_ray(job: Job, cluster: Cluster) -> int:
-    """Do the job; the exit code: 0, 1 if a photo failed, 130 if someone stopped it.
+    """Do the job, whose output is a folder; the exit code: 0, 1 if a photo failed, 130 if someone
+    stopped it.
 
     Raises CaptionerError for what makes the whole run impossible.
     """
-    folder = _checked(job)
-    ray = _ray()
+    FORMATS[job.format](job.fields)  # says what is not installed
+    check_tables(job.inputs, job.column)
+    ray, folder = _ray(), _folder(job)
     pending, total = _pending(job, folder, cluster.part_size)
     _tidy(folder)
     summary = Summary()
@@ -188,18 +189,9 @@ def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> 
     progress.update()
 
 
-def _checked(job: Job) -> Path:
-    """The output folder. Raises CaptionerError for a job that cannot be done like this."""
-    if job.format not in PARTS_OF:
-        raise CaptionerError(f"--engine ray writes {', '.join(PARTS_OF)}, not {job.format}.")
-    if job.output is None:
-        raise CaptionerError("--engine ray writes a folder of parts: name it with --output DIR.")
-    if job.keep or job.attention or job.fail_fast:
-        raise CaptionerError(
-            "--engine ray takes neither --skip-existing nor --attention nor --fail-fast."
-        )
-    FORMATS[job.format](job.fields)  # says what is not installed
-    check_tables(job.inputs, job.column)
+def _folder(job: Job) -> Path:
+    """The output folder. Raises CaptionerError where it cannot be made."""
+    assert job.output is not None
     try:
         job.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

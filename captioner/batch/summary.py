@@ -117,12 +117,13 @@ class Progress:
 
     def _line(self) -> str:
         done, rate = self._summary.photos, self._summary.rate()
-        of = "" if self._total is None else f" of {self._total:,}"
+        of = "" if self._total is None else f"{done:,} of "
         left = ""
         if self._total is not None and rate > 0:
             left = f", {duration(max(self._total - done, 0) / rate)} left"
         errors = _count(self._summary.failures, "error")
-        return f"{done:,}{of} photos, {rate:.1f} photos/s{left}, {errors}"
+        photos = _count(done if self._total is None else self._total, "photo")
+        return f"{of}{photos}, {rate:.1f} photos/s{left}, {errors}"
 
     def _start_counting(self) -> None:
         if self._counting is None:

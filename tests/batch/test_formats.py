@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from captioner.batch.command import model_name
+from captioner.batch.fields import FIELDS
+from captioner.batch.formats import FORMATS
+from captioner.batch.sidecars import KINDS
 from captioner.errors import ImageError
 from tests.batch import process
+
+RAY = ("--engine", "ray", "--format", "csv", "-o", "x")
 
 
 @pytest.fixture
@@ -140,7 +146,18 @@ def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> No
         (["--style", "haiku"], "--style haiku: the model's styles are coco, flickr8k"),
         (["-o", "s3://my-photos/rows.txt"], "is an address; write to this machine's disk"),
         (["--format", "json"], "'json' is not one of 'text', 'jsonl', 'csv', 'parquet'"),
+        (["--fields", ""], "no field ''; choose from path"),
         (["--engine", "spark"], "'spark' is not one of 'local', 'ray'"),
+        (["--engine", "ray", "-o", "x"], "--engine ray writes jsonl, csv, parquet, not text"),
+        (["--engine", "ray", "--format", "csv"], "a folder of parts: name it with --output"),
+        ([*RAY, "--fail-fast"], "neither --skip-existing nor --attention nor --fail-fast"),
+        (
+            [*RAY, "--min-workers", "3", "--max-workers", "2"],
+            "--min-workers 3 is more than --max-workers 2",
+        ),
+        (["--address", "host:6379"], "--address is for --engine ray"),
+        (["--min-workers", "2"], "--min-workers is for --engine ray"),
+        (["--part-size", "20"], "--part-size is for --engine ray"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_done(
@@ -149,6 +166,12 @@ def test_wrong_usage_is_said_before_anything_is_done(
     assert process.run(["caption", "album", *arguments], album) == 2
     assert message in " ".join((album / "said.txt").read_text().split())
     assert sorted(os.listdir(album)) == ["album", "said.txt"]
+
+
+def test_the_help_names_every_field_and_format(album: Path) -> None:
+    assert process.run(["caption", "--help"], album) == 0
+    words = set(re.findall(r"\w+", (album / "said.txt").read_text()))
+    assert {*FIELDS, *FORMATS, *KINDS} <= words
 
 
 def test_a_table_without_the_column_is_said_before_the_first_photo(album: Path) -> None:
