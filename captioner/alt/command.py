@@ -138,6 +138,8 @@ def _is_failure(row: Row) -> bool:
 
 
 def _write(rows: list[Row]) -> None:
+    from captioner.batch.summary import counted
+
     texts: dict[Path, dict[Gap, str]] = {}
     pages: dict[Path, Document] = {}
     for row in rows:
@@ -148,7 +150,8 @@ def _write(rows: list[Row]) -> None:
         page.write(texts[path])
     count = sum(map(len, texts.values()))
     left = f", {len(rows) - count} left to you" if len(rows) > count else ""
-    print(f"captioner: {count} texts written into {len(pages)} files{left}", file=sys.stderr)
+    written = f"{counted(count, 'text')} written into {counted(len(pages), 'file')}{left}"
+    print(f"captioner: {written}", file=sys.stderr)
 
 
 def _show(rows: list[Row], format: str) -> None:
@@ -168,7 +171,8 @@ def _table(rows: list[Row]) -> Iterator[str]:
     """Columns under each other: where, which picture, the text or in brackets the problem."""
     if not rows:
         return
-    cells = [("where", "picture", "proposed text")]
+    proposed = "proposed text" if any(row.text or row.problem for row in rows) else ""
+    cells = [("where", "picture", proposed)]
     for row in rows:
         problem = f"[{row.problem}]" if row.problem else ""
         source = row.gap.source if len(row.gap.source) <= 60 else f"{row.gap.source[:57]}..."

@@ -56,13 +56,13 @@ class Summary:
         """What became of the photos; the reasons, unless there is but one, which has been said."""
         seconds = time.monotonic() - self._started
         empty = sum(n for reason, n in self.failed.items() if reason.startswith(NO_PICTURES))
-        parts = [f"{_count(self.captioned, 'photo')} captioned"]
+        parts = [f"{counted(self.captioned, 'photo')} captioned"]
         if self.failures > empty:
             parts.append(f"{self.failures - empty:,} failed")
         if self.skipped:
             parts.append(f"{self.skipped:,} skipped, as they have a caption")
         if empty:
-            parts.append(f"{_count(empty, 'input')} without pictures")
+            parts.append(f"{counted(empty, 'input')} without pictures")
         before = f", {self.before:,} of them by earlier runs" if self.before else ""
         rate = f", {self.rate():.1f} photos/s" if self.captioned > self._captioned_before else ""
         head = f"{', '.join(parts)}{before}; {duration(seconds)}{rate}"
@@ -108,7 +108,7 @@ class Progress:
     def update(self) -> None:
         if self._bar is not None:
             self._bar.total = self._total
-            self._bar.set_postfix_str(_count(self._summary.failures, "error"), refresh=False)
+            self._bar.set_postfix_str(counted(self._summary.failures, "error"), refresh=False)
             self._bar.update(self._summary.photos - self._bar.n)
         elif not self._quiet and time.monotonic() >= self._due:
             self._start_counting()
@@ -121,8 +121,8 @@ class Progress:
         left = ""
         if self._total is not None and rate > 0:
             left = f", {duration(max(self._total - done, 0) / rate)} left"
-        errors = _count(self._summary.failures, "error")
-        photos = _count(done if self._total is None else self._total, "photo")
+        errors = counted(self._summary.failures, "error")
+        photos = counted(done if self._total is None else self._total, "photo")
         return f"{of}{photos}, {rate:.1f} photos/s{left}, {errors}"
 
     def _start_counting(self) -> None:
@@ -147,5 +147,5 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
