@@ -85,14 +85,19 @@ class DecoderConfig(Section):
             for field in ("attention", "heads", "hard"):
                 if getattr(self, field) != DecoderConfig.model_fields[field].default:
                     raise ValueError(
-                        f"{field} is for kind attention; a decoder of kind {self.kind} has none"
+                        f"{field} is for kind attention; a decoder of kind {self.kind} has none:"
+                        f" leave {field} out, or set kind to attention"
                     )
         if self.heads > 1 and self.attention != "dot":
             raise ValueError("heads above 1 need attention = dot")
         if self.heads > 1 and self.hard:
             raise ValueError("hard attention looks at one region: heads must be 1")
         if self.size % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide size ({self.size})")
+            divisors = [str(n) for n in range(1, self.size + 1) if self.size % n == 0]
+            raise ValueError(
+                f"heads must divide size ({self.size}) and so be one of {', '.join(divisors)},"
+                f" not {self.heads}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from captioner import CaptionerError
+from captioner.cli import app
 from captioner.config import (
     DecoderConfig,
     EncoderConfig,
@@ -101,6 +103,39 @@ def test_one_sentence_names_the_field(recipe: Path, change: str, said: str) -> N
     assert re.search(said, message), message
 
 
+@pytest.mark.parametrize(
+    ("decoder", "said"),
+    [
+        (
+            {"attention": "dot", "heads": 3, "size": 8},
+            "heads must divide size (8) and so be one of 1, 2, 4, 8, not 3",
+        ),
+        (
+            {"kind": "peek", "attention": "dot"},
+            "attention is for kind attention; a decoder of kind peek has none: leave attention out,"
+            " or set kind to attention",
+        ),
+        (
+            {"kind": "context", "hard": True},
+            "hard is for kind attention; a decoder of kind context",
+        ),
+        ({"kind": "feedback", "heads": 2}, "heads is for kind attention; a decoder of kind feedb"),
+        (
+            {"attention": "dot", "heads": 2, "hard": True},
+            "hard attention looks at one region: heads",
+        ),
+        ({"reading": "gru", "size": 15}, "reading in two directions needs an even size, not 15"),
+    ],
+)
+def test_decoders_that_cannot_be(recipe: Path, decoder: dict[str, object], said: str) -> None:
+    """Said of a recipe whose data is not there: nothing of it was looked for."""
+    changes = [f"decoder.{field}={json.dumps(value)}" for field, value in decoder.items()]
+    assert f"decoder: {said}" in refused(recipe, *changes)
+    sets = [part for change in changes for part in ("--set", change)]
+    done = CliRunner().invoke(app, ["train", "--config", str(recipe), *sets])
+    assert isinstance(done.exception, CaptionerError) and said in str(done.exception)
+
+
 def test_top_is_for_lite3_only(recipe: Path) -> None:
     message = refused(recipe, "training.tune=top", "encoder.name=resnet18")
     assert message.endswith("training.tune top is for efficientnet_lite3, not for resnet18")
@@ -173,7 +208,7 @@ def test_heads_divide_the_size(heads: int, size: int) -> None:
     if size % heads == 0:
         assert ModelConfig.model_validate(tree).decoder.heads == heads
     else:
-        with pytest.raises(ValueError, match="must divide size"):
+        with pytest.raises(ValueError, match="heads must divide size"):
             ModelConfig.model_validate(tree)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from captioner.model.attention import AdditiveAttention, DotProductAttention
+from captioner.model.attention import AdditiveAttention, DotProductAttention, GeneralAttention
 
 B, K, L, C, Q, A = 2, 3, 5, 8, 6, 8
 
@@ -52,6 +52,24 @@ def test_additive_is_bahdanaus(inputs: tuple[Tensor, Tensor]) -> None:
                     )
                 )
             alphas = softmax(energies)
+            expected = sum(a * h for a, h in zip(alphas, regions[photo], strict=True))
+            assert weights[photo, row].tolist() == pytest.approx(alphas, abs=1e-6)
+            torch.testing.assert_close(context[photo, row], expected, atol=1e-6, rtol=1e-6)
+
+
+def test_general_is_luongs(inputs: tuple[Tensor, Tensor]) -> None:
+    """e = q W h, the second of the paper's three scores; the keys are the regions."""
+    query, regions = inputs
+    attention = GeneralAttention(C, Q).double()
+    context, weights = attention(query, attention.keys(regions), regions)
+    w = attention.query.weight  # (C, Q)
+    for photo in range(B):
+        for row in range(K):
+            q = query[photo, row]
+            alphas = softmax(
+                [float(sum(q[j] * w[c, j] * h[c] for j in range(Q) for c in range(C)))
+                 for h in regions[photo]]
+            )  # fmt: skip
             expected = sum(a * h for a, h in zip(alphas, regions[photo], strict=True))
             assert weights[photo, row].tolist() == pytest.approx(alphas, abs=1e-6)
             torch.testing.assert_close(context[photo, row], expected, atol=1e-6, rtol=1e-6)

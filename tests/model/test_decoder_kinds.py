@@ -132,6 +132,18 @@ def test_layers_lie_on_one_another() -> None:
     torch.testing.assert_close(features, decoder.output(torch.cat([x, read], -1)))
 
 
+def test_dropout_lies_between_layers() -> None:
+    """With all of it dropped the second layer reads nothing but its own state."""
+    decoder = make(kind="feedback", layers=2, cell="gru").train()
+    decoder.regularise(dropout=1.0, grid_dropout=0.0)
+    state = decoder.start(grid())
+    _, after, _ = decoder.step(written(B)[:, 0], state)
+    alone = decoder.upper[0](torch.zeros(B, 10).double(), state.hidden[:, 1])
+    torch.testing.assert_close(after.hidden[:, 1], alone)
+    _, usual, _ = decoder.eval().step(written(B)[:, 0], state)
+    assert not torch.allclose(usual.hidden[:, 1], alone)
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_a_reading_goes_both_ways(cell: str) -> None:
     """The second half is the first on the reversed sequence with the other direction's weights."""
