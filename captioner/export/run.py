@@ -49,7 +49,7 @@ def _write(graph: Graph, folder: Path, format: Format, int8: bool) -> str:
         onnx_files.write(graph, folder / (graph.name + onnx_files.SUFFIX), int8)
     except ImportError as error:
         raise CaptionerError(
-            f'--format onnx needs the packages of pip install "captioner[onnx]" ({error})'
+            f'--format onnx needs the packages of pip install "captioner[export]" ({error})'
         ) from None
     return graph.name + onnx_files.SUFFIX
 

@@ -26,9 +26,8 @@ def open_graph(file: Path, notes: dict[str, Any]) -> Runner:
 
         return Program(file, notes)
     except ImportError as error:
-        raise CaptionerError(
-            f'{file}: cannot be run ({error}); pip install "captioner[onnx]"'
-        ) from None
+        package = "onnxruntime" if file.suffix == ".onnx" else "torch"
+        raise CaptionerError(f"{file}: cannot be run ({error}); pip install {package}") from None
     except Exception as error:  # each runtime has its own
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CaptionerError(f"{file}: cannot be opened ({reason[0]}); export again") from None
