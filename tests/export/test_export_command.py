@@ -1,0 +1,92 @@
+"""`captioner export`: a whole folder or none, and never in the place of something else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from captioner import CaptionerError, checkpoint
+from captioner.cli import app
+from captioner.export import run
+from captioner.export.folder import read_notes
+from captioner.export.graphs import Graph
+from tests.tiny import tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    checkpoint.save(tiny_model(), file)
+    return file
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files with nothing in them, in place of graphs."""
+
+    def write(graph: Graph, folder: Path, format: str, int8: bool) -> str:
+        (folder / f"{graph.name}.onnx").write_text(f"{format} {int8}")
+        return f"{graph.name}.onnx"
+
+    monkeypatch.setattr(run, "_write", write)
+
+
+def export(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+
+def refused(*arguments: object) -> str:
+    done = export(*arguments)
+    assert isinstance(done.exception, CaptionerError)
+    assert "\n" not in str(done.exception)
+    return str(done.exception)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_folder_is_made_and_replaced_when_asked(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    done = export("--model", model, "--output", folder)
+    assert done.exit_code == 0 and f"python -m captioner.export.runtime {folder} " in done.stdout
+    assert read_notes(folder)["graphs"]["start"]["file"] == "start.onnx"
+    assert (folder / "step.onnx").read_text() == "onnx False"
+    assert "is not empty; name another folder" in refused("--model", model, "-o", folder)
+    done = export("--model", model, "-o", folder, "--overwrite", "--int8", "--format", "onnx")
+    assert done.exit_code == 0 and (folder / "step.onnx").read_text() == "onnx True"
+    assert [path.name for path in folder.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_no_export_stays(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_text("kept")
+    said = refused("--model", model, "-o", tmp_path, "--overwrite")
+    assert "holds what is no export (photo.jpg)" in said
+    assert "is a file" in refused("--model", model, "-o", tmp_path / "photo.jpg", "--overwrite")
+    assert (tmp_path / "photo.jpg").read_text() == "kept"
+
+
+def test_a_package_that_is_missing(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said in a sentence; nothing is left, and an older export is still there."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "captioner.export.onnx_files", raising=False)
+    monkeypatch.delattr("captioner.export.onnx_files", raising=False)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "captioner.json").write_text(json.dumps({"old": True}))
+    for arguments in (("-o", tmp_path / "new"), ("-o", old, "--overwrite")):
+        said = refused("--model", model, *arguments)
+        assert 'pip install "captioner[export]"' in said
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert json.loads((old / "captioner.json").read_text()) == {"old": True}
+
+
+def test_wrong_usage(model: Path, tmp_path: Path) -> None:
+    for wrong in (["--format", "torch", "--int8"], ["--format", "tflite"], []):
+        output = ["-o", tmp_path / "out"] if wrong else []
+        assert export("--model", model, *output, *wrong).exit_code == 2
+    assert not list(tmp_path.iterdir())
