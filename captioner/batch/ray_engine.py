@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,10 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     """
     FORMATS[job.format](job.fields)  # says what is not installed
     check_tables(job.inputs, job.column)
-    ray, folder = _ray(), _folder(job)
+    ray = _ray()
+    if cluster.address is not None:
+        _check_address(cluster.address)
+    folder = _folder(job)
     pending, total = _pending(job, folder, cluster.part_size)
     _tidy(folder)
     summary = Summary()
@@ -165,6 +169,22 @@ def _outcomes(
             ray.shutdown()
 
 
+def _check_address(address: str) -> None:
+    """Raise CaptionerError where nothing listens: Ray itself would try for many minutes."""
+    if address in ("auto", "local"):
+        return
+    place = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address)
+    if place is None:
+        raise CaptionerError(f"--address {address}: is no address of a Ray cluster; HOST:PORT is.")
+    try:
+        socket.create_connection((place[1], int(place[2])), timeout=10).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise CaptionerError(
+            f"--address {address}: no Ray cluster is there ({error}); check the address, and that"
+            " `ray start --head` was run."
+        ) from None
+
+
 def _broken_off(cause: BaseException) -> CaptionerError:
     said = str(cause).strip().splitlines()
     if any("No module named 'captioner'" in line for line in said):
@@ -264,7 +284,6 @@ def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     os.environ.setdefault("RAY_worker_niceness", "0")  # else this machine's other work comes first
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         import ray
         import ray.data
@@ -272,4 +291,5 @@ def _ray() -> Any:
         raise CaptionerError(
             'the engine "ray" needs the package Ray: pip install "captioner[ray]".'
         ) from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # after the import, which sets its own
     return ray

@@ -185,3 +185,20 @@ def test_without_ray_one_sentence_says_what_to_install(
     with pytest.raises(CaptionerError, match=r'pip install "captioner\[ray\]"'):
         run_on_ray(job(album, "parts"), Cluster())
     assert not (album / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", "no Ray cluster is there"),
+        ("ray://[::1]:1", "no Ray cluster is there"),
+        ("a..b:99999", "no Ray cluster is there"),
+        ("127.0.0.1", "HOST:PORT is"),
+    ],
+)
+def test_an_address_without_a_cluster_is_said_at_once(
+    album: Path, address: str, message: str
+) -> None:
+    with pytest.raises(CaptionerError, match=message):
+        run_on_ray(job(album, "parts"), Cluster(address))
+    assert not (album / "parts").exists()
