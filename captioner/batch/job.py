@@ -20,7 +20,7 @@ from captioner.batch.photos import check_tables, photos
 from captioner.batch.run import Item, caption_photos, dressed, prepared
 from captioner.batch.sidecars import KINDS, Sidecars
 from captioner.batch.sinks import Attention
-from captioner.batch.sources import ARCHIVES, TABLES, files
+from captioner.batch.sources import files, holds_photos
 from captioner.batch.summary import Progress, Summary
 from captioner.caption import Options
 from captioner.errors import ImageError
@@ -176,7 +176,7 @@ def _count(job: Job) -> int | None:
         return None
     number = 0
     for item in files(job.inputs):
-        if isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES)):
+        if holds_photos(item):
             return None
         number += 1
     return number

@@ -27,7 +27,7 @@ from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, way_on
 from captioner.batch.photo import Result
 from captioner.batch.photos import check_tables
-from captioner.batch.sources import ARCHIVES, TABLES, files
+from captioner.batch.sources import files, holds_photos
 from captioner.batch.summary import Progress, Summary
 from captioner.errors import CaptionerError, ImageError
 
@@ -68,7 +68,10 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     if total > len(pending):
         done = total - len(pending)
         print(f"captioner: {done} of {total} parts are there already", file=sys.stderr)
-    with interrupts() as stopped, Progress(summary, lambda: None, quiet=False) as progress:
+    with (
+        interrupts() as stopped,
+        Progress(summary, lambda: _total(folder, pending), quiet=False) as progress,
+    ):
         for outcome in _outcomes(ray, job, cluster, folder, pending):
             if "error" in outcome:
                 raise CaptionerError(outcome["error"])
@@ -250,11 +253,24 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
     raise AssertionError("the file ends")
 
 
+def _total(folder: Path, parts: list[tuple[int, int]]) -> int | None:
+    """How many photos are in those parts; None where that is not known beforehand."""
+    total = 0
+    with open(folder / MANIFEST, "rb") as manifest:
+        for _, at in parts:
+            manifest.seek(at)
+            items = [_item(entry) for entry in json.loads(manifest.readline())]
+            if any(map(holds_photos, items)):
+                return None
+            total += len(items)
+    return total
+
+
 def _parts(job: Job, size: int) -> Iterator[list[Any]]:
     """The files of each part: `size` photos, or one archive or table, which is taken whole."""
     part: list[Any] = []
     for item in files(job.inputs):
-        if isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES)):
+        if holds_photos(item):
             if part:
                 yield part
             yield [_entry(item)]

@@ -63,6 +63,11 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
+def holds_photos(item: str | ImageError) -> bool:
+    """Whether the file is an archive or a table: nobody knows how many photos are in it."""
+    return isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES))
+
+
 def _named(name: str) -> Iterator[str | ImageError]:
     if remote.is_remote(name):
         yield from remote.files(name, _wanted)
@@ -88,7 +93,7 @@ def _entry(name: str) -> Iterator[str | ImageError]:
 
 def _wanted(name: str) -> bool:
     """What a pattern may stand for: pictures, and what holds pictures."""
-    return is_picture(name) or name.lower().endswith((*ARCHIVES, *TABLES))
+    return is_picture(name) or holds_photos(name)
 
 
 def _matching(pattern: str) -> Iterator[str | ImageError]:
