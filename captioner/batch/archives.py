@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import os
 import tarfile
 import zipfile
 import zlib
@@ -13,8 +12,8 @@ from typing import IO
 
 from captioner.batch.photo import NO_PICTURES, Photo
 from captioner.batch.remote import MAX_BYTES, TOO_MANY_BYTES
+from captioner.batch.sources import is_picture
 from captioner.errors import ImageError
-from captioner.images import IMAGE_SUFFIXES
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -99,8 +98,4 @@ def _read(path: str, size: int, get: Callable[[], bytes]) -> bytes:
 def _is_picture(name: str) -> bool:
     parts = name.split("/")
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-    return (
-        not hidden
-        and parts[0] != "__MACOSX"
-        and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-    )
+    return not hidden and parts[0] != "__MACOSX" and is_picture(name)

@@ -39,6 +39,7 @@ OTHERS = {
     "__MACOSX/set 0/._000.jpg": b"x",
     ".hidden/a.jpg": b"x",
     "set 1/.b.jpg": b"x",
+    "set 1/c.attention.png": b"x",
 }
 
 
