@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import os
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from captioner.checkpoint import pack
 from captioner.errors import CaptionerError
 from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
@@ -45,7 +47,7 @@ class MapCache:
             batches = _lower(encoder, files, names)
             if grids:
                 batches = _upper(encoder, MapCache(encoder, files, names, folder).maps)
-            _compute(encoder, batches, len(names), path)
+            _compute(batches, len(names), path)
         self.maps: Maps = np.load(path, mmap_mode="r")
 
     def read(
@@ -65,19 +67,20 @@ class MapCache:
 
 
 def _fingerprint(encoder: Encoder, names: Sequence[str], grids: bool) -> str:
+    """Of the weights as a checkpoint stores them: the stages that follow find the same maps."""
     digest = hashlib.sha256(encoder.config.model_dump_json().encode())
-    for name, weight in encoder.backbone.state_dict().items():
-        if grids or encoder.is_lower(name):
-            digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())
+    weights = encoder.backbone.state_dict()
+    for name, weight in pack(
+        {n: w for n, w in weights.items() if grids or encoder.is_lower(n)}
+    ).items():
+        digest.update(name.encode() + weight.numpy().tobytes())
     digest.update("\n".join(names).encode())
     return digest.hexdigest()[:16]
 
 
 @torch.inference_mode()
-def _compute(encoder: Encoder, batches: Iterator[Maps], photos: int, path: Path) -> None:
+def _compute(batches: Iterator[Maps], photos: int, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    learning = encoder.training
-    encoder.eval()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_maps(batches, photos, partial)
@@ -87,7 +90,6 @@ def _compute(encoder: Encoder, batches: Iterator[Maps], photos: int, path: Path)
     finally:
         with suppress(OSError):
             partial.unlink()
-        encoder.train(learning)
 
 
 def _write_maps(batches: Iterator[Maps], photos: int, file: Path) -> None:
@@ -106,24 +108,23 @@ def _write_maps(batches: Iterator[Maps], photos: int, file: Path) -> None:
 
 def _lower(encoder: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterator[Maps]:
     """Maps (B, 2, h, w, C') of the photos, plain and mirrored, a batch at a time."""
-    device = encoder.mean.device
+    quick = copy.deepcopy(encoder).eval()
+    quick.backbone.bfloat16()
     for start in range(0, len(names), BATCH):
         some = names[start : start + BATCH]
         pixels = np.stack([files.read(name, encoder.config.pixels) for name in some])
-        photos = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            both = [encoder.lower(photos), encoder.lower(photos.flip(3))]
-        yield _stored(torch.stack(both, 1))
+        photos = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(encoder.mean.device)
+        yield _stored(torch.stack([quick.lower(photos), quick.lower(photos.flip(3))], 1))
 
 
 def _upper(encoder: Encoder, lower: Maps) -> Iterator[Maps]:
     """Grids (B, 2, h, w, C) from the maps of `_lower`."""
-    device = encoder.mean.device
+    quick = copy.deepcopy(encoder).eval()
+    quick.backbone.bfloat16()
     for start in range(0, len(lower), BATCH):
-        maps = torch.from_numpy(lower[start : start + BATCH].astype(np.float32)).to(device)
-        flat = maps.flatten(0, 1).permute(0, 3, 1, 2)
-        with torch.autocast(device.type, torch.bfloat16):
-            grid = encoder.upper(flat).transpose(1, 2)  # (2B, C, L)
+        some = torch.from_numpy(np.array(lower[start : start + BATCH]))
+        maps = some.to(encoder.mean.device, quick.dtype)
+        grid = quick.upper(maps.flatten(0, 1).permute(0, 3, 1, 2)).transpose(1, 2)  # (2B, C, L)
         side = math.isqrt(grid.shape[2])  # photos are square
         yield _stored(grid.unflatten(2, (side, side)).unflatten(0, (-1, 2)))
 

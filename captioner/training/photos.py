@@ -7,17 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from captioner.model.encoder import Encoder
-from captioner.torchvision_import import torchvision
+from captioner.training.augment import augment, draw_looks
 from captioner.training.batches import ALL, Indices, Share
 from captioner.training.cache import MapCache
 from captioner.training.data import Example, PhotoFiles
 
 CROPPED = 0.7  # share of the batches that see a window of the photo
 WINDOW = 8 / 9  # its side
+READERS = 8
 
 
 class CachedPhotos:
@@ -40,6 +42,10 @@ class CachedPhotos:
 
     def grid(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
         """Grid (B, L, C) of this share of `photos`; without a generator the plain ones."""
+        return self.encode(self.read(photos, rng, share))
+
+    def read(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
+        """What `encode` makes a grid of, for this share of `photos`: maps (B, C', h, w)."""
         mirrored, crop = np.zeros(len(photos), bool), (0, 0, 0)
         if rng is not None:
             mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
@@ -48,51 +54,53 @@ class CachedPhotos:
             if rng.random() < CROPPED and side < whole:
                 top, left = rng.integers(0, whole - side + 1, 2).tolist()
                 crop = (top, left, side)
-        maps = self.cache.read(share.of(photos), share.of(mirrored), crop).to(
-            self.encoder.mean.device
-        )
+        maps = self.cache.read(share.of(photos), share.of(mirrored), crop)
+        return maps.to(self.encoder.mean.device).float()
+
+    def encode(self, maps: Tensor) -> Tensor:
+        """Grid (B, L, C) of what `read` returned."""
         if self.grids:
-            return maps.float().flatten(2).transpose(1, 2)
-        return self.encoder.upper(maps.float().contiguous(memory_format=torch.channels_last))
+            return maps.flatten(2).transpose(1, 2)
+        return self.encoder.upper(maps.contiguous(memory_format=torch.channels_last))
 
 
 class PixelPhotos:
-    """Photos read and augmented for every batch: crop, mirroring, colour."""
+    """Photos read anew for every batch, or held in memory, and augmented on the device: window,
+    mirroring, colour."""
 
-    def __init__(self, encoder: Encoder, files: PhotoFiles, examples: Sequence[Example]) -> None:
-        torchvision()
-        from torchvision.transforms import v2
-
-        self.encoder, self.files, self.examples = encoder, files, examples
+    def __init__(
+        self, encoder: Encoder, files: PhotoFiles, examples: Sequence[Example], hold: bool = False
+    ) -> None:
+        """With `hold` a photo that was read once stays in memory, S·S·3 bytes."""
+        self.encoder, self.files, self.examples, self.hold = encoder, files, examples, hold
         self.flips = np.array([example.flips for example in examples])
-        side = encoder.config.pixels
-        self.augment = v2.Compose(
-            [
-                v2.RandomResizedCrop(side, scale=(0.7, 1.0), ratio=(0.8, 1.25), antialias=True),
-                v2.ColorJitter(0.3, 0.3, 0.3, 0.05),
-            ]
-        )
-        self.readers = ThreadPoolExecutor(8)
+        self.held: dict[int, npt.NDArray[np.uint8]] = {}
+        self.readers = ThreadPoolExecutor(READERS)
 
     def grid(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
         """Grid (B, L, C) of this share of `photos`; without a generator the plain ones."""
-        encoder, own = self.encoder, share.of(photos)
-        names = [self.examples[i].file_name for i in own.tolist()]
-        pixels = self.readers.map(lambda name: self.files.read(name, encoder.config.pixels), names)
-        batch = torch.from_numpy(np.stack(list(pixels))).permute(0, 3, 1, 2)
-        if rng is not None:
-            mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
-            seeds = rng.integers(2**63, size=len(photos))
-            for i, (mirror, seed) in enumerate(
-                zip(share.of(mirrored).tolist(), share.of(seeds).tolist(), strict=True)
-            ):
-                batch[i] = self._augmented(batch[i].flip(2) if mirror else batch[i], seed)
-        grid: Tensor = encoder(batch.to(encoder.mean.device))
+        return self.encode(self.read(photos, rng, share))
+
+    def read(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:
+        """What `encode` makes a grid of, for this share of `photos`: photos (B, 3, S, S)."""
+        pixels = np.stack(list(self.readers.map(self._pixels, share.of(photos).tolist())))
+        batch = torch.from_numpy(pixels).to(self.encoder.mean.device).permute(0, 3, 1, 2)
+        if rng is None:
+            return batch.float()
+        mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
+        return augment(batch, draw_looks(mirrored, rng).of(share))
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Grid (B, L, C) of what `read` returned."""
+        grid: Tensor = self.encoder(pixels)
         return grid
 
-    def _augmented(self, photo: Tensor, seed: int) -> Tensor:
-        """The photo (3, H, W) under a window and colours that `seed` alone decides."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            changed: Tensor = self.augment(photo)
-            return changed
+    def _pixels(self, photo: int) -> npt.NDArray[np.uint8]:
+        """The photo squeezed to a square (S, S, 3)."""
+        if photo in self.held:
+            return self.held[photo]
+        side = self.encoder.config.pixels
+        pixels = self.files.read(self.examples[photo].file_name, side)
+        if self.hold:
+            self.held[photo] = pixels
+        return pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class Stage:
 
     def _photos(self, files: PhotoFiles, examples: Sequence[Example]) -> CachedPhotos | PixelPhotos:
         if self.config.tune == "everything":
-            return PixelPhotos(self.model.encoder, files, examples)
+            return PixelPhotos(self.model.encoder, files, examples, self.recipe.data.hold)
         grids = self.config.tune == "nothing"
         return CachedPhotos(self.model.encoder, files, examples, self.recipe.data.cache, grids)
 
@@ -119,12 +120,29 @@ class Stage:
 
     def _grid(self, photos: Indices, rng: np.random.Generator) -> Tensor:
         """The grid of this process's share of `photos`."""
+        return self._encode(self.photos.read(photos, rng, self.share))
+
+    def _encode(self, read: Tensor) -> Tensor:
         with torch.set_grad_enabled(self.config.tune != "nothing"):
-            return self.photos.grid(photos, rng, self.share)
+            return self.photos.encode(read)
 
     def _words(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
+        if self.config.mixup:
+            return objectives.words(self.model, *self._mixed(photos, rng))
         return objectives.words(self.model, self._grid(photos, rng), self._targets(photos))
+
+    def _mixed(self, photos: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """The grid of each photo laid over the one before it in the batch, and the words of both,
+        by the same shares."""
+        part = rng.beta(self.config.mixup, self.config.mixup)
+        others = np.roll(photos, 1)
+        # Two generators alike, so that both photos are seen through the same window.
+        read, under = (
+            self.photos.read(each, copy.deepcopy(rng), self.share) for each in (photos, others)
+        )
+        targets, beneath = self._targets(photos), self._targets(others)
+        return self._encode(read.lerp(under, 1 - part)), targets.lerp(beneath, 1 - part)
 
     def _targets(self, photos: Indices) -> Tensor:
         return self.targets[self.share.of(photos)].to(self.device)

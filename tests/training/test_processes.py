@@ -46,6 +46,7 @@ def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
     "changes",
     [
         {"objective": "words", "tune": "everything"},
+        {"objective": "words", "tune": "everything", "mixup": 0.4},
         {"objective": "cross_entropy", "tune": "everything", "captions_per_photo": 2},
         {"objective": "cross_entropy", "batch_sentences": 5},
         {"objective": "language", "batch_sentences": 5},

@@ -1,0 +1,68 @@
+"""How photos are changed before the encoder sees them: all of a batch at once, on its device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from captioner.training.batches import Share
+
+Numbers = npt.NDArray[np.float32]
+
+AREA = (0.6, 1.0)  # of a window, as a share of the photo's
+STRETCH = (0.75, 4 / 3)  # a window's width to its height: undoes or adds a squeeze
+COLOUR = 0.3  # brightness, contrast and saturation change by up to so much
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What B photos are to look like. Drawn for a whole batch, before processes take shares."""
+
+    centre: Numbers  # (B, 2) x and y of the window, −1…1 from edge to edge
+    size: Numbers  # (B, 2) its width and height as shares of the photo's; a mirrored width is < 0
+    colour: Numbers  # (B, 3) factors of brightness, contrast and saturation
+
+    def of(self, share: Share) -> Looks:
+        """Those of one process's photos."""
+        return Looks(share.of(self.centre), share.of(self.size), share.of(self.colour))
+
+
+def draw_looks(mirrored: npt.NDArray[np.bool_], rng: np.random.Generator) -> Looks:
+    """A window and colours at random for each of the photos, `mirrored` (B,) or not."""
+    count = len(mirrored)
+    area = rng.uniform(*AREA, count)
+    stretch = np.exp(rng.uniform(np.log(STRETCH[0]), np.log(STRETCH[1]), count))
+    size = np.sqrt(np.stack([area * stretch, area / stretch], 1)).clip(max=1.0)
+    centre = rng.uniform(-1, 1, (count, 2)) * (1 - size)
+    size[mirrored, 0] *= -1
+    colour = rng.uniform(1 - COLOUR, 1 + COLOUR, (count, 3))
+    return Looks(*(part.astype(np.float32) for part in (centre, size, colour)))
+
+
+def augment(photos: Tensor, looks: Looks) -> Tensor:
+    """Photos (B, 3, H, W) of 0…255 → the same shape, floating point, each under its look."""
+    centre, size, colour = (
+        torch.from_numpy(part).to(photos.device)
+        for part in (looks.centre, looks.size, looks.colour)
+    )
+    places = torch.cat([torch.diag_embed(size), centre.unsqueeze(2)], 2)  # (B, 2, 3)
+    grid = F.affine_grid(places, list(photos.shape), align_corners=False)
+    seen = F.grid_sample(photos.float(), grid, padding_mode="border", align_corners=False)
+    return _coloured(seen, colour[:, :, None, None, None])
+
+
+def _coloured(photos: Tensor, factors: Tensor) -> Tensor:
+    """Brightness, then contrast about the photo's mean grey, then saturation; (B, 3, 1, 1, 1)."""
+    brightness, contrast, saturation = factors.unbind(1)
+    grey_of = photos.new_tensor(GREY)[:, None, None]
+    photos = (photos * brightness).clamp(0, 255)
+    mean = (photos * grey_of).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+    photos = (mean + (photos - mean) * contrast).clamp(0, 255)
+    grey = (photos * grey_of).sum(1, keepdim=True)
+    return (grey + (photos - grey) * saturation).clamp(0, 255)
