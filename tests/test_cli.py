@@ -156,6 +156,7 @@ def test_an_error_in_the_middle_leaves_the_old_output(
     (tmp_path / "rows.txt").write_text("old")
     assert command("caption", album, "-o", tmp_path / "rows.txt") == 1
     assert command.err == "captioner: The style is none of the model's.\n"
+    assert command("caption", album / "gone.jpg", album, "-o", tmp_path / "rows.txt") == 1
     assert (tmp_path / "rows.txt").read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["album", "rows.txt"]
 

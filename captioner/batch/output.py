@@ -246,7 +246,7 @@ def recorded(
 ) -> Iterator[Record | None]:
     """A record to write to; None where the run was complete before. Raises CaptionerError.
 
-    Whatever ends the run, what is done stays; a run that did nothing leaves nothing.
+    Whatever ends the run, what is done stays; a run that captioned nothing leaves nothing.
     """
     fresh = not target.journal.exists()
     if resume and fresh and target.finished():
@@ -273,7 +273,7 @@ def recorded(
             journal.commit(target.commit(), summary.counts())
         yield Record(target, journal, summary)
     except BaseException:
-        if began and not summary.photos:
+        if began and not summary.captioned:
             target.discard()
             journal.remove()
         raise
