@@ -118,12 +118,12 @@ class Progress:
     def _line(self) -> str:
         done, rate = self._summary.photos, self._summary.rate()
         of = "" if self._total is None else f"{done:,} of "
-        left = ""
-        if self._total is not None and rate > 0:
-            left = f", {duration(max(self._total - done, 0) / rate)} left"
+        pace = f", {rate:.1f} photos/s" if rate >= 0.05 else ""
+        if pace and self._total is not None:
+            pace += f", {duration(max(self._total - done, 0) / rate)} left"
         errors = counted(self._summary.failures, "error")
         photos = counted(done if self._total is None else self._total, "photo")
-        return f"{of}{photos}, {rate:.1f} photos/s{left}, {errors}"
+        return f"{of}{photos}{pace}, {errors}"
 
     def _start_counting(self) -> None:
         if self._counting is None:
