@@ -7,6 +7,8 @@ import struct
 import sys
 import termios
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +26,13 @@ def counted() -> None:
     for thread in threading.enumerate():
         if "_find_total" in thread.name:
             thread.join(5)
+
+
+def screen(terminal: int) -> Iterator[bytes]:
+    """What was written to a terminal that is closed by now."""
+    with suppress(OSError), os.fdopen(terminal, "rb", 0) as file:
+        while chunk := file.read(1 << 16):
+            yield chunk
 
 
 def test_elsewhere_a_line_every_thirty_seconds(
@@ -51,15 +60,14 @@ def test_on_a_terminal_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     summary = Summary()
-    with os.fdopen(there, "w") as terminal, os.fdopen(here, "rb", 0) as screen:
+    with os.fdopen(there, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         with Progress(summary, lambda: 8, quiet=False) as progress:
             counted()
             for result in (GOOD, BAD):
                 summary.add(result)
             progress.say("captioner: b.jpg: is empty (0 bytes)")
-        terminal.flush()
-        shown = screen.read(1 << 16).decode()
+    shown = b"".join(screen(here)).decode()
     assert "captioner: b.jpg: is empty (0 bytes)" in shown
     assert "2/8" in shown and "photos/s" in shown and "1 error]" in shown
     assert "<" in shown  # before the time left
