@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import captioner
-from captioner import CaptionerError, cli
+from captioner import CaptionerError, Options, cli
 from tests.batch.fakes import FakeCaptioner
 
 ASSETS = Path(captioner.__file__).parent / "assets"
@@ -171,6 +171,18 @@ def test_options_reach_the_captioner(command: Command, album: Path) -> None:
     assert [len(batch) for batch in command.captioner.batches] == [2, 1]
 
 
+def test_what_a_sentence_may_hold_and_how_it_is_found(command: Command, album: Path) -> None:
+    rules = ["--start", "a photo of", "--include", "dog", "--include", "ball", "--avoid", "cat"]
+    assert command("caption", album, *rules) == 0
+    usual = Options(prefix="a photo of", include=("dog", "ball"), avoid=("cat",))
+    assert command.captioner.options == usual
+    assert command("caption", album, "--top", 4, "--groups", 4) == 0
+    assert command.captioner.options == Options(alternatives=3, groups=4)
+    drawn = ["--temperature", 0.8, "--top-k", 50, "--top-p", 0.9, "--seed", 7]
+    assert command("caption", album, *drawn) == 0
+    assert command.captioner.options == Options(temperature=0.8, top_k=50, top_p=0.9, seed=7)
+
+
 def test_top_gives_the_best_and_the_next(command: Command, album: Path) -> None:
     assert command("caption", album / "a.jpg", "--top", 4) == 0
     options = command.captioner.options
@@ -194,6 +206,10 @@ def test_top_gives_the_best_and_the_next(command: Command, album: Path) -> None:
         (["caption", "a.jpg", "--batch-size", "0"], "--batch-size"),
         (["caption", "a.jpg", "--top", "4", "--beam", "3"], "--top 4"),
         (["caption", "a.jpg", "--beams", "3"], "--beams"),
+        (["caption", "a.jpg", "--top-k", "5"], "--top-k is for drawing sentences"),
+        (["caption", "a.jpg", "--temperature", "1", "--include", "dog"], "--include needs beams"),
+        (["caption", "a.jpg", "--groups", "2", "--include", "dog"], "cannot be searched together"),
+        (["caption", "a.jpg", "--temperature", "-1"], "--temperature"),
         (["describe", "a.jpg"], "describe"),
     ],
 )

@@ -87,6 +87,7 @@ def test_the_recipes_that_come_with_it_are_good(name: str) -> None:
         ("decoder.residual=true", "decoder: residual needs layers of 2 at least$"),
         ("decoder.kind=peek", "decoder.kind peek attends to nothing.* set attributes.shown to 0$"),
         ("training.teacher=exponential", "training.teacher_k must be below 1"),
+        ("training.mixup=0.4", "training.mixup is for the objective words"),
         ("encoder.pixels=8", "encoder.pixels: .*greater than or equal to 32"),
         ("data.styles=[]", "data.styles: .*at least 1"),
         ('data.text={"poems": "p.txt"}', "data: text names the style 'poems'; styles are coco$"),

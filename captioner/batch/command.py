@@ -12,6 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from captioner.batch.wishes import (
+    AvoidOption,
+    GroupsOption,
+    IncludeOption,
+    SeedOption,
+    StartOption,
+    TemperatureOption,
+    TopKOption,
+    TopPOption,
+    wished,
+)
+
 if TYPE_CHECKING:
     from captioner.batch.job import Job
     from captioner.caption import Options
@@ -116,6 +128,14 @@ def caption(
         int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
     ] = None,
     style: StyleOption = None,
+    start: StartOption = None,
+    include: IncludeOption = None,
+    avoid: AvoidOption = None,
+    groups: GroupsOption = None,
+    temperature: TemperatureOption = None,
+    top_k: TopKOption = None,
+    top_p: TopPOption = None,
+    seed: SeedOption = None,
     attention: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Put a picture here of where each word looked."),
@@ -184,11 +204,22 @@ def caption(
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
     if names is None and format == "text" and top > 1:
         names = RANKED
+    options = wished(
+        search_options(beam, top, style, min_words, max_words),
+        start=start,
+        include=include,
+        avoid=avoid,
+        groups=groups,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
     job = Job(
         inputs=tuple(inputs),
         load=lambda: load_model(model, device),
         model=model_name(model),
-        options=search_options(beam, top, style, min_words, max_words),
+        options=options,
         batch_size=batch_size,
         format=format,
         output=output,
