@@ -17,6 +17,7 @@ from PIL import Image
 
 from captioner import checkpoint
 from captioner.caption import Caption, Options
+from captioner.devices import find_device
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import Picture, open_image
 from captioner.model.model import Model
@@ -44,11 +45,8 @@ class Captioner:
 
         Raises CaptionerError for a device that torch lacks.
         """
-        try:
-            self.device = torch.device(device)
-            self.model = model.eval().to(self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise CaptionerError(f"device {device!r} cannot be used: {error}") from None
+        self.device = find_device(device)
+        self.model = model.eval().to(self.device)
         self.name = name
         self._rarity: list[float] = model.rarity.tolist()
         if self.device.type == "cuda" or _fast_bf16():

@@ -17,15 +17,20 @@ class AttributeHead(nn.Module):
     """
 
     def __init__(self, channels: int, hidden: int, words: int) -> None:
+        """`channels` C of the grid, `words` A attribute words; without any there is nothing."""
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Dropout(0.0),
-            nn.Linear(channels, hidden),
-            nn.ReLU(),
-            nn.Dropout(0.0),
-            nn.Linear(hidden, words),
-        )
+        self.layers = nn.Sequential()
+        if words:
+            self.layers.extend(
+                [
+                    nn.LayerNorm(channels),
+                    nn.Dropout(0.0),
+                    nn.Linear(channels, hidden),
+                    nn.ReLU(),
+                    nn.Dropout(0.0),
+                    nn.Linear(hidden, words),
+                ]
+            )
 
     def regularise(self, dropout: float) -> None:
         for layer in self.layers:

@@ -35,7 +35,8 @@ class Model(nn.Module):
         self.encoder = Encoder(config.encoder, weights)
         channels = self.encoder.channels
         self.head = AttributeHead(channels, config.attributes.hidden, len(attributes))
-        self.sees_attributes = config.attributes.seen > 0
+        self.seen = min(config.attributes.seen, len(attributes))  # by the decoder
+        self.sees_attributes = self.seen > 0
         self.decoder = Decoder(config.decoder, channels, len(vocabulary), self.sees_attributes)
         ids = torch.tensor(vocabulary.encode(attributes), dtype=torch.long)
         self.register_buffer("attribute_ids", ids, persistent=False)
@@ -57,5 +58,5 @@ class Model(nn.Module):
         The captions teach the decoder to use them, not the head to please the decoder: no
         gradient goes back.
         """
-        top = logits.detach().float().sigmoid().topk(self.config.attributes.seen, dim=1)
+        top = logits.detach().float().sigmoid().topk(self.seen, dim=1)
         return self.attribute_ids[top.indices], top.values

@@ -24,11 +24,15 @@ BINS = 4
 def draw_family(results: Sequence[Result], lengths: npt.NDArray[np.float64], file: Path) -> None:
     """Write the picture; lengths (N) are the mean words of each photo's human captions."""
     try:
+        from matplotlib import colormaps
         from matplotlib.figure import Figure
     except ImportError:
         raise CaptionerError("drawing needs matplotlib: pip install matplotlib") from None
     figure = Figure(figsize=(8, 10), dpi=110, layout="constrained")
     by_size, by_length, learning = figure.subplots(3, height_ratios=(1.1, 1, 1))
+    palette = colormaps["tab20" if len(results) > 10 else "tab10"]
+    for axis in (by_size, by_length, learning):
+        axis.set_prop_cycle(color=[palette(i) for i in range(palette.N)])
     _against_parameters(by_size, results)
     _against_length(by_length, results, lengths)
     for one in results:
@@ -38,23 +42,32 @@ def draw_family(results: Sequence[Result], lengths: npt.NDArray[np.float64], fil
     for axis in (by_size, by_length, learning):
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    by_length.legend(fontsize="x-small", ncols=3)
+    figure.legend(
+        *by_size.get_legend_handles_labels(), loc="outside upper center", fontsize="small", ncols=4
+    )
     save_figure(figure, file)
 
 
 def _against_parameters(axis: Axes, results: Sequence[Result]) -> None:
-    ranked = sorted(results, key=lambda one: float(one.cider.mean()))
-    for one in results:
+    places = _side_by_side([one.parameters / 1e6 for one in results])
+    for one, place in zip(results, places, strict=True):
         mean, (low, high) = float(one.cider.mean()), interval(sampled_means(one.cider))
-        size = one.parameters / 1e6
-        axis.errorbar(size, mean, [[mean - low], [high - mean]], marker="o", capsize=3)
-        above = ranked.index(one) % 2
-        axis.annotate(
-            one.name, (size, high if above else low), (0, 4 if above else -11),
-            textcoords="offset points", ha="center", fontsize="x-small",
-        )  # fmt: skip
+        axis.errorbar(
+            place, mean, [[mean - low], [high - mean]], marker="o", capsize=2, label=one.name
+        )
     axis.set(xlabel="parameters beside the encoder's, millions", ylabel="CIDEr on val, 95 %")
-    axis.margins(x=0.12, y=0.12)
+
+
+def _side_by_side(sizes: Sequence[float], gap: float = 0.025) -> list[float]:
+    """Where on the axis sizes are drawn: those that would cover each other, beside each other.
+
+    `gap` is the least distance, as a share of the axis.
+    """
+    places, last = list(sizes), -np.inf
+    least = gap * (max(sizes) - min(sizes) or max(sizes))
+    for i in np.argsort(sizes, kind="stable").tolist():
+        last = places[i] = max(places[i], last + least)
+    return places
 
 
 def _against_length(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from captioner import checkpoint
 from captioner.config import Recipe, check_files, differences
+from captioner.devices import find_device
 from captioner.errors import CaptionerError
 from captioner.model.model import Model
 from captioner.search import SearchOptions
@@ -47,7 +48,7 @@ class Stage:
         self.recipe, self.share = recipe, share
         self.config = recipe.training
         check_files(recipe)
-        self.device = _device(self.config.device)
+        self.device = find_device(self.config.device)
         data = recipe.data
         examples = read_examples(data.train, data.styles, ("train", "restval"))
         sentences = read_sentences(data.text)
@@ -97,6 +98,12 @@ class Stage:
     def _read_text(self, sentences: Sequence[Sentence]) -> None:
         if not self.config.batch_sentences:
             return
+        if not self.model.sees_attributes:
+            raise CaptionerError(
+                "training.batch_sentences: sentences without photos are told by attribute words,"
+                f" and no word stands with {self.recipe.data.attribute_minimum} photos"
+                " (data.attribute_minimum)"
+            )
         limit = self.recipe.data.max_words
         told = [Sentence(e.style, c) for e in self.examples for c in e.captions]
         kept = [s for s in [*sentences, *told] if 0 < len(s.words) <= limit]
@@ -185,15 +192,6 @@ class Stage:
             forbidden=vocabulary.never_written,
         )  # fmt: skip
         return self.reward(self.model, grid, starts, own, options, self.config.samples)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise CaptionerError(f"training.device: {name!r} cannot be used ({error})") from None
-    return device
 
 
 def first_model(

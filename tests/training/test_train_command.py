@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from captioner import CaptionerError, cli
+import captioner
+from captioner import CaptionerError, checkpoint, cli
 from captioner.training import stage
 from captioner.training.batches import Share
-from captioner.training.loop import train
+from captioner.training.loop import LAST, train
 from captioner.training.stage import Stage
 from tests.training.toy import Album
 
@@ -55,7 +56,7 @@ def test_trains_and_says_where_the_model_is(album: Album, tmp_path: Path, comman
         (["training.weights=none"], "training.weights: there is no file none"),
         (['training.start=["none"]'], "training.start: there is no file none"),
         (['data.photos=["none"]'], "data.photos: there is no folder or tar file none"),
-        (["training.device=banana"], "training.device: 'banana' cannot be used"),
+        (["training.device=banana"], "device 'banana' cannot be used: here torch finds cpu"),
         (["training.max_steps"], "--set training.max_steps: write section.field=value"),
     ],
 )
@@ -94,6 +95,22 @@ def test_starts_with_other_words(album: Album, trained: Path, tmp_path: Path) ->
     other = train(album.recipe(tmp_path / "other", minimum_count=40, max_steps=1))
     with pytest.raises(CaptionerError, match=rf"{other}: has other words than {trained}"):
         Stage(album.recipe(tmp_path / "run", start=[trained, other]), Share())
+
+
+def test_few_attribute_words_or_none(album: Album, tmp_path: Path) -> None:
+    """Fewer than the decoder would be shown, and a captioner without any."""
+    cases: list[tuple[str, dict[str, Any], int]] = [
+        ("few", {"minimum_count": 40}, 1),
+        ("none", {"attribute_minimum": 33}, 0),
+    ]
+    for name, least, left in cases:
+        recipe = album.recipe(tmp_path / name, val=album.val, max_steps=1, **least)
+        caption = captioner.load(train(recipe)).caption(album.folder / "photos" / "0-0.png")
+        assert len(checkpoint.load(tmp_path / name / LAST).attributes) == left
+        assert caption.text or caption.words == ()
+    told: dict[str, Any] = {"text": {"coco": album.text}, "batch_sentences": 4}
+    with pytest.raises(CaptionerError, match="no word stands with 33 photos"):
+        Stage(album.recipe(tmp_path / "text", attribute_minimum=33, **told), Share())
 
 
 def test_weights_and_photos_that_cannot_be_used(album: Album, tmp_path: Path) -> None:
