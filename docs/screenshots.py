@@ -1,7 +1,7 @@
 """Takes the pictures of the page that the documentation shows: `python docs/screenshots.py`.
 
-Starts `app.py`, opens it in Chromium and writes `docs/page*.webp`. Further models for the third
-tab: `--model FILE`, several times. The photos are those that gradio brings along.
+Starts `app.py`, opens it in Chromium and writes `docs/page*.webp`. Other models than those that
+come along: `--model FILE`, several times. The photos are those that gradio brings along.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from typing import Any
 from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from captioner.checkpoint import FAMILY
 
 DOCS = Path(__file__).resolve().parent
 PHOTOS = [get_image(f"{name}.jpg") for name in ("tower", "lion", "cheetah1", "cheetah")]
@@ -132,9 +134,10 @@ def main() -> None:
         take(page, "page-start", 640)
         many_photos(page, Path(folder))
         take(page, "page-many")
-        if len(given.model) > 1:
+        models = len(given.model) or 1 + len(FAMILY)
+        if models > 1:
             page = opened(browser, url, **DESKTOP)
-            compare(page, PHOTOS[0], len(given.model))
+            compare(page, PHOTOS[0], models)
             take(page, "page-compare")
         browser.close()
 

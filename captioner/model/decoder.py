@@ -90,7 +90,9 @@ class Decoder(nn.Module):
         if attributes:
             self.no_photo = nn.Parameter(torch.zeros(size))
             self.certainty = nn.Linear(1, size, bias=False)
-        self.initial = nn.Linear(size, config.layers * hidden)
+        # All that the feedback kind hears of the photo is its first state: an LSTM's both halves.
+        halves = 2 if config.kind == "feedback" and config.cell == "lstm" else 1
+        self.initial = nn.Linear(size, halves * config.layers * hidden)
         contexts = (config.kind != "feedback") + attributes
         inputs = ((config.kind != "context") + contexts) * size
         cell = nn.LSTMCell if config.cell == "lstm" else nn.GRUCell
@@ -132,8 +134,11 @@ class Decoder(nn.Module):
             words = self.embedding(attributes) * (level > 0) + self.certainty(level)
             keys = self.attribute_attention.keys(words)
             memory = replace(memory, attributes=words, attribute_keys=keys)
-        hidden = torch.tanh(self.initial(summary)).unflatten(-1, (self.config.layers, -1))
-        cell = torch.zeros_like(hidden if self.config.cell == "lstm" else hidden[:, :0])
+        layers = self.config.layers
+        first = torch.tanh(self.initial(summary)).unflatten(-1, (-1, self.config.hidden))
+        hidden, cell = first[:, :layers], first[:, layers:]
+        if self.config.cell == "lstm" and self.config.kind != "feedback":
+            cell = torch.zeros_like(hidden)
         return State(memory, hidden, cell)
 
     def _read_grid(self, grid: Tensor | None, attributes: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -94,6 +94,18 @@ def test_what_a_kind_reads(kind: str) -> None:
     assert torch.allclose(resumed, log_probs) == (kind == "feedback")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_state(kind: str) -> None:
+    """An LSTM begins with an empty cell, unless its first state is all it hears of the photo."""
+    decoder = make(kind=kind, layers=2)
+    summary = decoder.region(grid()).relu().mean(1)
+    first = (summary @ decoder.initial.weight.T + decoder.initial.bias).tanh()
+    state = decoder.start(grid())
+    torch.testing.assert_close(state.hidden.flatten(1), first[:, :20])
+    cell = first[:, 20:] if kind == "feedback" else torch.zeros(B, 20, dtype=torch.float64)
+    torch.testing.assert_close(state.cell.flatten(1), cell)
+
+
 @pytest.mark.parametrize("kind", ["context", "feedback", "peek"])
 def test_the_equations_without_attention(kind: str) -> None:
     """One row written out with a GRU: Cho et al. 2014, Sutskever et al. 2014."""
