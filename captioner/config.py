@@ -229,6 +229,8 @@ class Recipe(Section):
             raise ValueError(f"training.tune top is for efficientnet_lite3, not for {name}")
         if stage.objective == "language" and not (self.data.text and stage.batch_sentences):
             raise ValueError("objective language needs data.text and training.batch_sentences")
+        if stage.objective == "words" and not self.attributes.words:
+            raise ValueError("objective words needs attributes.words")
         if stage.batch_sentences and not self.attributes.seen:
             raise ValueError("sentences without photos are told by attributes: none are shown")
         if stage.mixup and stage.objective != "words":

@@ -60,6 +60,11 @@ def test_changes_hold_json_or_plain_text(recipe: Path) -> None:
     assert read.training.bf16 is False
 
 
+def test_words_are_learnt_where_there_are_any(recipe: Path) -> None:
+    said = refused(recipe, "training.objective=words", "attributes.words=0")
+    assert said.endswith("objective words needs attributes.words")
+
+
 @pytest.mark.parametrize("name", sorted(file.name for file in CONFIGS.glob("*.json")))
 def test_the_recipes_that_come_with_it_are_good(name: str) -> None:
     read = read_recipe(CONFIGS / name)

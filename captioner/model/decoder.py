@@ -151,8 +151,9 @@ class Decoder(nn.Module):
         last = None
         if self.reading is not None:
             regions, last = self.reading(regions)
-        use_last = last is not None and self.config.summary == "last"
-        return regions, last if use_last and last is not None else regions.mean(1)
+        if last is None or self.config.summary == "mean":
+            return regions, regions.mean(1)
+        return regions, last
 
     def step(self, words: Tensor, state: State) -> tuple[Tensor, State, Tensor]:
         """Read N words, predict the next N.

@@ -64,6 +64,11 @@ class Encoder(nn.Module):
         return lower.flatten(2).transpose(1, 2)
 
     @property
+    def has_upper(self) -> bool:
+        """Whether `upper` computes anything, rather than just flattening the map."""
+        return isinstance(self.backbone, Lite3)
+
+    @property
     def dtype(self) -> torch.dtype:
         """The type that the backbone computes in."""
         return next(self.backbone.parameters()).dtype

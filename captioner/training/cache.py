@@ -42,7 +42,7 @@ class MapCache:
         grids: bool = False,
     ) -> None:
         """Computes the maps unless `folder` holds those of these photos and these weights."""
-        path = folder / f"{_fingerprint(encoder, names, grids)}.npy"
+        path = folder / f"{_fingerprint(encoder, files, names, grids)}.npy"
         if not path.exists():
             batches = _lower(encoder, files, names)
             if grids:
@@ -66,15 +66,14 @@ class MapCache:
         return torch.from_numpy(maps).permute(0, 3, 1, 2)
 
 
-def _fingerprint(encoder: Encoder, names: Sequence[str], grids: bool) -> str:
-    """Of the weights as a checkpoint stores them: the stages that follow find the same maps."""
+def _fingerprint(encoder: Encoder, files: PhotoFiles, names: Sequence[str], grids: bool) -> str:
+    """Of the photos, and of the weights as a checkpoint stores them: later stages find the maps."""
     digest = hashlib.sha256(encoder.config.model_dump_json().encode())
     weights = encoder.backbone.state_dict()
-    for name, weight in pack(
-        {n: w for n, w in weights.items() if grids or encoder.is_lower(n)}
-    ).items():
+    used = {name: w for name, w in weights.items() if grids or encoder.is_lower(name)}
+    for name, weight in pack(used).items():
         digest.update(name.encode() + weight.numpy().tobytes())
-    digest.update("\n".join(names).encode())
+    digest.update("\n".join(f"{name} {files.stamp(name)}" for name in names).encode())
     return digest.hexdigest()[:16]
 
 

@@ -143,6 +143,14 @@ class PhotoFiles:
         except (OSError, tarfile.TarError) as error:
             raise CaptionerError(f"{tar}: is no folder and no plain tar file ({error})") from None
 
+    def stamp(self, name: str) -> tuple[int, ...]:
+        """What changes when another photo takes the name. Raises ImageError."""
+        if name in self.members:
+            tar, *place = self.members[name]
+            return (*place, tar.stat().st_mtime_ns)
+        state = self._file(name).stat()
+        return state.st_size, state.st_mtime_ns
+
     def read(self, name: str, pixels: int) -> npt.NDArray[np.uint8]:
         """The photo squeezed to a square: (pixels, pixels, 3). Raises ImageError."""
         image = open_image(self._find(name), name)
@@ -154,6 +162,9 @@ class PhotoFiles:
             with tar.open("rb") as file:
                 file.seek(start)
                 return file.read(size)
+        return self._file(name)
+
+    def _file(self, name: str) -> Path:
         for folder in self.folders:
             if (folder / name).is_file():
                 return folder / name

@@ -51,6 +51,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "peek_read": ("decoder.kind=peek", "decoder.reading=gru", "decoder.summary=last"),
 }
 BASE = "attention"
+RECIPE = "recipe.json"  # in a run's folder: with what it was trained
 Array = npt.NDArray[np.float64]
 Places = Mapping[str, npt.NDArray[np.int64]]
 
@@ -69,13 +70,29 @@ class Result:
 
 
 def train_variant(config: Path, name: str, output: Path, changes: Sequence[str]) -> Recipe:
-    """Train one variant unless it is trained already; its recipe."""
+    """Train one variant unless it is trained already; its recipe.
+
+    Raises CaptionerError where another recipe has filled its folder.
+    """
     folder = output / name
     settings = [*changes, *VARIANTS[name], f"training.output={folder}"]
     recipe = read_recipe(config, settings)
+    if folder.exists():
+        _refuse_another(recipe, folder)
+    else:
+        folder.mkdir(parents=True)
+        (folder / RECIPE).write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     if not (folder / LAST).exists():
         train(recipe, resume=True)
     return recipe
+
+
+def _refuse_another(recipe: Recipe, folder: Path) -> None:
+    file = folder / RECIPE
+    if not file.is_file() or file.read_text(encoding="utf-8") != recipe.model_dump_json(indent=1):
+        raise CaptionerError(
+            f"{folder}: holds a run of another recipe; remove it, or set another training.output"
+        )
 
 
 def judge(recipe: Recipe, name: str, examples: Sequence[Example]) -> Result:

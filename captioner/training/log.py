@@ -18,7 +18,6 @@ FIELDS = (
     "seconds",
     "val",
     "cider",
-    "figures",
 )
 
 

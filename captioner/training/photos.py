@@ -36,8 +36,9 @@ class CachedPhotos:
         folder: Path,
         grids: bool = False,
     ) -> None:
-        self.encoder, self.grids = encoder, grids
-        self.cache = MapCache(encoder, files, [e.file_name for e in examples], folder, grids)
+        self.encoder, self.grids = encoder, grids and encoder.has_upper
+        names = [example.file_name for example in examples]
+        self.cache = MapCache(encoder, files, names, folder, self.grids)
         self.flips = np.array([example.flips for example in examples])
 
     def grid(self, photos: Indices, rng: np.random.Generator | None, share: Share = ALL) -> Tensor:

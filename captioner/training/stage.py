@@ -54,6 +54,8 @@ class Stage:
         sentences = read_sentences(data.text)
         self.model = first_model(recipe, examples, sentences)
         self.model.to(self.device).train()
+        if self.config.objective == "words":
+            self._need_attributes("training.objective: words are what is learnt")
         self.examples = examples
         self.examples_val = self._examples_val()
         self._read_photos()
@@ -89,6 +91,14 @@ class Stage:
             silent = [vocabulary.ids[","]] if "," in vocabulary.ids else []
             self.reward = objectives.SelfCritical(self.captions.ids, silent, vocabulary.end)
 
+    def _need_attributes(self, why: str) -> None:
+        if not self.model.attributes:
+            least = self.recipe.data.attribute_minimum
+            raise CaptionerError(
+                f"data.attribute_minimum: there are no attribute words, as none stands with {least}"
+                f" photos ({why})"
+            )
+
     def _photos(self, files: PhotoFiles, examples: Sequence[Example]) -> CachedPhotos | PixelPhotos:
         if self.config.tune == "everything":
             return PixelPhotos(self.model.encoder, files, examples, self.recipe.data.hold)
@@ -98,15 +108,10 @@ class Stage:
     def _read_text(self, sentences: Sequence[Sentence]) -> None:
         if not self.config.batch_sentences:
             return
-        if not self.model.sees_attributes:
-            raise CaptionerError(
-                "training.batch_sentences: sentences without photos are told by attribute words,"
-                f" and no word stands with {self.recipe.data.attribute_minimum} photos"
-                " (data.attribute_minimum)"
-            )
+        self._need_attributes("training.batch_sentences: sentences without photos are told by them")
         limit = self.recipe.data.max_words
-        told = [Sentence(e.style, c) for e in self.examples for c in e.captions]
-        kept = [s for s in [*sentences, *told] if 0 < len(s.words) <= limit]
+        captions = [Sentence(e.style, c) for e in self.examples for c in e.captions]
+        kept = [s for s in [*sentences, *captions] if 0 < len(s.words) <= limit]
         model, shown = self.model, self.recipe.attributes.shown
         attributes = SentenceAttributes(kept, model.vocabulary, model.attributes, shown)
         batch = self.config.batch_sentences

@@ -310,6 +310,39 @@ def test_maps_are_computed_once(
     assert not reads
 
 
+def test_another_photo_of_the_same_name_gets_maps_of_its_own(album: Album, tmp_path: Path) -> None:
+    encoder = Encoder(EncoderConfig(pixels=PIXELS))
+    keep_signal(encoder.backbone)
+    sources = {
+        name: [album.folder / "photos" / file for file in ("0-0.png", "0-1.png")][i]
+        for i, name in enumerate(("dogs", "cats"))
+    }
+    for name, source in sources.items():
+        (tmp_path / name).mkdir()
+        shutil.copy(source, tmp_path / name / "1.png")
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+            tar.add(source, "1.png")
+    for ending in ("", ".tar"):
+        places = [PhotoFiles([tmp_path / f"{name}{ending}"]) for name in sources]
+        first, second = (
+            MapCache(encoder, files, ["1.png"], tmp_path / "maps").maps for files in places
+        )
+        assert not np.array_equal(first, second)
+
+
+def test_a_map_that_is_only_flattened_is_kept_once(album: Album, tmp_path: Path) -> None:
+    """torchvision's encoders have nothing above the map."""
+    files = PhotoFiles([album.folder / "photos"])
+    encoder = Encoder(EncoderConfig(name="mobilenet_v3_small", pixels=PIXELS))
+    examples = [Example("0-0.png", "coco", (), ())]
+    photos = CachedPhotos(encoder.eval(), files, examples, tmp_path, grids=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    pixels = torch.tensor(files.read("0-0.png", PIXELS)).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = encoder(pixels)
+    torch.testing.assert_close(photos.grid(np.array([0]), None), expected, atol=0.03, rtol=0.05)
+
+
 def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) -> None:
     files = PhotoFiles([album.folder / "photos"])
     torch.manual_seed(0)

@@ -48,6 +48,9 @@ def test_one_command_compares(album: Album, tmp_path: Path) -> None:
     run(str(recipe), "--output", str(out), *names, *settings)
     assert (out / "family.md").read_text().splitlines() == lines
     assert (tmp_path / "runs" / "context" / "last.safetensors").stat().st_mtime_ns == before
+    settings += ["--set", "training.max_steps=1"]
+    with pytest.raises(CaptionerError, match=r"context: holds a run of another recipe; remove it"):
+        run(str(recipe), "--output", str(out), *names, *settings)
 
 
 def result(name: str, cider: list[float], seconds: float = 90) -> family.Result:

@@ -109,8 +109,10 @@ def test_few_attribute_words_or_none(album: Album, tmp_path: Path) -> None:
         assert len(checkpoint.load(tmp_path / name / LAST).attributes) == left
         assert caption.text or caption.words == ()
     told: dict[str, Any] = {"text": {"coco": album.text}, "batch_sentences": 4}
-    with pytest.raises(CaptionerError, match="no word stands with 33 photos"):
+    with pytest.raises(CaptionerError, match=r"none stands with 33 photos .training.batch_s"):
         Stage(album.recipe(tmp_path / "text", attribute_minimum=33, **told), Share())
+    with pytest.raises(CaptionerError, match=r"none stands with 33 photos .training.objective"):
+        Stage(album.recipe(tmp_path / "w", attribute_minimum=33, objective="words"), Share())
 
 
 def test_weights_and_photos_that_cannot_be_used(album: Album, tmp_path: Path) -> None:
