@@ -82,21 +82,26 @@ def alt(
 
     <img> without alt and ![](...) are listed; alt="" says that a picture is decorative, and is left
     alone. Pictures that are missing or lie on another server are listed too. The exit code is 1
-    where a picture of the site cannot be read.
+    where a page or a picture of the site cannot be read, or a page changed while it was at work.
     """
-    from captioner.alt.documents import documents
+    from captioner.alt.documents import Document, documents
+    from captioner.errors import CaptionerError
 
     if check and write:
         raise typer.BadParameter("--check changes nothing: leave out --write.")
     check_style(style, model)
     options = search_options(beam, 1, style, min_words, max_words)
-    found = list(documents(inputs))
-    if not found:
-        print("captioner: no picture there lacks a text", file=sys.stderr)
+    pages = list(documents(inputs))
+    found = [page for page in pages if isinstance(page, Document)]
+    unread = [page for page in pages if isinstance(page, CaptionerError)]
+    for error in unread:
+        _say(error)
+    if not pages:
+        _say("no picture there lacks a text")
     if check:
         rows = [Row(document, gap) for document in found for gap in document.gaps]
         _show(rows, format)
-        raise typer.Exit(1 if rows else 0)
+        raise typer.Exit(1 if rows or unread else 0)
     from captioner.batch.photo import Photo
     from captioner.batch.run import caption_photos, dressed
 
@@ -111,9 +116,12 @@ def alt(
     texts = {result.path: dressed(result, prefix, suffix) for result in results}
     rows = [_row(document, gap, texts) for document in found for gap in document.gaps]
     _show(rows, format)
-    if write:
-        _write(rows)
-    raise typer.Exit(1 if any(_is_failure(row) for row in rows) else 0)
+    written = _write(rows) if write else True
+    raise typer.Exit(1 if unread or not written or any(map(_is_failure, rows)) else 0)
+
+
+def _say(message: object) -> None:
+    print(f"captioner: {message}", file=sys.stderr)
 
 
 def _row(document: Document, gap: Gap, texts: dict[str, Result]) -> Row:
@@ -121,8 +129,7 @@ def _row(document: Document, gap: Gap, texts: dict[str, Result]) -> Row:
     if not gap.source:
         return Row(document, gap, problem="names no picture")
     if picture is None:
-        inside = gap.source.startswith("data:")
-        return Row(document, gap, problem="lies in the page itself" if inside else REMOTE)
+        return Row(document, gap, problem=_elsewhere(document, gap))
     result = texts[str(picture)]
     if result.caption is None:
         return Row(document, gap, problem=result.error)
@@ -130,15 +137,25 @@ def _row(document: Document, gap: Gap, texts: dict[str, Result]) -> Row:
     return Row(document, gap, result.caption.text, unplaced)
 
 
-REMOTE = "lies on another server; download it to have it described"
+def _elsewhere(document: Document, gap: Gap) -> str:
+    """Why the picture that the gap names is no file of the site."""
+    from captioner.alt.documents import address_parts
+
+    if gap.source.startswith("data:"):
+        return "lies in the page itself"
+    if address_parts(gap.source) is None or address_parts(document.base) is None:
+        return "its address cannot be read; correct it"
+    return "lies on another server; download it to have it described"
 
 
 def _is_failure(row: Row) -> bool:
     return not row.text and row.document.picture(row.gap) is not None
 
 
-def _write(rows: list[Row]) -> None:
+def _write(rows: list[Row]) -> bool:
+    """Put the texts into their pages. Whether each page could be written."""
     from captioner.batch.summary import counted
+    from captioner.errors import CaptionerError
 
     texts: dict[Path, dict[Gap, str]] = {}
     pages: dict[Path, Document] = {}
@@ -146,15 +163,23 @@ def _write(rows: list[Row]) -> None:
         if row.text and not row.problem:
             texts.setdefault(row.document.path, {})[row.gap] = row.text
             pages[row.document.path] = row.document
+    written = []
     for path, page in pages.items():
-        page.write(texts[path])
-    count = sum(map(len, texts.values()))
+        try:
+            page.write(texts[path])
+            written.append(path)
+        except CaptionerError as error:
+            _say(error)
+    count = sum(len(texts[path]) for path in written)
     left = f", {len(rows) - count} left to you" if len(rows) > count else ""
-    written = f"{counted(count, 'text')} written into {counted(len(pages), 'file')}{left}"
-    print(f"captioner: {written}", file=sys.stderr)
+    _say(f"{counted(count, 'text')} written into {counted(len(written), 'file')}{left}")
+    return len(written) == len(pages)
 
 
 def _show(rows: list[Row], format: str) -> None:
+    if hasattr(sys.stdout, "reconfigure"):  # an address comes out with the bytes it has in its page
+        errors = "backslashreplace" if format == "jsonl" else "surrogateescape"
+        sys.stdout.reconfigure(encoding="utf-8", errors=errors)
     if format == "jsonl":
         for row in rows:
             print(json.dumps({k: v for k, v in row.cells().items() if v}, ensure_ascii=False))

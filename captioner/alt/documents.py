@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from captioner.alt import in_html, in_markdown
 from captioner.alt.gaps import Gap, filled
@@ -35,13 +35,12 @@ class Document:
 
     def picture(self, gap: Gap) -> Path | None:
         """The file that the gap's picture should be; None where it is no file of the site."""
-        address = urlsplit(gap.source)
-        if not gap.source or address.scheme or address.netloc:
+        address, base = address_parts(gap.source), address_parts(self.base)
+        if not gap.source or address is None or base is None:
+            return None
+        if address.scheme or address.netloc or base.scheme or base.netloc:
             return None
         path = unquote(address.path, errors="surrogateescape")
-        base = urlsplit(self.base)
-        if base.scheme or base.netloc:
-            return None
         folder = self.path.parent
         if base.path:
             folder = _joined(folder, self.root, unquote(base.path))
@@ -49,17 +48,39 @@ class Document:
         return _joined(folder, self.root, path)
 
     def write(self, texts: dict[Gap, str]) -> None:
-        """Put the texts into the file, byte for byte the same elsewhere, whole or not at all."""
-        data = filled(self.text, texts).encode(self.encoding, "surrogateescape")
+        """Put the texts into the file, byte for byte the same elsewhere, whole or not at all.
+
+        Raises CaptionerError where the file is no longer what was read, or cannot be written.
+        """
+        before, after = self._encoded(self.text), self._encoded(filled(self.text, texts))
+        if (there := _bytes(self.path)) == after:
+            return
+        if there != before:
+            raise CaptionerError(
+                f"{self.path}: was changed meanwhile and is left as it is; run again."
+            )
         mode = self.path.stat().st_mode
         with whole_file(self.path, "wb") as file:
-            file.write(data)
+            file.write(after)
             os.fchmod(file.fileno(), mode)
 
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self.encoding, "surrogateescape")
 
-def documents(inputs: Iterable[str]) -> Iterator[Document]:
-    """The documents with gaps, in the order of their paths. Raises CaptionerError for an input
-    that is not there, holds no document or is none."""
+
+def address_parts(address: str) -> SplitResult | None:
+    """The parts of an address; None for what is none, such as http://[x/."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
+
+
+def documents(inputs: Iterable[str]) -> Iterator[Document | CaptionerError]:
+    """The documents with gaps, in the order of their paths; the error for one that cannot be read.
+
+    Raises CaptionerError for an input that is not there, holds no document or is none.
+    """
     for name in inputs:
         if re.match(r"[a-z]+://", name):
             raise CaptionerError(f"{name}: is a web address; name the folder of the site's files.")
@@ -89,17 +110,36 @@ def _pages(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _with_gaps(path: Path, root: Path) -> Iterator[Document]:
+def _with_gaps(path: Path, root: Path) -> Iterator[Document | CaptionerError]:
     try:
-        data = path.read_bytes()
+        document = _read(path, root)
+    except CaptionerError as error:
+        yield error
+    else:
+        if document.gaps:
+            yield document
+
+
+def _read(path: Path, root: Path) -> Document:
+    data = _bytes(path)
+    encoding = _BOMS.get(data[:2], "utf-8")
+    markdown = path.suffix.lower() in MARKDOWN
+    try:
+        text = data.decode(encoding, "surrogateescape")
+        found = tuple((in_markdown if markdown else in_html).gaps(text))
+        base = "" if markdown else _base(text)
+    except UnicodeDecodeError:
+        raise CaptionerError(f"{path}: is not text in UTF-16; save it as UTF-8.") from None
+    except AssertionError as error:  # html.parser's, for declarations that HTML does not have
+        raise CaptionerError(f"{path}: its HTML cannot be read ({error}); mend it.") from None
+    return Document(path, root, text, encoding, found, base)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise CaptionerError(f"{path}: cannot be read: {error.strerror}.") from None
-    encoding = _BOMS.get(data[:2], "utf-8")
-    text = data.decode(encoding, "surrogateescape")
-    markdown = path.suffix.lower() in MARKDOWN
-    if found := tuple((in_markdown if markdown else in_html).gaps(text)):
-        base = "" if markdown else _base(text)
-        yield Document(path, root, text, encoding, found, base)
 
 
 def _joined(folder: Path, root: Path, path: str) -> Path:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner.alt import in_html, in_markdown
-from captioner.alt.documents import documents
+from captioner.alt import command, in_html, in_markdown
+from captioner.alt.documents import Document, documents
 from captioner.alt.gaps import Gap, filled
 from captioner.errors import CaptionerError
 from tests.batch import process
@@ -269,6 +271,70 @@ def test_a_base_and_utf_16(site: Path) -> None:
     alt(site, "site", "--write")
     text = before.decode("utf-16").replace("<img", '<img alt="A photo 4 by 3."')
     assert page.read_bytes() == before[:2] + text.encode("utf-16-le")
+
+
+def test_a_page_that_cannot_be_read_is_named_and_the_others_go_on(site: Path) -> None:
+    for page in ("blog/fine.md", "index.html"):
+        (site / "site" / page).unlink()
+    (site / "site" / "odd.html").write_bytes(b"\xff\xfe<\x00i")
+    (site / "site" / "gone.html").symlink_to("nowhere")
+    code, said = alt(site, "site", "--write")
+    assert code == 1 and "2 texts written into 1 file" in said
+    assert "captioner: site/odd.html: is not text in UTF-16; save it as UTF-8" in said
+    assert "captioner: site/gone.html: cannot be read: No such file" in said
+    (site / "site" / "blog" / "post.md").unlink()
+    code, said = alt(site, "--check", "site")
+    assert code == 1 and "no picture there lacks" not in said and "site/odd.html: is not" in said
+
+
+def test_markup_that_the_parser_does_not_know_is_no_end(site: Path) -> None:
+    (site / "a.html").write_text("<![foo[bar]]><img src=site/blog/c.png>")
+    (site / "b.md").write_text("<![foo[bar]]>\n\n![](site/blog/c.png)\n")
+    for page in ("a.html", "b.md"):
+        code, said = alt(site, page)
+        unread = code == 1 and f"captioner: {page}: its HTML cannot be read" in said
+        assert unread or (code == 0 and "A photo 8 by 6." in said)
+
+
+@pytest.mark.parametrize("source", ["//[cdn]/x.png", "http://[broken"])
+def test_an_address_that_is_none(site: Path, source: str) -> None:
+    (site / "a.html").write_text(f"<img src={source}><img src=site/blog/c.png>")
+    (site / "b.html").write_text('<base href="//[x]/"><img src=c.png>')
+    code, said = alt(site, "a.html", "b.html")
+    assert code == 0 and said.count("[its address cannot be read; correct it]") == 2
+    assert source in said and "A photo 8 by 6." in said
+
+
+def test_an_address_with_other_bytes_is_printed_as_it_is(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    (site / "a.html").write_bytes("<img src=café.jpg>".encode("latin-1"))
+    for format, shown in {"table": b"caf\xe9", "csv": b"caf\xe9", "jsonl": b"caf\\udce9"}.items():
+        words = ["-m", "captioner", "alt", "--check", "--format", format, "a.html"]
+        done = subprocess.run([sys.executable, *words], cwd=site, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (1, b"") and shown in done.stdout
+
+
+def test_a_page_changed_meanwhile_is_left_as_it_is(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = [site / name for name in ("a.html", "b.html", "c.html")]
+    for page in pages:
+        page.write_text("<img src=a.jpg>")
+    found = [page for page in documents(map(str, pages)) if isinstance(page, Document)]
+    pages[0].write_text("<p>edited</p><img src=a.jpg>")
+    pages[1].unlink()
+    done = command._write([command.Row(page, page.gaps[0], "A dog.") for page in found])
+    assert not done
+    assert pages[0].read_text() == "<p>edited</p><img src=a.jpg>" and not pages[1].exists()
+    assert pages[2].read_text() == '<img alt="A dog." src=a.jpg>'
+    said = capsys.readouterr().err.splitlines()
+    for page, line in zip(pages[:2], said, strict=False):
+        assert line.startswith(f"captioner: {page}: ")
+    assert said[0].endswith(": was changed meanwhile and is left as it is; run again.")
+    assert said[2] == "captioner: 1 text written into 1 file, 2 left to you"
+    found[2].write({found[2].gaps[0]: "A dog."})  # what is written already is no change
 
 
 @pytest.mark.parametrize(
