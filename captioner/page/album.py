@@ -24,18 +24,16 @@ Row = dict[str, Any]
 
 
 def caption_album(
-    engine: Engine, uploads: Iterable[Upload | ImageError] | None, options: Options
+    engine: Engine, photos: Iterable[Upload | ImageError], options: Options
 ) -> Iterator[tuple[Row, Image.Image | None]]:
-    """A row for each photo, in order, with the opened photo; one that failed has an `error`.
-
-    Raises CaptionerError for too many photos or none.
-    """
-    waiting = iter(unpack(uploads))
+    """A row for each of the unpacked photos, in order, with the opened photo; one that failed has
+    an `error`."""
+    waiting = iter(photos)
     while chunk := list(islice(waiting, BATCH)):
-        photos = [_open(upload) for upload in chunk]
-        good = [photo for photo in photos if isinstance(photo, Image.Image)]
+        opened = [_open(upload) for upload in chunk]
+        good = [photo for photo in opened if isinstance(photo, Image.Image)]
         captions = iter(engine.caption(good, options) if good else [])
-        for upload, photo in zip(chunk, photos, strict=True):
+        for upload, photo in zip(chunk, opened, strict=True):
             name = upload.path if isinstance(upload, ImageError) else upload.name
             result = photo if isinstance(photo, ImageError) else next(captions)
             yield _row(name, result), None if isinstance(photo, ImageError) else photo
@@ -59,21 +57,24 @@ def _open(upload: Upload | ImageError) -> Image.Image | ImageError:
 
 def album_rows(engine: Engine, uploads: Iterable[Upload | ImageError] | None) -> list[Row]:
     """All the rows at once, for the API: their `path` as `name`, for to gradio_client whatever has
-    a `path` is a file to be fetched."""
-    rows = [row for row, _ in caption_album(engine, uploads, Options())]
+    a `path` is a file to be fetched. Raises CaptionerError for too many photos or none."""
+    rows = [row for row, _ in caption_album(engine, unpack(uploads), Options())]
     return [{"name": row.pop("path"), **row} for row in rows]
 
 
 def album_progress(
     engine: Engine, uploads: Iterable[Upload | ImageError] | None, wish: Row | None
 ) -> Iterator[Row]:
-    """The album so far, again and again: {"total", "rows"}, each row with a `thumbnail`."""
-    arrived = unpack(uploads)
+    """The album so far, again and again: {"total", "rows"}, each row with a `thumbnail`.
+
+    Raises CaptionerError for too many photos or none, and for impossible options.
+    """
+    photos = unpack(uploads)
     rows: list[Row] = []
-    for row, photo in caption_album(engine, arrived, read_options(wish)[0]):
+    for row, photo in caption_album(engine, photos, read_options(wish)[0]):
         rows.append(row if photo is None else row | {"thumbnail": data_url(photo, SMALL)})
-        if len(rows) % BATCH == 0 or len(rows) == len(arrived):
-            yield {"total": len(arrived), "rows": rows}
+        if len(rows) % BATCH == 0 or len(rows) == len(photos):
+            yield {"total": len(photos), "rows": rows}
 
 
 FIELDS = ("path", "caption", "score", "error")

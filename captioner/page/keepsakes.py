@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,8 @@ from captioner.caption import Caption
 from captioner.errors import CaptionerError
 from captioner.images import open_image
 from captioner.overlay import frames, panels
+
+Word = Annotated[str, Field(max_length=60)]  # a sheet is as wide as its longest
 
 _MILLISECONDS, _A_LETTER = 280, 45  # a word is shown so long, and so much longer a letter
 
@@ -25,7 +27,7 @@ class Keepsake(BaseModel):
     kind: str = Field(pattern="^(panels|walk)$")
     photo: str = Field(max_length=8 * 2**20)  # a data: address
     caption: str = Field(max_length=1000)
-    words: list[str] = Field(min_length=1, max_length=60)
+    words: list[Word] = Field(min_length=1, max_length=60)
     attention: list[list[list[float]]] = Field(max_length=60)
     strength: float = Field(ge=0, le=1)
 

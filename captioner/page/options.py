@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from captioner.caption import Options
 from captioner.errors import CaptionerError
+from captioner.vocabulary import tokenize
 
 MAX_BEAM = 20
 MAX_ALTERNATIVES = 9
+MAX_INCLUDED = 3  # words: each adds a lane of beams to the search
 Word = Annotated[str, Field(max_length=30)]
+
+
+def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts, if they are few words together: one text may be several."""
+    if sum(len(tokenize(text)) for text in texts) > MAX_INCLUDED:
+        raise PydanticCustomError("few", f"There can be at most {MAX_INCLUDED} words")
+    return texts
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -31,7 +41,9 @@ class Wishes(Options):
     top_p: Annotated[float, Field(gt=0, le=1)] = Options.top_p
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Options.seed
     prefix: Annotated[str, Field(max_length=200)] = Options.prefix
-    include: Annotated[tuple[Word, ...], Field(max_length=3)] = Options.include
+    include: Annotated[tuple[Word, ...], Field(max_length=MAX_INCLUDED), AfterValidator(_few)] = (
+        Options.include
+    )
     avoid: Annotated[tuple[str, ...], Field(max_length=50)] = Options.avoid
     preview: bool = False  # send the photo back as a JPEG, for a browser that cannot show it
 

@@ -14,9 +14,10 @@ from fake_captioner import SENTENCES, FakeCaptioner
 
 from captioner.caption import Options
 from captioner.errors import CaptionerError, ImageError
-from captioner.page.album import album_progress, as_csv, caption_album, save_album
+from captioner.page.album import album_progress, album_rows, as_csv, caption_album, save_album
 from captioner.page.engine import Engine
 from captioner.page.keepsakes import save_keepsake
+from captioner.page.options import read_options
 from captioner.page.uploads import Upload, unpack
 
 CAPTION = SENTENCES[0].capitalize() + "."
@@ -24,7 +25,8 @@ NAMES = ("dog.jpg", "cat.png", "notes.txt", "wide.png")
 
 
 def rows_of(uploads, fake=None, options=Options()):
-    return [row for row, _ in caption_album(Engine([fake or FakeCaptioner()]), uploads, options)]
+    engine = Engine([fake or FakeCaptioner()])
+    return [row for row, _ in caption_album(engine, unpack(uploads), options)]
 
 
 def zipped(path, members, **how):
@@ -73,6 +75,18 @@ def test_a_zip_stands_for_what_is_in_it(photos, tmp_path):
     rows = rows_of([archive, Upload(str(photos / "cat.png"), "cat.png")])
     assert [row["path"] for row in rows] == ["dog.jpg", "no.jpg", "cat.png"]
     assert ["caption" in row for row in rows] == [True, False, True]
+
+
+def test_a_zip_in_a_zip_is_no_photo(photos, tmp_path):
+    cat = (photos / "cat.png").read_bytes()
+    members = {"a.png": cat, "inner.zip": b"PK", "b.png": cat}
+    archive = zipped(tmp_path / "outer.zip", members)
+    engine = Engine([FakeCaptioner()])
+    *_, step = album_progress(engine, [archive], None)
+    assert step["total"] == 3
+    for rows, name in ((step["rows"], "path"), (album_rows(engine, [archive]), "name")):
+        assert [row[name] for row in rows] == list(members)
+        assert ["caption" in row for row in rows] == [True, False, True]
 
 
 def test_broken_zips_are_marked(photos, tmp_path):
@@ -129,6 +143,28 @@ def test_what_cannot_be_saved_is_refused_in_words(request_):
         save_album(request_)
     with pytest.raises(CaptionerError, match="cannot be saved"):
         save_keepsake(request_)
+
+
+def test_a_word_too_long_for_a_sheet_is_refused(photos):
+    request = {
+        "kind": "panels",
+        "photo": "data:image/png;base64,"
+        + base64.b64encode((photos / "cat.png").read_bytes()).decode(),
+        "caption": "A word.",
+        "words": ["w" * 60],
+        "attention": [[[0.5, 0.5]]],
+        "strength": 0.6,
+    }
+    assert save_keepsake(request)["name"] == "attention.png"
+    with pytest.raises(CaptionerError, match="cannot be saved"):
+        save_keepsake(request | {"words": ["w" * 61]})
+
+
+@pytest.mark.parametrize("words", [["a,b,c,d"], ["red dog", "green grass"], ["a"] * 4, [""] * 4])
+def test_up_to_three_words_are_included(words):
+    assert read_options({"include": ["a dog", "grass"]})[0].include == ("a dog", "grass")
+    with pytest.raises(CaptionerError, match=r"'include' cannot be used: .*at most 3"):
+        read_options({"include": words})
 
 
 def test_no_value_becomes_a_formula():
