@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
-def as_json_lines(rows: list[Row]) -> bytes:
+def as_json_list(rows: list[Row]) -> bytes:
     """All rows as one JSON list."""
     kept = [{key: row[key] for key in FIELDS if row.get(key) not in (None, "")} for row in rows]
     return (json.dumps(kept, ensure_ascii=False, indent=1) + "\n").encode()
@@ -124,7 +124,7 @@ def _text_name(path: str, taken: set[str]) -> str:
 
 FORMATS: dict[str, tuple[str, str, Callable[[list[Row]], bytes]]] = {
     "csv": ("captions.csv", "text/csv", as_csv),
-    "json": ("captions.json", "application/json", as_json_lines),
+    "json": ("captions.json", "application/json", as_json_list),
     "text": ("captions.zip", "application/zip", as_texts),
 }
 
