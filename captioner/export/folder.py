@@ -58,7 +58,8 @@ def check_output(folder: Path, overwrite: bool) -> None:
 def whole(folder: Path) -> Iterator[Path]:
     """A new folder to write into, which takes the place of `folder` when all went well.
 
-    Raises CaptionerError where it cannot be written.
+    Whatever goes wrong, what was there before is kept. Raises CaptionerError where the new one
+    cannot be written.
     """
     folder = folder.resolve()
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
@@ -70,9 +71,18 @@ def whole(folder: Path) -> Iterator[Path]:
             folder.rename(old)
         partial.rename(folder)
     except OSError as error:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
         raise CaptionerError(f"{folder}: cannot be written ({error})") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            _put_back(old, folder)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    try:
+        old.rename(folder)
+    except OSError as error:
+        raise CaptionerError(
+            f"{folder}: cannot be written ({error}); the export that was there is {old}"
+        ) from None
