@@ -197,7 +197,7 @@ def caption(
     if beam is not None and top > beam:
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
     check_style(style, model)
-    _check_output(output, format, resume)
+    _check_output(output, format, resume, existing is False)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if names is not None and format in ("coco", "sidecar", "xmp"):
@@ -329,14 +329,17 @@ def _fields(text: str | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
-def _check_output(output: Path | None, format: str, resume: bool) -> None:
+def _check_output(output: Path | None, format: str, resume: bool, keep: bool) -> None:
+    from captioner.batch.sidecars import KINDS
     from captioner.images import IMAGE_SUFFIXES
 
     if output is None:
         if format in ("parquet", "coco"):
             raise typer.BadParameter(f"--format {format} needs a file: --output FILE.")
-        if resume and format not in ("sidecar", "xmp"):
+        if resume and format not in KINDS:
             raise typer.BadParameter("--resume needs the --output of the run to continue.")
+        if keep and format not in KINDS:
+            raise typer.BadParameter("--skip-existing needs the --output that has the captions.")
     elif _ADDRESS.match(str(output)):
         raise typer.BadParameter(
             f"--output {output} is an address; write to this machine's disk, and copy it there."

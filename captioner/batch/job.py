@@ -56,6 +56,11 @@ class Job:
     fail_fast: bool = False
     attention: Path | None = None
 
+    @property
+    def keeps(self) -> bool:
+        """Whether captions that are there stay: in a file if asked for, sidecars unless told."""
+        return not self.overwrite if self.format in KINDS else self.keep
+
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
         names = ("format", "fields", "column", "prefix", "suffix", "model", "batch_size")
@@ -75,7 +80,9 @@ def run(job: Job) -> int:
     with _output(job, source, summary) as output:
         if output is None:
             print(
-                f"captioner: {job.output} is complete; --overwrite makes it anew.", file=sys.stderr
+                f"captioner: {job.output} is complete; --skip-existing adds what is new,"
+                " --overwrite makes it anew.",
+                file=sys.stderr,
             )
             return 0
         recording = isinstance(output, Record)
@@ -155,7 +162,7 @@ def _of_model(item: Item, model: str) -> Item:
 @contextmanager
 def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Output | None]:
     if job.format in KINDS:
-        sidecars = Sidecars(job.format, job.inputs, job.output, job.overwrite)
+        sidecars = Sidecars(job.format, job.inputs, job.output, overwrite=not job.keeps)
         sidecars.check(lambda: photos(source(), job.column, read=False))
         name = "\n".join([job.format, *job.inputs])
         target: Beside | Draft = Beside(sidecars, job.output, name)
@@ -165,8 +172,9 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Out
             with stream(job.output, format) as output:
                 yield output
             return
-        target = Draft(job.output, format, job.keep)
-    with recorded(target, job.settings(), summary, job.resume, job.overwrite) as record:
+        target = Draft(job.output, format, job.keeps)
+    settings = {**job.settings(), "skip_existing": job.keeps}
+    with recorded(target, settings, summary, job.resume, job.overwrite, job.keep) as record:
         yield record
 
 

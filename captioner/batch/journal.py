@@ -156,5 +156,5 @@ def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None
         was = ", ".join(f"{name} {old.get(name)!r} (now {plain[name]!r})" for name in changed)
         raise CaptionerError(
             f"{path}: the interrupted run had other settings: {was}; resume it with those, or"
-            " start again with --overwrite."
+            " start again with --overwrite and without --resume."
         )

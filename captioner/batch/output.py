@@ -243,13 +243,16 @@ def recorded(
     summary: Summary,
     resume: bool,
     overwrite: bool,
+    keep: bool,
 ) -> Iterator[Record | None]:
     """A record to write to; None where the run was complete before. Raises CaptionerError.
 
+    `resume` goes on with an interrupted run of those settings. Where none was interrupted a run
+    begins, but what is finished stays unless `overwrite` or `keep` says what becomes of it.
     Whatever ends the run, what is done stays; a run that captioned nothing leaves nothing.
     """
     fresh = not target.journal.exists()
-    if resume and fresh and target.finished():
+    if resume and fresh and not (overwrite or keep) and target.finished():
         yield None
         return
     journal, began = Journal(target.journal, target.target), False

@@ -140,6 +140,7 @@ def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> No
         (["--format", "coco"], "needs a file: --output"),
         (["--format", "coco", "-o", "x", "--fields", "score"], "fields of its own"),
         (["--resume"], "--resume needs the --output"),
+        (["--skip-existing"], "--skip-existing needs the --output"),
         (["--resume", "-o", "x", "--attention", "y"], "--attention"),
         (["--min-words", "9", "--max-words", "8"], "--min-words 9 is more than --max-words 8"),
         (["--top", "3", "--beam", "2"], "--top 3 needs --beam 3"),
