@@ -176,12 +176,15 @@ class Captioner:
             attention=attention,
         )
 
-    def _known(self, option: str, texts: Sequence[str]) -> tuple[int, ...]:
-        """The ids of all words of an option's texts. Raises CaptionerError for an unknown word."""
+    def _known(self, place: str, texts: Sequence[str]) -> tuple[int, ...]:
+        """The ids of all words of the texts. Raises CaptionerError for an unknown word, naming its
+        place."""
         words = [word for text in texts for word in tokenize(text)]
         for word in words:
             if word not in self.vocabulary.ids:
-                raise CaptionerError(f"{option}: the model does not know the word {word!r}")
+                raise CaptionerError(
+                    f"{place}: the model does not know the word {word!r}; choose another"
+                )
         return tuple(self.vocabulary.encode(words))
 
     def _search_options(self, options: Options) -> SearchOptions:
@@ -215,8 +218,8 @@ class Captioner:
             exact_stop=False,
             max_words=options.max_words,
             min_words=options.min_words,
-            prefix=self._known("prefix", [options.prefix]),
-            required=self._known("include", options.include),
+            prefix=self._known("the start of the sentence", [options.prefix]),
+            required=self._known("the words to include", options.include),
             forbidden=(
                 *vocabulary.never_written,
                 *(vocabulary.ids[word] for word in avoided if word in vocabulary.ids),

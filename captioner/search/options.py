@@ -63,7 +63,11 @@ class SearchOptions:
             _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
         for name in ("min_words", "no_repeat", "top_k", "length_penalty", "coverage_penalty"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative", getattr(self, name))
-        _check(self.temperature > 0, "temperature must be above 0", self.temperature)
+        _check(
+            1e-30 <= self.temperature <= 1e30,  # beyond, weights in 32 bits are lost
+            "temperature must lie between 1e-30 and 1e30",
+            self.temperature,
+        )
         _check(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p)
         _check(self.diversity >= 0, "diversity must not be negative", self.diversity)
         _check(
@@ -94,7 +98,7 @@ class SearchOptions:
         needed = len(self.prefix) + len(self.missing)
         _check(
             needed <= self.max_words,
-            "max_words must leave room for the prefix and the required words",
+            "max_words must leave room for the start of the sentence and the required words",
             self.max_words,
         )
         if self.end in (*self.prefix, *self.required):

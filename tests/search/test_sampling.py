@@ -11,6 +11,7 @@ import torch
 from captioner.errors import CaptionerError
 from captioner.search import Hypothesis, SearchOptions, sample, sample_ids
 from captioner.search.sampling import draw as pick
+from captioner.search.sampling import sharpen
 from tests.search.toy import END, PAD, Toy
 
 SAMPLES = 20_000
@@ -98,6 +99,16 @@ def test_sentences_come_as_often_as_they_should(settings: dict[str, float]) -> N
             assert counts == {max(chances, key=chances.__getitem__): SAMPLES}
         else:
             assert_drawn_from(counts, chances)
+
+
+def test_the_coldest_draws_the_likeliest_word_and_the_hottest_any_that_is_allowed() -> None:
+    log_probs = torch.tensor([[-9.0, -2.0, -7.0, -torch.inf], [-torch.inf] * 4])
+    for temperature, expected in ((1e-30, [0, 1, 0, 0]), (1e30, [1 / 3, 1 / 3, 1 / 3, 0])):
+        for top_k in (0, 3):
+            options = SearchOptions(end=END, temperature=temperature, top_k=top_k)
+            torch.testing.assert_close(
+                sharpen(log_probs, options), torch.tensor([expected, [0.0] * 4]).float()
+            )
 
 
 def test_the_test_of_frequencies_can_fail() -> None:
