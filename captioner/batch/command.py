@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -198,6 +199,7 @@ def caption(
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
     check_style(style, model)
     _check_output(output, format, resume, existing is False)
+    _check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if names is not None and format in ("coco", "sidecar", "xmp"):
@@ -349,3 +351,17 @@ def _check_output(output: Path | None, format: str, resume: bool, keep: bool) ->
             f"--output {output} has a picture's name; the captions are text: "
             f"call it {output.with_suffix('.txt').name}, say."
         )
+
+
+def _check_inputs(inputs: list[str], output: Path | None) -> None:
+    """Raise BadParameter where the output would take the place of a table, a list, a photo."""
+    from captioner.batch.sources import named
+
+    if output is None or not output.is_file():
+        return
+    for name in named(inputs, output.name):
+        with suppress(OSError, ValueError):
+            if os.path.samefile(name, output):
+                raise typer.BadParameter(
+                    f"--output {output} is also an input ({name}); write to another file."
+                )

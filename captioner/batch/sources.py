@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from fnmatch import fnmatch
 from typing import IO
 
 from captioner.batch import remote
@@ -44,6 +45,15 @@ def files(inputs: Iterable[str]) -> Iterator[str | ImageError]:
             yield from _list(name)
         else:
             yield from _named(name)
+
+
+def named(inputs: Iterable[str], like: str) -> Iterator[str]:
+    """The inputs as they are named; of a pattern what it matches, if it can match `like`."""
+    for name in inputs:
+        if not is_pattern(name):
+            yield name
+        elif fnmatch(like, os.path.basename(name)):
+            yield from _globbed(name)
 
 
 def is_pattern(name: str) -> bool:

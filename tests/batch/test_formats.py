@@ -169,6 +169,22 @@ def test_wrong_usage_is_said_before_anything_is_done(
     assert sorted(os.listdir(album)) == ["album", "said.txt"]
 
 
+@pytest.mark.parametrize(
+    ("given", "output"),
+    [("t.csv", "t.csv"), ("*.csv", "./t.csv"), ("l.txt", "l.txt"), ("link.csv", "t.csv")],
+)
+def test_an_output_never_takes_an_inputs_place(album: Path, given: str, output: str) -> None:
+    (album / "t.csv").write_text("image\nalbum/7.jpg\n")
+    (album / "l.txt").write_text("album/7.jpg\n")
+    (album / "link.csv").symlink_to("t.csv")
+    before = {path.name: path.read_bytes() for path in album.glob("?.*")}
+    for more in ([], ["--overwrite"], ["--skip-existing"]):
+        arguments = ["caption", "album/7.jpg", given, "--format", "csv", "-o", output, *more]
+        assert process.run(arguments, album) == 2
+        assert f"{Path(output)} is also an input" in (album / "said.txt").read_text()
+    assert {path.name: path.read_bytes() for path in album.glob("?.*")} == before
+
+
 def test_the_help_names_every_field_and_format(album: Path) -> None:
     assert process.run(["caption", "--help"], album) == 0
     words = set(re.findall(r"\w+", (album / "said.txt").read_text()))
