@@ -204,6 +204,8 @@ def caption(
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if names is not None and format in ("coco", "sidecar", "xmp"):
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
+    if names is not None and existing is False:
+        _check_kept(names, format)
     if names is None and format == "text" and top > 1:
         names = RANKED
     options = wished(
@@ -350,6 +352,21 @@ def _check_output(output: Path | None, format: str, resume: bool, keep: bool) ->
         raise typer.BadParameter(
             f"--output {output} has a picture's name; the captions are text: "
             f"call it {output.with_suffix('.txt').name}, say."
+        )
+
+
+def _check_kept(fields: tuple[str, ...], format: str) -> None:
+    """Raise BadParameter where rows of those fields do not tell what has a caption."""
+    from captioner.batch.fields import OF_CAPTIONS
+
+    if format == "text":
+        raise typer.BadParameter(
+            "--skip-existing: a file of --format text does not say which fields it has; leave out"
+            " --fields, or take --format csv."
+        )
+    if OF_CAPTIONS.keys().isdisjoint(fields):
+        raise typer.BadParameter(
+            "--skip-existing goes by the captions in the file; add caption to --fields."
         )
 
 

@@ -35,6 +35,11 @@ def row(result: Result, fields: Collection[str]) -> dict[str, Any]:
     return {name: known[name] for name in ordered(fields) if known.get(name) is not None}
 
 
+def has_caption(values: Mapping[str, Any]) -> bool:
+    """Whether a row, read again, is that of a photo with a caption, and not of one that failed."""
+    return any(values.get(name) not in (None, "") for name in OF_CAPTIONS)
+
+
 def ordered(fields: Collection[str]) -> list[str]:
     """The fields of a row: as asked for, the path first unless it was asked for elsewhere."""
     return [*fields] if "path" in fields else ["path", *fields]

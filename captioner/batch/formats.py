@@ -16,7 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from captioner.batch.fields import cell, ordered, row
+from captioner.batch.fields import cell, has_caption, ordered, row
 from captioner.batch.files import replace_file, whole_file
 from captioner.batch.photo import Result
 from captioner.batch.tables import parquet
@@ -87,10 +87,16 @@ class Text(_Lines):
         return "".join(f"{line}\n" for line in lines)
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        place = ordered(self.fields).index("path")
+        names = ordered(self.fields)
         with open(target, encoding="utf-8", errors=self.encoding_errors, newline="\n") as file:
-            for line in file:
-                yield line.rstrip("\n").split("\t")[place], line
+            for number, line in enumerate(file, 1):
+                cells = line.rstrip("\n").split("\t")
+                if len(cells) != len(names):
+                    raise CaptionerError(
+                        f"{target}: line {number} does not hold {', '.join(names)}; to add to it,"
+                        " choose the same --top, or make it anew with --overwrite."
+                    )
+                yield cells[names.index("path")], line
 
 
 class JsonLines(_Lines):
@@ -112,7 +118,7 @@ class JsonLines(_Lines):
                     raise CaptionerError(
                         f"{target}: line {number} is no row of captions."
                     ) from None
-                if "error" not in values:
+                if has_caption(values):
                     yield key, line
 
 
@@ -138,7 +144,7 @@ class Csv(_Lines):
                     " --fields, or make it anew with --overwrite."
                 )
             for values in reader:
-                if not values.get("error"):
+                if has_caption(values):
                     yield values["path"], self._line([values[name] for name in columns])
 
     def _line(self, cells: list[str]) -> str:
@@ -221,7 +227,7 @@ class Parquet(_Lines):
             )
         batches = table.iter_batches(batch_size=_CHUNK)
         for values in chain.from_iterable(batch.to_pylist() for batch in batches):
-            if not values.get("error"):
+            if has_caption(values):
                 yield values["path"], _json({k: v for k, v in values.items() if v is not None})
 
 

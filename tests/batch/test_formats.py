@@ -141,6 +141,14 @@ def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> No
         (["--format", "coco", "-o", "x", "--fields", "score"], "fields of its own"),
         (["--resume"], "--resume needs the --output"),
         (["--skip-existing"], "--skip-existing needs the --output"),
+        (
+            ["--skip-existing", "--format", "csv", "-o", "x", "--fields", "size,error"],
+            "--skip-existing goes by the captions in the file; add caption to --fields",
+        ),
+        (
+            ["--skip-existing", "-o", "x", "--fields", "score,caption"],
+            "a file of --format text does not say which fields it has; leave out --fields",
+        ),
         (["--resume", "-o", "x", "--attention", "y"], "--attention"),
         (["--min-words", "9", "--max-words", "8"], "--min-words 9 is more than --max-words 8"),
         (["--top", "3", "--beam", "2"], "--top 3 needs --beam 3"),

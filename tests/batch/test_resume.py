@@ -364,3 +364,31 @@ def test_a_run_that_was_killed_as_it_ended_is_complete(tmp_path: Path) -> None:
     journal.write_text(begun + '{"position": 9, "counts": {}, "done": "", "complete": true}\n')
     assert process.run(arguments, tmp_path) == 0
     assert "is complete" in (tmp_path / "said.txt").read_text() and not journal.exists()
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+def test_skip_existing_tries_failures_again_whatever_the_fields(
+    tmp_path: Path, format: str
+) -> None:
+    names = photos(tmp_path, 0, 1)
+    arguments = ["caption", *names, "--format", format, "-o", "rows", "--skip-existing"]
+    for number, fields in enumerate(("caption,sha256", "words", "score,size")):
+        (tmp_path / "0.bmp").write_bytes(b"")
+        arguments[-2] = f"rows{number}"
+        assert process.run([*arguments, "--fields", fields], tmp_path) == 1
+        photos(tmp_path, 0)
+        assert process.run([*arguments, "--fields", fields], tmp_path) == 0
+        assert "1 photo captioned, 1 skipped" in (tmp_path / "said.txt").read_text()
+
+
+def test_text_of_other_fields_is_not_added_to(tmp_path: Path) -> None:
+    names = photos(tmp_path, 0, 1)
+    arguments = ["caption", *names, "-o", "rows"]
+    assert process.run([*arguments, "--fields", "caption,size"], tmp_path) == 0
+    before = (tmp_path / "rows").read_bytes()
+    for more in ([], ["--top", "3"]):
+        assert process.run([*arguments, "--skip-existing", *more], tmp_path) == 1
+        said = (tmp_path / "said.txt").read_text()
+        assert "rows: line 1 does not hold path, " in said and "Traceback" not in said
+    assert sorted(os.listdir(tmp_path)) == [*names, "rows", "said.txt"]
+    assert (tmp_path / "rows").read_bytes() == before
