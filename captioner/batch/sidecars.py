@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from array import array
@@ -20,6 +21,9 @@ from captioner.batch.sources import is_pattern
 from captioner.errors import CaptionerError, ImageError
 
 KINDS = ("sidecar", "xmp")
+_OF_ONE_PHOTO = {
+    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+}  # what keeps one sidecar from being written, and may spare the next
 _SHOWN = 10  # conflicts that are named before the rest is counted
 
 
@@ -50,8 +54,10 @@ class Sidecars:
             return bool(content.strip()) if self.kind == "sidecar" else xmp.has_caption(content)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except (OSError, xmp.NotXmp):
+        except xmp.NotXmp:
             return True  # it is not ours to write over
+        except OSError as error:
+            return error.errno != errno.ENAMETOOLONG  # then writing it says so
 
     def write(self, result: Result) -> None:
         """Put the photo's sidecar in place, whole. Raises ImageError where just this one fails."""
@@ -62,17 +68,17 @@ class Sidecars:
         try:
             content = self._content(path, sentences)
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name}.tmp")
+            draft = path.with_name(f".{digest(path.name):016x}.tmp")  # no longer than a name may be
             draft.write_bytes(content)
             os.replace(draft, path)
         except xmp.NotXmp:
             reason = f"its sidecar {path} is no XMP; move it away"
             raise ImageError(result.path, reason) from None
-        except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        except OSError as error:
+            if error.errno not in _OF_ONE_PHOTO:
+                raise broken_off(path, error) from None
             reason = f"its sidecar cannot be written ({error.strerror})"
             raise ImageError(result.path, reason) from None
-        except OSError as error:
-            raise broken_off(path, error) from None
         self._fresh.append(path)
 
     def commit(self) -> None:
@@ -163,7 +169,7 @@ def _root(name: str) -> str:
 def _check_folder(folder: Path) -> None:
     """Raise CaptionerError for a folder that cannot be made, or written."""
     there = folder
-    while not there.exists() and there != there.parent:
+    while not os.path.exists(there) and there != there.parent:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CaptionerError(f"{folder}: sidecars cannot be written there; check its permissions.")

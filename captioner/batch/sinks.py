@@ -1,4 +1,4 @@
-"""Where results go besides the output itself: to standard error, and into pictures."""
+"""Where results go besides the output itself: into pictures of attention."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from captioner.batch.photo import Result
 from captioner.batch.sources import ATTENTION
 from captioner.errors import CaptionerError, ImageError
 
-__all__ = ["Attention", "whole_file"]
+_LONGEST = 200  # bytes of a picture's name before its number and ending; a name may have 255
 
 
 class Attention:
@@ -43,6 +43,8 @@ class Attention:
     def _name(self, path: str) -> str:
         """Photos of one name from two folders get pictures of two names."""
         stem, number = Path(path).stem, 1
+        while len(os.fsencode(stem)) > _LONGEST:
+            stem = stem[:-1]
         name = f"{stem}{ATTENTION}"
         while name in self._written:
             number += 1

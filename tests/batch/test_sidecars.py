@@ -207,3 +207,28 @@ def test_a_list_on_standard_input_is_checked_as_well(
     code, _ = caption(album, "list.txt", "--format", "sidecar")
     assert code == 0
     assert (album / "album" / "sub" / "b.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("format", "long", "too_long"), [("sidecar", 251, None), ("xmp", 251, 252)]
+)
+def test_long_names_end_no_run(album: Path, format: str, long: int, too_long: int | None) -> None:
+    """A name has 255 bytes at most, and a sidecar's is longer than its photo's."""
+    lengths = [length for length in (long, too_long) if length]
+    for length in lengths:
+        Image.new("RGB", (4, 5)).save(album / "album" / f"{'x' * (length - 4)}.jpg")
+    (album / "album" / "bad.jpg").unlink()
+    code, said = caption(album, "album", "--format", format, "--resume")
+    assert ("1 failed" in said) == (too_long is not None) and code == (too_long is not None)
+    assert "3 photos captioned" in said and "Traceback" not in said
+    if too_long:
+        assert "its sidecar cannot be written (File name too long)" in said
+    assert len(list((album / "album").glob("x*"))) == 1 + len(lengths)
+    assert not list(album.rglob("*.tmp")) and not list(album.rglob("*.progress"))
+
+
+def test_a_long_folder_in_an_archive_ends_no_run(album: Path) -> None:
+    pack(album / "shard.tar", {f"{'x' * 300}/1.jpg": jpeg(1), "2.jpg": jpeg(2)})
+    code, said = caption(album, "shard.tar", "--format", "sidecar", "-o", "texts")
+    assert code == 1 and "1 photo captioned, 1 failed" in said
+    assert (album / "texts" / "shard.tar" / "2.txt").exists()

@@ -83,3 +83,13 @@ def test_photos_of_one_name_get_pictures_of_two_names(tmp_path: Path) -> None:
     for path in written:
         with Image.open(path) as picture:
             picture.load()
+
+
+def test_photos_of_long_names_get_pictures_too(tmp_path: Path) -> None:
+    from PIL import Image
+
+    sink = Attention(tmp_path / "pictures")
+    for name in ("ü" * 120, "ü" * 121):
+        Image.new("RGB", (60, 40), "white").save(tmp_path / f"{name}.jpg")
+        sink.write(Result(str(tmp_path / f"{name}.jpg"), sentence("a", "wall")))
+    assert len(list((tmp_path / "pictures").glob("*.attention.png"))) == 2
