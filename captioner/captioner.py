@@ -37,6 +37,18 @@ def load(path: str | os.PathLike[str] | None = None, device: str = "cpu") -> Cap
     return Captioner(checkpoint.load(file), file.stem, device)
 
 
+def rules(vocabulary: Vocabulary) -> SearchOptions:
+    """What every sentence keeps to, whatever the options: words that are never written, words that
+    it does not end on, sequences that it does not repeat."""
+    return SearchOptions(
+        end=vocabulary.end,
+        pad=vocabulary.pad,
+        forbidden=vocabulary.never_written,
+        not_last=tuple(vocabulary.ids[w] for w in BAD_LAST_WORDS if w in vocabulary.ids),
+        no_repeat=3,
+    )
+
+
 class Captioner:
     """Writes sentences about photos with one model."""
 
@@ -209,9 +221,9 @@ class Captioner:
         beam = max(options.beam, options.alternatives + 1)
         beam += -beam % max(1, options.groups)
         sampling = options.temperature > 0
-        return SearchOptions(
-            end=vocabulary.end,
-            pad=vocabulary.pad,
+        usual = rules(vocabulary)
+        return replace(
+            usual,
             beam=beam,
             n_best=beam if options.consensus else options.alternatives + 1,
             length_penalty=options.length_penalty,
@@ -221,11 +233,9 @@ class Captioner:
             prefix=self._known("the start of the sentence", [options.prefix]),
             required=self._known("the words to include", options.include),
             forbidden=(
-                *vocabulary.never_written,
+                *usual.forbidden,
                 *(vocabulary.ids[word] for word in avoided if word in vocabulary.ids),
             ),
-            not_last=tuple(vocabulary.ids[w] for w in BAD_LAST_WORDS if w in vocabulary.ids),
-            no_repeat=3,
             groups=options.groups,
             temperature=options.temperature if sampling else 1.0,
             top_k=options.top_k,

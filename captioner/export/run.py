@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any, Literal
 
 from captioner import __version__, checkpoint
-from captioner.caption import Options
-from captioner.captioner import Captioner
+from captioner.captioner import rules
 from captioner.errors import CaptionerError
 from captioner.export.folder import FORMAT, NOTES, check_output, whole
 from captioner.export.graphs import Graph, graphs
@@ -57,8 +55,7 @@ def _write(graph: Graph, folder: Path, format: Format, int8: bool) -> str:
 def describe(model: Model, pair: tuple[Graph, Graph], files: dict[str, str]) -> dict[str, Any]:
     """What captioner.json says."""
     vocabulary = model.vocabulary
-    captioner = Captioner(copy.deepcopy(model))  # which may round its encoder
-    search = captioner._search_options(Options())
+    usual = rules(vocabulary)
     return {
         "format": "captioner export",
         "version": FORMAT,
@@ -67,9 +64,9 @@ def describe(model: Model, pair: tuple[Graph, Graph], files: dict[str, str]) -> 
         "pixels": model.config.encoder.pixels,
         "styles": {style: vocabulary.start(style) for style in vocabulary.styles},
         "end": vocabulary.end,
-        "forbidden": search.forbidden,
-        "not_last": search.not_last,
-        "no_repeat": search.no_repeat,
+        "forbidden": usual.forbidden,
+        "not_last": usual.not_last,
+        "no_repeat": usual.no_repeat,
         "configuration": model.config.model_dump(mode="json"),
         "words": vocabulary.words,
         "rarity": model.rarity.tolist(),
