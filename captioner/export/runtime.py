@@ -70,11 +70,13 @@ class ExportedCaptioner:
     ) -> Iterator[Caption | ImageError]:
         """Captions in the order of `images`, `batch_size` photos at a time, as they are ready.
 
-        With `errors` "return" a picture that cannot be read yields its ImageError. Temperature,
-        prefix and avoided words are for the captioner on PyTorch: CaptionerError.
+        With `errors` "return" a picture that cannot be read yields its ImageError, else that is
+        raised. Options that are not in FOLLOWED are for the captioner on PyTorch: CaptionerError.
         """
         if batch_size < 1:
             raise CaptionerError(f"batch_size must be at least 1, not {batch_size}")
+        if errors not in ("raise", "return"):
+            raise CaptionerError(f"errors must be 'raise' or 'return', not {errors!r}")
         search = self._search(options)
         stream = iter(images)
         while batch := [self._read(image) for image in islice(stream, batch_size)]:

@@ -83,6 +83,8 @@ def test_broken_pictures(exported: Exported, pictures: list[Image.Image]) -> Non
     assert [type(one) for one in found] == [ImageError, Caption, ImageError, Caption]
     with pytest.raises(ImageError, match="picture: "):
         ours.caption(b"text")
+    with pytest.raises(CaptionerError, match="errors must be 'raise' or 'return', not 'ignore'"):
+        next(ours.caption_many(batch, errors="ignore"))
 
 
 @pytest.mark.parametrize(
