@@ -2,8 +2,9 @@
 
 What is to be done is written down first, `_parts.jsonl` in the output folder: a line a part, the
 files in it. An actor takes part after part, captions it as a run on one machine would, and puts its
-rows in place whole, `part-00000.jsonl`; a part that is there is done. If an actor dies, Ray gives
-its part to another; if all of them die, a resumed run does the parts that are missing.
+rows in place whole, `part-00000.jsonl`; a part that is there is done, and `_outcomes/` has what
+became of its photos. If an actor dies, Ray gives its part to another; if all of them die, a resumed
+run does the parts that are missing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
@@ -32,6 +35,7 @@ from captioner.batch.summary import Progress, Summary
 from captioner.errors import CaptionerError, ImageError
 
 MANIFEST = "_parts.jsonl"
+OUTCOMES = "_outcomes"
 ATTEMPTS = 4  # at a part, each ended by the death of its actor
 
 
@@ -68,9 +72,10 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     if total > len(pending):
         done = total - len(pending)
         print(f"captioner: {done} of {total} parts are there already", file=sys.stderr)
+        _take_up(folder, job, summary)
     with (
         interrupts() as stopped,
-        Progress(summary, lambda: _total(folder, pending), quiet=False) as progress,
+        Progress(summary, lambda: _total(folder), quiet=False) as progress,
     ):
         for outcome in _outcomes(ray, job, cluster, folder, pending):
             if "error" in outcome:
@@ -130,8 +135,12 @@ class Worker:
                     captioned += 1
             file.flush()
             os.fsync(file.fileno())
+        outcome = {"captioned": captioned, "failed": failed}
+        _told(target).parent.mkdir(exist_ok=True)
+        with whole_file(_told(target), "w") as file:
+            file.write(json.dumps(outcome))
         format.finish(draft, target)
-        return {"captioned": captioned, "failed": failed}
+        return outcome
 
 
 def _outcomes(
@@ -204,10 +213,23 @@ def _tidy(folder: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
+def _take_up(folder: Path, job: Job, summary: Summary) -> None:
+    """Count what earlier runs did: the parts that are there."""
+    for place in folder.glob(f"part-*.{job.format}"):
+        with suppress(FileNotFoundError):  # an older captioner told of no part
+            _add(json.loads(_told(place).read_bytes()), summary)
+    summary.take_up(summary.counts())
+
+
+def _add(outcome: Mapping[str, Any], summary: Summary) -> None:
     summary.captioned += outcome["captioned"]
     for path, error in outcome["failed"]:
         summary.add(Result(path, error=error))
+
+
+def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
+    _add(outcome, summary)
+    for path, error in outcome["failed"]:
         progress.say(f"captioner: {path}: {error}")
     progress.update()
 
@@ -223,27 +245,54 @@ def _folder(job: Job) -> Path:
 
 
 def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], int]:
-    """The parts that are not done, each with its place in the manifest; and how many there are."""
-    manifest = folder / MANIFEST
-    if not manifest.exists() or job.overwrite:
+    """The parts that are to be done, each with its place in the manifest; and how many there are.
+
+    Raises CaptionerError where the folder holds something else.
+    """
+    if not (folder / MANIFEST).exists():
+        if any(folder.glob("part-*")):
+            raise CaptionerError(
+                f"{folder}: has files called part-… that are no earlier run's; choose another"
+                " folder."
+            )
+        _plan(job, folder, size)
+    elif job.overwrite and not (job.resume and _missing(job, folder)[0]):
         for old in folder.glob("part-*"):
             old.unlink()
-        with whole_file(manifest, "w", errors="backslashreplace") as file:
-            file.write(json.dumps(job.settings()) + "\n")
-            for entries in _parts(job, size):
-                file.write(json.dumps(entries) + "\n")
+        shutil.rmtree(folder / OUTCOMES, ignore_errors=True)
+        _plan(job, folder, size)
     elif not job.resume:
         raise CaptionerError(
             f"{folder}: has parts of an earlier run; continue it with --resume, or start again"
             " with --overwrite."
         )
-    pending: list[tuple[int, int]] = []
-    with open(manifest, "rb") as lines:
+    _check_settings(job, folder)
+    return _missing(job, folder)
+
+
+def _plan(job: Job, folder: Path, size: int) -> None:
+    """Write the manifest."""
+    with whole_file(folder / MANIFEST, "w", errors="backslashreplace") as file:
+        file.write(json.dumps(job.settings()) + "\n")
+        for entries in _parts(job, size):
+            file.write(json.dumps(entries) + "\n")
+
+
+def _check_settings(job: Job, folder: Path) -> None:
+    """Raise CaptionerError where the manifest is that of a run with other settings."""
+    with open(folder / MANIFEST, "rb") as lines:
         if json.loads(lines.readline()) != json.loads(json.dumps(job.settings())):
             raise CaptionerError(
                 f"{folder}: the earlier run had other settings; resume it with those, or start"
-                " again with --overwrite."
+                " again with --overwrite and without --resume."
             )
+
+
+def _missing(job: Job, folder: Path) -> tuple[list[tuple[int, int]], int]:
+    """The parts of the manifest that are not there, each with its place; and how many it has."""
+    pending: list[tuple[int, int]] = []
+    with open(folder / MANIFEST, "rb") as lines:
+        lines.readline()
         for number in count():
             at = lines.tell()
             if not lines.readline():
@@ -253,13 +302,13 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
     raise AssertionError("the file ends")
 
 
-def _total(folder: Path, parts: list[tuple[int, int]]) -> int | None:
-    """How many photos are in those parts; None where that is not known beforehand."""
+def _total(folder: Path) -> int | None:
+    """How many photos are in all the parts; None where that is not known beforehand."""
     total = 0
     with open(folder / MANIFEST, "rb") as manifest:
-        for _, at in parts:
-            manifest.seek(at)
-            items = [_item(entry) for entry in json.loads(manifest.readline())]
+        manifest.readline()
+        for line in manifest:
+            items = [_item(entry) for entry in json.loads(line)]
             if any(map(holds_photos, items)):
                 return None
             total += len(items)
@@ -294,6 +343,11 @@ def _item(entry: Any) -> str | ImageError:
 
 def _place(folder: Path, part: int, job: Job) -> Path:
     return folder / f"part-{part:05}.{job.format}"
+
+
+def _told(place: Path) -> Path:
+    """Where it is written what became of the photos of the part in that place."""
+    return place.parent / OUTCOMES / f"{place.stem}.json"
 
 
 def _ray() -> Any:

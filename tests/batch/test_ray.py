@@ -157,6 +157,40 @@ def test_a_run_goes_on_with_the_parts_that_are_missing(
         assert (album / "parts" / name).stat().st_mtime_ns == before[name]
 
 
+def test_a_resumed_run_counts_what_earlier_ones_did(
+    cluster: None, album: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    more = {"fields": ("caption",), "resume": True}
+    assert run_on_ray(job(album, "parts", **more), Cluster(part_size=60, max_workers=1)) == 1
+    (album / "parts" / "part-00003.jsonl").unlink()  # the shard's, in which nothing fails
+    assert run_on_ray(job(album, "parts", **more), Cluster(max_workers=1)) == 1
+    said = capfd.readouterr().err
+    assert "119 photos captioned, 7 failed, 121 of them by earlier runs" in said
+
+
+def test_to_continue_a_run_with_overwrite_keeps_its_parts(cluster: None, album: Path) -> None:
+    """Its line says --overwrite, and --resume after it; done, it makes all anew."""
+    more = Cluster(part_size=60, max_workers=1)
+    anew = {"overwrite": True, "resume": True}
+    assert run_on_ray(job(album, "parts"), more) == 1
+    first, second = (album / "parts" / f"part-0000{number}.jsonl" for number in range(2))
+    before = first.stat().st_mtime_ns
+    second.unlink()
+    assert run_on_ray(job(album, "parts", **anew), more) == 1
+    assert first.stat().st_mtime_ns == before and second.exists()
+    assert run_on_ray(job(album, "parts", **anew), more) == 1
+    assert first.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("more", [{}, {"overwrite": True}, {"resume": True}])
+def test_parts_of_others_are_left_alone(cluster: None, album: Path, more: Any) -> None:
+    (album / "data").mkdir()
+    (album / "data" / "part-00000-c000.jsonl").write_text("mine")
+    with pytest.raises(CaptionerError, match="choose another folder"):
+        run_on_ray(job(album, "data", **more), Cluster(max_workers=1))
+    assert os.listdir(album / "data") == ["part-00000-c000.jsonl"]
+
+
 def test_parquet_parts_are_one_data_set(cluster: None, album: Path, local: list[Any]) -> None:
     import pyarrow.dataset
 
