@@ -196,6 +196,19 @@ def test_top_gives_the_best_and_the_next(command: Command, album: Path) -> None:
     assert [row["caption"], *(other["caption"] for other in row["alternatives"])] == list(captions)
 
 
+@needs_model
+def test_words_that_the_model_does_not_know_are_named_with_their_option(
+    command: Command, album: Path
+) -> None:
+    for option, text in (("--start", "A dog zzzq"), ("--include", "zzzq"), ("--start", "zzzq,")):
+        assert command("caption", album, option, text, "--prefix", "xyzw ") == 2
+        said = " ".join(command.err.split())
+        assert f"{option}: the model does not know the word 'zzzq'; choose another." in said
+    assert command("caption", album, "--avoid", "zzzq", "--start", "A dog's") == 0
+    assert command("caption", album, "--model", "other", "--start", "zzzq") == 0
+    assert len(command.loaded) == 2  # a file that cannot be read is told of as it is loaded
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

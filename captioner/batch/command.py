@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,18 +56,20 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def styles(model: Path | None) -> tuple[str, ...]:
-    """The styles of the model in that file, or of the built-in one, without loading it; none where
-    the file has no such notes: loading it says what is wrong."""
+def vocabulary(model: Path | None, part: str) -> tuple[str, ...]:
+    """The "styles" or the "words" of the model in that file, or of the built-in one, without
+    loading it; none where the file has no such notes: loading it says what is wrong."""
     with (
         suppress(OSError, ValueError, KeyError, TypeError),
         open(BUILT_IN if model is None else model, "rb") as file,
     ):
         length = int.from_bytes(file.read(8), "little")  # of the header, as safetensors has it
         notes = json.loads(file.read(min(length, _LONGEST_HEADER)))["__metadata__"]
-        return tuple(json.loads(notes["vocabulary"])["styles"])
+        return tuple(json.loads(notes["vocabulary"])[part])
     return ()
 
+
+_STYLES = vocabulary(None, "styles")
 
 ModelOption = Annotated[
     Path | None,
@@ -76,7 +79,7 @@ StyleOption = Annotated[
     str | None,
     typer.Option(
         metavar="STYLE",
-        help=f"The kind of sentence; the built-in model's: {', '.join(styles(None))}.",
+        help=f"The kind of sentence; the built-in model's: {', '.join(_STYLES)}.",
     ),
 ]
 BeamOption = Annotated[
@@ -198,6 +201,8 @@ def caption(
     if beam is not None and top > beam:
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
     check_style(style, model)
+    check_words("--start", [start or ""], model)
+    check_words("--include", include or [], model)
     _check_output(output, format, resume, existing is False)
     _check_inputs(inputs, output)
     if attention is not None and resume:
@@ -277,9 +282,21 @@ def search_options(
 
 def check_style(style: str | None, model: Path | None) -> None:
     """Raise BadParameter for a style that the model in that file does not have."""
-    there = styles(model)
+    there = vocabulary(model, "styles")
     if style and there and style not in there:
         raise typer.BadParameter(f"--style {style}: the model's styles are {', '.join(there)}.")
+
+
+def check_words(option: str, texts: Iterable[str], model: Path | None) -> None:
+    """Raise BadParameter for a word of the option that the model in that file does not know."""
+    from captioner.vocabulary import tokenize
+
+    known = set(vocabulary(model, "words"))
+    for word in chain.from_iterable(map(tokenize, texts)):
+        if known and word not in known:
+            raise typer.BadParameter(
+                f"{option}: the model does not know the word {word!r}; choose another."
+            )
 
 
 def model_name(model: Path | None) -> str:
