@@ -16,13 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from captioner.assets import EMBEDDED as EMBEDDED
 from captioner.config import ModelConfig, Section, describe
 from captioner.errors import CaptionerError
 from captioner.model.encoder import Encoder
 from captioner.model.model import Model
 from captioner.vocabulary import SPECIAL, Vocabulary
 
-EMBEDDED = Path(__file__).parent / "assets" / "captioner.safetensors"
 FAMILY = sorted((EMBEDDED.parent / "family").glob("*.safetensors"))
 """Small decoders of each kind beside the embedded one, to compare it with."""
 ENCODER = "encoder."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from captioner.assets import EMBEDDED
 from captioner.batch.wishes import (
     AvoidOption,
     GroupsOption,
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
     from captioner.batch.job import Job
     from captioner.caption import Options
 
-BUILT_IN = Path(__file__).parents[1] / "assets" / "captioner.safetensors"
-
 _LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
 PARTS_OF = ("jsonl", "csv", "parquet")  # with Ray
 ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, error"
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
-FORMATS = ("text", "jsonl", "csv", "parquet", "coco", "sidecar", "xmp")
 FORMAT = (
     "text: path<TAB>caption; jsonl: one JSON object a line; csv; parquet; coco: COCO results;"
     " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it."
@@ -56,12 +54,20 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def _format(text: str) -> str:
+    """What reads --format. The formats are imported only now: `--help` does without."""
+    from captioner.batch.formats import FORMATS
+    from captioner.batch.sidecars import KINDS
+
+    return one_of(*FORMATS, *KINDS)(text)
+
+
 def vocabulary(model: Path | None, part: str) -> tuple[str, ...]:
     """The "styles" or the "words" of the model in that file, or of the built-in one, without
     loading it; none where the file has no such notes: loading it says what is wrong."""
     with (
         suppress(OSError, ValueError, KeyError, TypeError),
-        open(BUILT_IN if model is None else model, "rb") as file,
+        open(EMBEDDED if model is None else model, "rb") as file,
     ):
         length = int.from_bytes(file.read(8), "little")  # of the header, as safetensors has it
         notes = json.loads(file.read(min(length, _LONGEST_HEADER)))["__metadata__"]
@@ -103,9 +109,7 @@ MaxWordsOption = Annotated[
 
 def caption(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", hidden=True)],
-    format: Annotated[
-        str, typer.Option(metavar="FORMAT", parser=one_of(*FORMATS), help=FORMAT)
-    ] = "text",
+    format: Annotated[str, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)] = "text",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -303,7 +307,7 @@ def model_name(model: Path | None) -> str:
     """The id of the model in that file, or of the built-in one."""
     from captioner.batch.fields import model_id
 
-    path = BUILT_IN if model is None else model
+    path = EMBEDDED if model is None else model
     try:
         return model_id(path)
     except OSError:
