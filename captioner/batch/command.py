@@ -220,6 +220,7 @@ def caption(
     options = wished(
         search_options(beam, top, style, min_words, max_words),
         start=start,
+        beam=beam,
         include=include,
         avoid=avoid,
         groups=groups,

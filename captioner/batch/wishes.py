@@ -41,7 +41,7 @@ TopPOption = Annotated[
 SeedOption = Annotated[int | None, typer.Option(metavar="N", min=0, help="Of the drawing.")]
 
 _OF_DRAWING = ("top_k", "top_p", "seed")
-_OF_BEAMS = ("include", "groups")
+_OF_BEAMS = ("beam", "include", "groups")
 
 
 def wished(options: Options, start: str | None, **wishes: Any) -> Options:
@@ -53,7 +53,7 @@ def wished(options: Options, start: str | None, **wishes: Any) -> Options:
         if name in _OF_DRAWING and not drawn:
             raise typer.BadParameter(f"{said} is for drawing sentences: add --temperature 1.")
         if name in _OF_BEAMS and drawn:
-            raise typer.BadParameter(f"{said} needs beams: leave out --temperature.")
+            raise typer.BadParameter(f"--temperature draws, without beams: leave out {said}.")
     if given.get("include") and given.get("groups", 1) > 1:
         raise typer.BadParameter("--include and --groups cannot be searched together.")
     if given.get("top_p") == 0:
