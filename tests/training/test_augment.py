@@ -48,6 +48,13 @@ def test_a_negative_width_mirrors(photos: Tensor) -> None:
     torch.testing.assert_close(found, photos.flip(3).float(), atol=0.01, rtol=0)
 
 
+def test_training_in_16_bits_moves_no_pixel(photos: Tensor) -> None:
+    look = looks([0.1, -0.2], [-0.7, 0.6], [1.2, 0.8, 1.1])
+    expected = augment(photos, look)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(augment(photos, look), expected, atol=0.01, rtol=0)
+
+
 @pytest.mark.parametrize("factor", [0.7, 1.3])
 @pytest.mark.parametrize("which", ["brightness", "contrast", "saturation"])
 def test_colours_are_torchvisions(photos: Tensor, which: str, factor: float) -> None:
