@@ -62,7 +62,7 @@ def augment(photos: Tensor, looks: Looks) -> Tensor:
 def _middles(count: int, device: torch.device) -> Tensor:
     """Where the middles of `count` pixels lie, between the edges −1 and 1.
 
-    Not by affine_grid: autocast would have it multiply in 16 bits, and miss by a pixel.
+    Not by affine_grid: autocast would have it multiply in 16 bits, and miss by half a pixel.
     """
     return (2 * torch.arange(count, device=device) + 1) / count - 1
 
