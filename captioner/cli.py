@@ -6,8 +6,14 @@ import sys
 from importlib import import_module
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+try:
+    import typer
+    from typer.core import TyperGroup
+except ModuleNotFoundError:  # installed without dependencies, as for running an export
+    sys.exit(
+        "captioner: the command needs its dependencies (pip install captioner); to run an export"
+        " without them: python -m captioner.export.runtime"
+    )
 
 from captioner import __version__
 from captioner.errors import CaptionerError

@@ -171,11 +171,28 @@ def test_options_reach_the_captioner(command: Command, album: Path) -> None:
     assert [len(batch) for batch in command.captioner.batches] == [2, 1]
 
 
+def test_the_format_follows_from_the_output(command: Command, album: Path, tmp_path: Path) -> None:
+    for name, first in (("a.jsonl", '{"path": '), ("a.csv", "path,caption"), ("a.tsv", str(album))):
+        assert command("caption", album, "--output", tmp_path / name) == 0
+        assert (tmp_path / name).read_text().startswith(first)
+    assert command("caption", album, "--output", tmp_path / "b.csv", "--format", "jsonl") == 0
+    assert (tmp_path / "b.csv").read_text().startswith('{"path": ')
+
+
+def test_the_command_without_its_packages_says_so() -> None:
+    code = "import sys; sys.modules['typer'] = None; import captioner.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("captioner: the command needs its dep")
+    assert "Traceback" not in done.stderr
+
+
 def test_what_a_sentence_may_hold_and_how_it_is_found(command: Command, album: Path) -> None:
     rules = ["--start", "a photo of", "--include", "dog", "--include", "ball", "--avoid", "cat"]
     assert command("caption", album, *rules) == 0
     usual = Options(prefix="a photo of", include=("dog", "ball"), avoid=("cat",))
     assert command.captioner.options == usual
+    listed = ["--start", "a photo of", "--include", "dog, ball", "--avoid", "cat,"]
+    assert command("caption", album, *listed) == 0 and command.captioner.options == usual
     assert command("caption", album, "--top", 4, "--groups", 4) == 0
     assert command.captioner.options == Options(alternatives=3, groups=4)
     drawn = ["--temperature", 0.8, "--top-k", 50, "--top-p", 0.9, "--seed", 7]

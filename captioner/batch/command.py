@@ -24,6 +24,7 @@ from captioner.batch.wishes import (
     TemperatureOption,
     TopKOption,
     TopPOption,
+    listed,
     wished,
 )
 
@@ -38,8 +39,10 @@ ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, er
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 FORMAT = (
     "text: path<TAB>caption; jsonl: one JSON object a line; csv; parquet; coco: COCO results;"
-    " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it."
+    " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it. Left out: what"
+    " --output ends in (.jsonl, .csv, .parquet), else text."
 )
+BY_SUFFIX = ("jsonl", "csv", "parquet")
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -60,6 +63,11 @@ def _format(text: str) -> str:
     from captioner.batch.sidecars import KINDS
 
     return one_of(*FORMATS, *KINDS)(text)
+
+
+def _format_of(output: Path | None) -> str:
+    ending = output.suffix.lower().removeprefix(".") if output else ""
+    return ending if ending in BY_SUFFIX else "text"
 
 
 def vocabulary(model: Path | None, part: str) -> tuple[str, ...]:
@@ -109,7 +117,9 @@ MaxWordsOption = Annotated[
 
 def caption(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", hidden=True)],
-    format: Annotated[str, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)] = "text",
+    format: Annotated[
+        str | None, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -199,6 +209,7 @@ def caption(
     """
     from captioner.batch.job import Job, run
 
+    format = format or _format_of(output)
     names = _fields(fields)
     if top is None:
         top = 3 if names and "alternatives" in names else 1
@@ -206,6 +217,7 @@ def caption(
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
     check_style(style, model)
     check_words("--start", [start or ""], model)
+    include, avoid = listed(include), listed(avoid)
     check_words("--include", include or [], model)
     _check_output(output, format, resume, existing is False)
     _check_inputs(inputs, output)

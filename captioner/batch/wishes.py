@@ -15,11 +15,11 @@ StartOption = Annotated[
 ]
 IncludeOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="WORD", help="A word that must appear; several times if you like."),
+    typer.Option(metavar="WORD", help="A word that must appear, or several: a,b."),
 ]
 AvoidOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="WORD", help="A word that must not appear; several times if you like."),
+    typer.Option(metavar="WORD", help="A word that must not appear, or several: a,b."),
 ]
 GroupsOption = Annotated[
     int | None,
@@ -42,6 +42,13 @@ SeedOption = Annotated[int | None, typer.Option(metavar="N", min=0, help="Of the
 
 _OF_DRAWING = ("top_k", "top_p", "seed")
 _OF_BEAMS = ("beam", "include", "groups")
+
+
+def listed(texts: list[str] | None) -> list[str] | None:
+    """An option given several times, or once with commas, or both: one text each."""
+    if texts is None:
+        return None
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 def wished(options: Options, start: str | None, **wishes: Any) -> Options:

@@ -218,6 +218,8 @@ def _compare(engine: Engine, options: gr.JSON) -> None:
         gr.HTML(_text("compare_one.html"), apply_default_css=False, js_on_load=None)
         return
     compare = _html("compare", [], "ask", models=engine.names)
+    if engine.has_family:
+        gr.HTML(_text("compare_family.html"), apply_default_css=False, js_on_load=None)
     asked = compare.ask(
         engine.compare,
         [photo, options],

@@ -41,6 +41,7 @@ class Engine:
             raise CaptionerError("The page needs at least one model.")
         self.first = captioners[0]
         self.names = [c.name for c in captioners] + [file.stem for file in family]
+        self.has_family = bool(family)
         self._models: list[Captioner | Path] = [*captioners, *family]
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captioner")
 
