@@ -48,7 +48,7 @@ def test_passed_over_by_hand() -> None:
     expected = 0.0
     for n in range(N):
         for region in range(L):
-            paid = sum(float(one.weights[n, t, region]) for t in range(T) if known[n, t])
+            paid = sum(one.weights[n, t, region].item() for t in range(T) if known[n, t])
             expected += (1 - paid) ** 2 / L
     assert passed_over(one.weights, known).item() == pytest.approx(expected)
 
