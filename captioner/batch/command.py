@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from captioner.assets import EMBEDDED
+from captioner.batch.checks import check_inputs, check_kept, check_output, check_ray
 from captioner.batch.wishes import (
     AvoidOption,
     GroupsOption,
@@ -29,12 +28,9 @@ from captioner.batch.wishes import (
 )
 
 if TYPE_CHECKING:
-    from captioner.batch.job import Job
     from captioner.caption import Options
 
 _LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
-PARTS_OF = ("jsonl", "csv", "parquet")  # with Ray
 ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, error"
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 FORMAT = (
@@ -219,14 +215,14 @@ def caption(
     check_words("--start", [start or ""], model)
     include, avoid = listed(include), listed(avoid)
     check_words("--include", include or [], model)
-    _check_output(output, format, resume, existing is False)
-    _check_inputs(inputs, output)
+    check_output(output, format, resume, existing is False)
+    check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if names is not None and format in ("coco", "sidecar", "xmp"):
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
     if names is not None and existing is False:
-        _check_kept(names, format)
+        check_kept(names, format)
     if names is None and format == "text" and top > 1:
         names = RANKED
     options = wished(
@@ -265,7 +261,7 @@ def caption(
         for name in of_ray:
             raise typer.BadParameter(f"--{name.replace('_', '-')} is for --engine ray.")
         raise typer.Exit(run(job))
-    _check_ray(job, **workers)
+    check_ray(job, **workers)
     from captioner.batch.ray_engine import Cluster, run_on_ray
 
     raise typer.Exit(run_on_ray(job, Cluster(device=device, **of_ray)))
@@ -338,21 +334,6 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _check_ray(job: Job, min_workers: int | None, max_workers: int | None) -> None:
-    if job.format not in PARTS_OF:
-        raise typer.BadParameter(f"--engine ray writes {', '.join(PARTS_OF)}, not {job.format}.")
-    if job.output is None:
-        raise typer.BadParameter("--engine ray writes a folder of parts: name it with --output.")
-    if job.keep or job.attention or job.fail_fast:
-        raise typer.BadParameter(
-            "--engine ray takes neither --skip-existing nor --attention nor --fail-fast."
-        )
-    if min_workers and max_workers and min_workers > max_workers:
-        raise typer.BadParameter(
-            f"--min-workers {min_workers} is more than --max-workers {max_workers}."
-        )
-
-
 def _fields(text: str | None) -> tuple[str, ...] | None:
     from captioner.batch.fields import FIELDS
 
@@ -365,54 +346,3 @@ def _fields(text: str | None) -> tuple[str, ...] | None:
                 f"--fields: there is no field {name!r}; choose from {', '.join(FIELDS)}."
             )
     return tuple(dict.fromkeys(names))
-
-
-def _check_output(output: Path | None, format: str, resume: bool, keep: bool) -> None:
-    from captioner.batch.sidecars import KINDS
-    from captioner.images import IMAGE_SUFFIXES
-
-    if output is None:
-        if format in ("parquet", "coco"):
-            raise typer.BadParameter(f"--format {format} needs a file: --output FILE.")
-        if resume and format not in KINDS:
-            raise typer.BadParameter("--resume needs the --output of the run to continue.")
-        if keep and format not in KINDS:
-            raise typer.BadParameter("--skip-existing needs the --output that has the captions.")
-    elif _ADDRESS.match(str(output)):
-        raise typer.BadParameter(
-            f"--output {output} is an address; write to this machine's disk, and copy it there."
-        )
-    elif output.suffix.lower() in IMAGE_SUFFIXES:  # a slip of the hand must not cost a photo
-        raise typer.BadParameter(
-            f"--output {output} has a picture's name; the captions are text: "
-            f"call it {output.with_suffix('.txt').name}, say."
-        )
-
-
-def _check_kept(fields: tuple[str, ...], format: str) -> None:
-    """Raise BadParameter where rows of those fields do not tell what has a caption."""
-    from captioner.batch.fields import OF_CAPTIONS
-
-    if format == "text":
-        raise typer.BadParameter(
-            "--skip-existing: a file of --format text does not say which fields it has; leave out"
-            " --fields, or take --format csv."
-        )
-    if OF_CAPTIONS.keys().isdisjoint(fields):
-        raise typer.BadParameter(
-            "--skip-existing goes by the captions in the file; add caption to --fields."
-        )
-
-
-def _check_inputs(inputs: list[str], output: Path | None) -> None:
-    """Raise BadParameter where the output would take the place of a table, a list, a photo."""
-    from captioner.batch.sources import named
-
-    if output is None or not output.is_file():
-        return
-    for name in named(inputs, output.name):
-        with suppress(OSError, ValueError):
-            if os.path.samefile(name, output):
-                raise typer.BadParameter(
-                    f"--output {output} is also an input ({name}); write to another file."
-                )

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from captioner.config import DataConfig, Recipe, read_recipe
 from captioner.model.lite3 import Lite3
+from captioner.training.data import Example
 from tests.tiny import keep_signal
 
 COLOURS = ("red", "green", "blue", "yellow")
@@ -57,6 +58,11 @@ def save_lite3(file: Path) -> Path:
     keep_signal(net)
     save_file(net.state_dict(), file)
     return file
+
+
+def example(name: str, *captions: str) -> Example:
+    """A photo of that name with these captions, of words between spaces."""
+    return Example(name, "coco", tuple(tuple(c.split()) for c in captions), captions)
 
 
 class Album:

@@ -1,0 +1,85 @@
+"""What `captioner caption` refuses before anything is read: each function raises BadParameter."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from captioner.batch.job import Job
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
+PARTS_OF = ("jsonl", "csv", "parquet")  # with Ray
+
+
+def check_ray(job: Job, min_workers: int | None, max_workers: int | None) -> None:
+    """What parts in a folder, written by workers, cannot be."""
+    if job.format not in PARTS_OF:
+        raise typer.BadParameter(f"--engine ray writes {', '.join(PARTS_OF)}, not {job.format}.")
+    if job.output is None:
+        raise typer.BadParameter("--engine ray writes a folder of parts: name it with --output.")
+    if job.keep or job.attention or job.fail_fast:
+        raise typer.BadParameter(
+            "--engine ray takes neither --skip-existing nor --attention nor --fail-fast."
+        )
+    if min_workers and max_workers and min_workers > max_workers:
+        raise typer.BadParameter(
+            f"--min-workers {min_workers} is more than --max-workers {max_workers}."
+        )
+
+
+def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> None:
+    """An output that the format or --resume needs and has not, or that is no place for captions."""
+    from captioner.batch.sidecars import KINDS
+    from captioner.images import IMAGE_SUFFIXES
+
+    if output is None:
+        if format in ("parquet", "coco"):
+            raise typer.BadParameter(f"--format {format} needs a file: --output FILE.")
+        if resume and format not in KINDS:
+            raise typer.BadParameter("--resume needs the --output of the run to continue.")
+        if keep and format not in KINDS:
+            raise typer.BadParameter("--skip-existing needs the --output that has the captions.")
+    elif _ADDRESS.match(str(output)):
+        raise typer.BadParameter(
+            f"--output {output} is an address; write to this machine's disk, and copy it there."
+        )
+    elif output.suffix.lower() in IMAGE_SUFFIXES:  # a slip of the hand must not cost a photo
+        raise typer.BadParameter(
+            f"--output {output} has a picture's name; the captions are text: "
+            f"call it {output.with_suffix('.txt').name}, say."
+        )
+
+
+def check_kept(fields: tuple[str, ...], format: str) -> None:
+    """Where rows of those fields do not tell what has a caption."""
+    from captioner.batch.fields import OF_CAPTIONS
+
+    if format == "text":
+        raise typer.BadParameter(
+            "--skip-existing: a file of --format text does not say which fields it has; leave out"
+            " --fields, or take --format csv."
+        )
+    if OF_CAPTIONS.keys().isdisjoint(fields):
+        raise typer.BadParameter(
+            "--skip-existing goes by the captions in the file; add caption to --fields."
+        )
+
+
+def check_inputs(inputs: list[str], output: Path | None) -> None:
+    """Where the output would take the place of a table, a list, a photo."""
+    from captioner.batch.sources import named
+
+    if output is None or not output.is_file():
+        return
+    for name in named(inputs, output.name):
+        with suppress(OSError, ValueError):
+            if os.path.samefile(name, output):
+                raise typer.BadParameter(
+                    f"--output {output} is also an input ({name}); write to another file."
+                )
