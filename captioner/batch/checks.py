@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from captioner.batch.job import Job
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
-PARTS_OF = ("jsonl", "csv", "parquet")  # with Ray
+ROWS = ("jsonl", "csv", "parquet")  # formats of one row a photo, named as their files end
 
 
 def check_ray(job: Job, min_workers: int | None, max_workers: int | None) -> None:
     """What parts in a folder, written by workers, cannot be."""
-    if job.format not in PARTS_OF:
-        raise typer.BadParameter(f"--engine ray writes {', '.join(PARTS_OF)}, not {job.format}.")
+    if job.format not in ROWS:
+        raise typer.BadParameter(f"--engine ray writes {', '.join(ROWS)}, not {job.format}.")
     if job.output is None:
         raise typer.BadParameter("--engine ray writes a folder of parts: name it with --output.")
     if job.keep or job.attention or job.fail_fast:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from captioner.assets import EMBEDDED
-from captioner.batch.checks import check_inputs, check_kept, check_output, check_ray
+from captioner.batch.checks import ROWS, check_inputs, check_kept, check_output, check_ray
 from captioner.batch.wishes import (
     AvoidOption,
     GroupsOption,
@@ -38,7 +38,6 @@ FORMAT = (
     " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it. Left out: what"
     " --output ends in (.jsonl, .csv, .parquet), else text."
 )
-BY_SUFFIX = ("jsonl", "csv", "parquet")
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -63,7 +62,7 @@ def _format(text: str) -> str:
 
 def _format_of(output: Path | None) -> str:
     ending = output.suffix.lower().removeprefix(".") if output else ""
-    return ending if ending in BY_SUFFIX else "text"
+    return ending if ending in ROWS else "text"
 
 
 def vocabulary(model: Path | None, part: str) -> tuple[str, ...]:

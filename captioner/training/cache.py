@@ -105,10 +105,16 @@ def _write_maps(batches: Iterator[Maps], photos: int, file: Path) -> None:
         maps.flush()
 
 
+def _quick(encoder: Encoder) -> Encoder:
+    """A copy that computes as the captioner does where bf16 is quick."""
+    copied = copy.deepcopy(encoder).eval()
+    copied.backbone.bfloat16()
+    return copied
+
+
 def _lower(encoder: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterator[Maps]:
     """Maps (B, 2, h, w, C') of the photos, plain and mirrored, a batch at a time."""
-    quick = copy.deepcopy(encoder).eval()
-    quick.backbone.bfloat16()
+    quick = _quick(encoder)
     for start in range(0, len(names), BATCH):
         some = names[start : start + BATCH]
         pixels = np.stack([files.read(name, encoder.config.pixels) for name in some])
@@ -118,8 +124,7 @@ def _lower(encoder: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterato
 
 def _upper(encoder: Encoder, lower: Maps) -> Iterator[Maps]:
     """Grids (B, 2, h, w, C) from the maps of `_lower`."""
-    quick = copy.deepcopy(encoder).eval()
-    quick.backbone.bfloat16()
+    quick = _quick(encoder)
     for start in range(0, len(lower), BATCH):
         some = torch.from_numpy(np.array(lower[start : start + BATCH]))
         maps = some.to(encoder.mean.device, quick.dtype)

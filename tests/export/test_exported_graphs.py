@@ -32,7 +32,7 @@ def notes_of(folder: Path) -> dict[str, Any]:
 
 
 def check(found: Tensors, name: str, expected: torch.Tensor) -> None:
-    np.testing.assert_allclose(found[name], expected.numpy(), atol=1e-4, rtol=1e-4, err_msg=name)
+    np.testing.assert_allclose(found[name], expected.numpy(), atol=2e-5, rtol=2e-5, err_msg=name)
 
 
 def check_graphs(model: Model, folder: Path, photos: int, beams: int) -> None:
@@ -77,6 +77,8 @@ def test_graphs_equal_the_model(exported: Exported, kind: str, format: str) -> N
 @pytest.mark.parametrize("format", ["onnx", "torch"])
 def test_the_whole_encoder(tmp_path: Path, format: str) -> None:
     model = tiny_model()
+    with torch.no_grad():
+        model.decoder.region[-1].weight *= 0.1  # regions of about 1, as trained ones are
     export(model, tmp_path / "out", format)
     check_graphs(model, tmp_path / "out", 2, 2)
 
