@@ -61,6 +61,8 @@ def test_changes_hold_json_or_plain_text(recipe: Path) -> None:
 
 
 def test_words_are_learnt_where_there_are_any(recipe: Path) -> None:
+    said = refused(recipe, "training.objective=self_critical", "training.mixup=0.4")
+    assert "training.mixup is for the objectives words and cross_entropy" in said
     said = refused(recipe, "training.objective=words", "attributes.words=0")
     assert said.endswith("objective words needs attributes.words")
 
@@ -92,7 +94,6 @@ def test_the_recipes_that_come_with_it_are_good(name: str) -> None:
         ("decoder.residual=true", "decoder: residual needs layers of 2 at least$"),
         ("decoder.kind=peek", "decoder.kind peek attends to nothing.* set attributes.shown to 0$"),
         ("training.teacher=exponential", "training.teacher_k must be below 1"),
-        ("training.mixup=0.4", "training.mixup is for the objective words"),
         ("encoder.pixels=8", "encoder.pixels: .*greater than or equal to 32"),
         ("data.styles=[]", "data.styles: .*at least 1"),
         ('data.text={"poems": "p.txt"}', "data: text names the style 'poems'; styles are coco$"),

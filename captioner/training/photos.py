@@ -17,8 +17,7 @@ from captioner.training.batches import ALL, Indices, Share
 from captioner.training.cache import MapCache
 from captioner.training.data import Example, PhotoFiles
 
-CROPPED = 0.7  # share of the batches that see a window of the photo
-WINDOW = 8 / 9  # its side
+NINTHS = (7, 8, 9)  # of the photo's side: a batch's windows, whole regions of a grid of 9×9
 READERS = 8
 
 
@@ -51,10 +50,9 @@ class CachedPhotos:
         if rng is not None:
             mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
             whole = self.cache.maps.shape[2]
-            side = round(whole * WINDOW)
-            if rng.random() < CROPPED and side < whole:
-                top, left = rng.integers(0, whole - side + 1, 2).tolist()
-                crop = (top, left, side)
+            side = max(1, round(whole * int(rng.choice(NINTHS)) / 9))
+            top, left = rng.integers(0, whole - side + 1, 2).tolist()
+            crop = (top, left, side)
         maps = self.cache.read(share.of(photos), share.of(mirrored), crop)
         return maps.to(self.encoder.mean.device).float()
 

@@ -130,24 +130,24 @@ class Stage:
         photos = self.dealt[self.order.at(step)]
         return photos, np.random.default_rng([self.config.seed, step, 0])
 
-    def _grid(self, photos: Indices, rng: np.random.Generator) -> Tensor:
-        """The grid of this process's share of `photos`."""
-        return self._encode(self.photos.read(photos, rng, self.share))
-
     def _encode(self, read: Tensor) -> Tensor:
         with torch.set_grad_enabled(self.config.tune != "nothing"):
             return self.photos.encode(read)
 
     def _words(self, step: int) -> Loss:
-        photos, rng = self._chosen(step)
+        return objectives.words(self.model, *self._seen(*self._chosen(step)))
+
+    def _seen(self, photos: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """The grid of this process's share of `photos`, and their words (B, A)."""
         if self.config.mixup:
-            return objectives.words(self.model, *self._mixed(photos, rng))
-        return objectives.words(self.model, self._grid(photos, rng), self._targets(photos))
+            return self._mixed(photos, rng)
+        return self._encode(self.photos.read(photos, rng, self.share)), self._targets(photos)
 
     def _mixed(self, photos: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The grid of each photo laid over the one before it in the batch, and the words of both,
-        by the same shares."""
+        by the same shares. The photo's own is the larger."""
         part = rng.beta(self.config.mixup, self.config.mixup)
+        part = max(part, 1 - part)
         others = np.roll(photos, 1)
         # Two generators alike, so that both photos are seen through the same window.
         read, under = (
@@ -176,10 +176,10 @@ class Stage:
     def _cross_entropy(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
         captions = self.captions.draw(photos, rng, self.share).to(self.device)
+        grid, targets = self._seen(photos, rng)
         loss = objectives.cross_entropy(
-            self.model, self._grid(photos, rng), captions, self._targets(photos),
-            self._teaching(step), self.config.attribute_weight,
-        )  # fmt: skip
+            self.model, grid, captions, targets, self._teaching(step), self.config.attribute_weight
+        )
         if self.config.batch_sentences:
             (captions_loss, count), *others = loss.terms
             [(text_loss, _)] = self._language(step).terms
@@ -188,7 +188,7 @@ class Stage:
 
     def _self_critical(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
-        grid = self._grid(photos, rng)
+        grid, _ = self._seen(photos, rng)
         own = self.share.of(photos).tolist()
         vocabulary = self.model.vocabulary
         starts = torch.tensor([self.captions.starts[i] for i in own], device=self.device)

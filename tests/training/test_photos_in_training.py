@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from captioner import CaptionerError, ImageError
 from captioner.config import EncoderConfig
 from captioner.model.encoder import Encoder
-from captioner.training import cache
+from captioner.training import cache, objectives
 from captioner.training.batches import ALL, Share
 from captioner.training.cache import MapCache
 from captioner.training.data import (
@@ -64,7 +64,7 @@ def test_left_is_never_mirrored(
     two_photos: tuple[PhotoFiles, list[Example]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files, examples = two_photos
-    monkeypatch.setattr("captioner.training.photos.CROPPED", 0.0)
+    monkeypatch.setattr("captioner.training.photos.NINTHS", (9,))
     monkeypatch.setattr("captioner.training.augment.AREA", (1.0, 1.0))
     monkeypatch.setattr("captioner.training.augment.STRETCH", (1.0, 1.0))
     monkeypatch.setattr("captioner.training.augment.COLOUR", 0.0)
@@ -82,14 +82,13 @@ def test_windows_of_cached_maps(
     files, examples = two_photos
     photos = CachedPhotos(Plain(), files, [examples[0]], tmp_path)
     plain = photos.grid(np.array([0]), None)[0]
-    side, whole, places = round(PIXELS * 8 / 9), 0, set()
+    sides, places = [], set()
     rng = np.random.default_rng(0)
     for _ in range(30):
         window = photos.grid(np.array([0]), rng)[0]
-        if window.shape == plain.shape:
-            whole += 1
-            continue
+        side = window.shape[2]
         assert window.shape == (3, side, side)
+        sides.append(side)
         matches = [
             (top, left)
             for top in range(PIXELS - side + 1)
@@ -98,7 +97,8 @@ def test_windows_of_cached_maps(
         ]
         places.update(matches)
         assert len(matches) == 1
-    assert 3 < whole < 20 and len(places) > 5
+    assert set(sides) == {PIXELS, round(PIXELS * 8 / 9), round(PIXELS * 7 / 9)}
+    assert 3 < sides.count(PIXELS) < 20 and len(places) > 5
 
 
 def test_pixels_are_augmented_by_the_step_alone(
@@ -222,6 +222,7 @@ def test_mixup_lays_each_photo_over_the_one_before(album: Album, tmp_path: Path)
     stage.photos.flips[:] = False
     photos = stage.dealt[stage.order.at(2)]
     part = np.random.default_rng([3, 2, 0]).beta(0.7, 0.7)
+    part = max(part, 1 - part)
     grids = stage.photos.grid(photos, None)
     targets = torch.from_numpy(attribute_targets(stage.examples, model.attributes))[photos]
     expected = 0.0
@@ -232,6 +233,26 @@ def test_mixup_lays_each_photo_over_the_one_before(album: Album, tmp_path: Path)
         expected += F.binary_cross_entropy(told, target, reduction="sum").item()
     [(total, count)] = stage.loss(2).terms
     assert count == 8 and total.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_with_mixup_captions_are_those_of_the_photo_that_shows_more(
+    album: Album, tmp_path: Path
+) -> None:
+    recipe = album.recipe(tmp_path / "run", tune="nothing", mixup=0.7, seed=3, attribute_weight=0.5)
+    stage = Stage(recipe, Share())
+    model = stage.model.eval()
+    stage.photos.flips[:] = False
+    photos, rng = stage._chosen(2)
+    captions = stage.captions.draw(photos, rng)
+    part = rng.beta(0.7, 0.7)
+    part = max(part, 1 - part)
+    grids = stage.photos.grid(photos, None)
+    grid = part * grids + (1 - part) * grids.roll(1, 0)
+    state = objectives.repeat(model.start_from_grid(grid), recipe.training.captions_per_photo)
+    log_probs = model.decoder.score(model.decoder(captions.words, state).features)
+    known = captions.targets >= 0
+    told = log_probs[known].gather(1, captions.targets[known][:, None])
+    assert stage.loss(2).figures["nll"] == (pytest.approx(-told.sum().item()), int(known.sum()))
 
 
 def test_a_photo_that_fails_leaves_no_maps(
