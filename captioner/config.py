@@ -179,6 +179,8 @@ class TrainingConfig(Section):
     `teacher` is how the share of words that the decoder is told, rather than left to guess, falls
     over the steps (see `captioner.training.teacher`). `doubly_stochastic` weighs the penalty for
     regions that a sentence passes over, `hard_entropy` the reward for undecided hard attention.
+    `guidance` draws the attention for an attribute word to the regions on which the attribute head
+    finds it (cross_entropy).
     """
 
     objective: Literal["words", "language", "cross_entropy", "self_critical"] = "cross_entropy"
@@ -203,6 +205,7 @@ class TrainingConfig(Section):
     mixup: float = Field(0.0, ge=0)
     doubly_stochastic: float = Field(0.0, ge=0)
     hard_entropy: float = Field(0.01, ge=0)
+    guidance: float = Field(0.0, ge=0)
     teacher: Literal["always", "linear", "exponential", "inverse_sigmoid"] = "always"
     teacher_k: float = Field(1000.0, gt=0)
     teacher_least: float = Field(0.0, ge=0, le=1)
@@ -238,6 +241,8 @@ class Recipe(Section):
             raise ValueError("training.mixup is for the objectives words and cross_entropy")
         if stage.doubly_stochastic and not self.decoder.attends:
             raise ValueError("training.doubly_stochastic is for decoder.kind attention")
+        if stage.guidance and not (self.decoder.attends and self.attributes.words):
+            raise ValueError("training.guidance needs decoder.kind attention and attributes.words")
         if stage.teacher == "exponential" and stage.teacher_k >= 1:
             raise ValueError(
                 "training.teacher_k must be below 1 where training.teacher is"

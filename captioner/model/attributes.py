@@ -43,5 +43,13 @@ class AttributeHead(nn.Module):
 
     def forward(self, grid: Tensor) -> Tensor:
         """Grid (B, L, C) → logits (B, A) that a caption of the photo holds each of A words."""
-        regions = self.layers(grid).float()
+        return self.pool(self.score_regions(grid))
+
+    def score_regions(self, grid: Tensor) -> Tensor:
+        """Grid (B, L, C) → logits (B, L, A) of each word on each region."""
+        regions: Tensor = self.layers(grid).float()
+        return regions
+
+    def pool(self, regions: Tensor) -> Tensor:
+        """Logits of the regions (B, L, A) → those of the photo (B, A)."""
         return regions.logsumexp(1) - math.log(regions.shape[1])

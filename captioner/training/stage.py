@@ -171,6 +171,7 @@ class Stage:
             config.teacher_per == "sentence",
             config.doubly_stochastic,
             config.hard_entropy,
+            config.guidance,
         )
 
     def _cross_entropy(self, step: int) -> Loss:

@@ -73,9 +73,42 @@ def test_cross_entropy_with_smoothing_and_attributes(model: Model, grid: Tensor)
     assert loss.figures["attributes"] == (pytest.approx(attributes.item(), rel=1e-5), PHOTOS)
 
 
-def test_no_caption_loss_teaches_the_attribute_head(model: Model, grid: Tensor) -> None:
+@torch.no_grad()
+def test_attention_is_guided_to_where_the_head_finds_the_word(model: Model, grid: Tensor) -> None:
+    vocabulary, names = model.vocabulary, model.attribute_ids.tolist()
+    other = next(i for i in range(7, len(vocabulary)) if i not in names)
+    ids = [[names[0], other], [names[3]], [other], [names[4], names[0], names[1]]]
+    start = vocabulary.start("coco")
+    captions = pad([start] * 4, ids, vocabulary)
+    targets = torch.zeros(PHOTOS, len(names))
+    plain, guided = (
+        objectives.cross_entropy(model, grid, captions, targets, Teaching(guidance=g), 0.5)
+        for g in (0.0, 0.7)
+    )
+    expected = 0.0
+    for row, sentence in enumerate(ids):
+        photo = grid[row // 2][None]
+        found = model.head.layers(photo)[0].sigmoid()  # (L, A)
+        state, word = model.start_from_grid(photo), start
+        for following in sentence:
+            _, state, weights = model.decoder.step(torch.tensor([word]), state)
+            if following in names:
+                seen = found[:, names.index(following)]
+                expected -= float((seen / seen.sum()) @ weights[0].log())
+            word = following
+    assert guided.terms[0][1] == plain.terms[0][1]
+    difference = guided.terms[0][0] - plain.terms[0][0]
+    assert difference.item() == pytest.approx(0.7 * expected, rel=1e-4)
+    assert guided.figures == plain.figures
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.5])
+def test_no_caption_loss_teaches_the_attribute_head(
+    model: Model, grid: Tensor, guidance: float
+) -> None:
     captions = pad([model.vocabulary.start("coco")] * 2, [[7], [8]], model.vocabulary)
-    loss = objectives.cross_entropy(model, grid, captions, torch.zeros(2, 5), Teaching(), 0.5)
+    teaching = Teaching(guidance=guidance)
+    loss = objectives.cross_entropy(model, grid, captions, torch.zeros(2, 5), teaching, 0.5)
     loss.terms[0][0].backward()
     assert all(p.grad is None for p in model.head.parameters())
     assert model.decoder.certainty.weight.grad is not None
