@@ -241,6 +241,8 @@ class Recipe(Section):
             raise ValueError("training.mixup is for the objectives words and cross_entropy")
         if stage.doubly_stochastic and not self.decoder.attends:
             raise ValueError("training.doubly_stochastic is for decoder.kind attention")
+        if stage.guidance and stage.objective != "cross_entropy":
+            raise ValueError("training.guidance is for the objective cross_entropy")
         if stage.guidance and not (self.decoder.attends and self.attributes.words):
             raise ValueError("training.guidance needs decoder.kind attention and attributes.words")
         if stage.teacher == "exponential" and stage.teacher_k >= 1:

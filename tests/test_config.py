@@ -65,6 +65,8 @@ def test_words_are_learnt_where_there_are_any(recipe: Path) -> None:
     assert "training.mixup is for the objectives words and cross_entropy" in said
     said = refused(recipe, "training.objective=words", "attributes.words=0")
     assert said.endswith("objective words needs attributes.words")
+    said = refused(recipe, "training.guidance=0.1", "training.objective=words")
+    assert said.endswith("training.guidance is for the objective cross_entropy")
     said = refused(recipe, "training.guidance=0.1", "attributes.words=0")
     assert said.endswith("training.guidance needs decoder.kind attention and attributes.words")
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,14 @@ from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
 
 BATCH = 16
+PART = 512  # photos in a file: what a run that is killed meanwhile has to compute again
 
 
 Maps = npt.NDArray[np.float16]
 
 
 class MapCache:
-    """`Encoder.lower`'s maps of photos, plain and mirrored, fp16, in a memory-mapped file.
+    """`Encoder.lower`'s maps of photos, plain and mirrored, fp16, in memory-mapped files.
 
     With `grids` what `Encoder.upper` makes of them: the grid (B, C, h, w) before it is flattened.
     """
@@ -41,14 +43,27 @@ class MapCache:
         folder: Path,
         grids: bool = False,
     ) -> None:
-        """Computes the maps unless `folder` holds those of these photos and these weights."""
-        path = folder / f"{_fingerprint(encoder, files, names, grids)}.npy"
-        if not path.exists():
-            batches = _lower(encoder, files, names)
-            if grids:
-                batches = _upper(encoder, MapCache(encoder, files, names, folder).maps)
-            _compute(batches, len(names), path)
-        self.maps: Maps = np.load(path, mmap_mode="r")
+        """Computes the maps that `folder` does not hold of these photos and these weights."""
+        parts = [names[i : i + PART] for i in range(0, len(names), PART)]
+        weights = _weights(encoder, grids)
+        paths = [folder / f"{_fingerprint(weights, files, part)}.npy" for part in parts]
+        missing = [i for i, path in enumerate(paths) if not path.exists()]
+        if missing:
+            lower = MapCache(encoder, files, names, folder) if grids else None
+            with _progress(sum(len(parts[i]) for i in missing)) as bar:
+                for i in missing:
+                    batches = (
+                        _upper(encoder, lower.parts[i])
+                        if lower
+                        else _lower(encoder, files, parts[i])
+                    )
+                    _store(_gathered(batches, bar), paths[i])
+        self.parts: list[Maps] = [np.load(path, mmap_mode="r") for path in paths]
+
+    @property
+    def side(self) -> int:
+        """How many rows and columns a map has."""
+        return int(self.parts[0].shape[2])
 
     def read(
         self,
@@ -58,51 +73,56 @@ class MapCache:
     ) -> Tensor:
         """Maps (B, C', s, s) of `photos`, the window (top, left, s) of each; s = 0: all of it."""
         top, left, side = crop
-        side = side or self.maps.shape[2]
+        side = side or self.side
         window = (slice(top, top + side), slice(left, left + side))
-        maps = np.stack(
-            [self.maps[i, int(m)][window] for i, m in zip(photos, mirrored, strict=True)]
-        )
-        return torch.from_numpy(maps).permute(0, 3, 1, 2)
+        maps = [
+            self.parts[i // PART][i % PART, int(m)][window]
+            for i, m in zip(photos.tolist(), mirrored, strict=True)
+        ]
+        return torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2)
 
 
-def _fingerprint(encoder: Encoder, files: PhotoFiles, names: Sequence[str], grids: bool) -> str:
-    """Of the photos, and of the weights as a checkpoint stores them: later stages find the maps."""
+def _weights(encoder: Encoder, grids: bool) -> bytes:
+    """What stands for the weights, as a checkpoint stores them: later stages find the maps."""
     digest = hashlib.sha256(encoder.config.model_dump_json().encode())
     weights = encoder.backbone.state_dict()
     used = {name: w for name, w in weights.items() if grids or encoder.is_lower(name)}
     for name, weight in pack(used).items():
         digest.update(name.encode() + weight.numpy().tobytes())
+    return digest.digest()
+
+
+def _fingerprint(weights: bytes, files: PhotoFiles, names: Sequence[str]) -> str:
+    digest = hashlib.sha256(weights)
     digest.update("\n".join(f"{name} {files.stamp(name)}" for name in names).encode())
     return digest.hexdigest()[:16]
 
 
+def _progress(photos: int) -> tqdm[NoReturn]:
+    return tqdm(total=photos, desc="maps of the photos", unit="photo", dynamic_ncols=True)
+
+
 @torch.inference_mode()
-def _compute(batches: Iterator[Maps], photos: int, path: Path) -> None:
+def _gathered(batches: Iterator[Maps], bar: tqdm[NoReturn]) -> Maps:
+    gathered = []
+    for batch in batches:
+        gathered.append(batch)
+        bar.update(len(batch))
+    return np.concatenate(gathered)
+
+
+def _store(maps: Maps, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_maps(batches, photos, partial)
+        with partial.open("wb") as file:
+            np.save(file, maps)
         os.replace(partial, path)
     except OSError as error:
         raise CaptionerError(f"data.cache: {path} cannot be written ({error.strerror})") from None
     finally:
         with suppress(OSError):
             partial.unlink()
-
-
-def _write_maps(batches: Iterator[Maps], photos: int, file: Path) -> None:
-    maps, done = None, 0
-    with tqdm(total=photos, desc="maps of the photos", unit="photo", dynamic_ncols=True) as bar:
-        for batch in batches:
-            if maps is None:
-                shape = (photos, *batch.shape[1:])
-                maps = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
-            maps[done : done + len(batch)] = batch
-            done += len(batch)
-            bar.update(len(batch))
-    if maps is not None:
-        maps.flush()
 
 
 def _quick(encoder: Encoder) -> Encoder:

@@ -70,13 +70,13 @@ def teach(
     if taught.regions is not None:
         loss = loss + hard_attention(taught, words.detach(), known, teaching.hard_entropy)
     if places is not None:
-        loss = loss + teaching.guidance * misled(taught.weights, places)
+        loss = loss + teaching.guidance * guidance_loss(taught.weights, places)
     return loss, nll, int(known.sum())
 
 
-def misled(weights: Tensor, places: Tensor) -> Tensor:
-    """Σ over words of the cross-entropy between their attention (N, T, L) and where they are
-    guided to, `places` (N, T, L), all zero for a word that is not.
+def guidance_loss(weights: Tensor, places: Tensor) -> Tensor:
+    """Σ over words of the cross-entropy between their attention (N, T, L) and where it is guided
+    to, `places` (N, T, L), all zero for a word that is not guided.
 
     Attention learns better where it is told where to look (Liu et al. 2017,
     https://arxiv.org/abs/1605.09553); here the attribute words tell it, no boxes are needed.
@@ -84,12 +84,13 @@ def misled(weights: Tensor, places: Tensor) -> Tensor:
     return -(places * weights.clamp_min(1e-9).log()).sum()
 
 
-def places_of(regions: Tensor, attribute_ids: Tensor, targets: Tensor) -> Tensor:
-    """Where the attribute head finds each word: logits of regions (B, L, A) of words with
-    `attribute_ids` (A,), targets (B·K, T) → the regions' shares (B·K, T, L), zero for other words.
+def guidance_targets(regions: Tensor, attribute_ids: Tensor, targets: Tensor) -> Tensor:
+    """Where the attribute head finds each word: the share that each region has in its pooled score.
+
+    Logits of regions (B, L, A) of the words `attribute_ids` (A,), targets (B·K, T) → (B·K, T, L),
+    zero for a word that is none of them.
     """
-    shares = regions.detach().sigmoid().transpose(1, 2)
-    shares = shares / shares.sum(2, keepdim=True)
+    shares = regions.detach().softmax(1).transpose(1, 2)
     photos = torch.arange(len(regions), device=regions.device)
     photos = photos.repeat_interleave(len(targets) // len(regions))[:, None]
     named = targets.unsqueeze(-1) == attribute_ids
@@ -143,7 +144,7 @@ def cross_entropy(
     state = repeat(model.decoder.start(grid, *named), len(captions.words) // len(grid))
     places = None
     if teaching.guidance and regions is not None:
-        places = places_of(regions, model.attribute_ids, captions.targets)
+        places = guidance_targets(regions, model.attribute_ids, captions.targets)
     loss, nll, count = teach(model.decoder, captions, state, teaching, places)
     result = Loss([(loss, count)], {"nll": (float(nll.detach()), count)})
     if logits is not None:

@@ -49,7 +49,7 @@ class CachedPhotos:
         mirrored, crop = np.zeros(len(photos), bool), (0, 0, 0)
         if rng is not None:
             mirrored = (rng.random(len(photos)) < 0.5) & self.flips[photos]
-            whole = self.cache.maps.shape[2]
+            whole = self.cache.side
             side = max(1, round(whole * int(rng.choice(NINTHS)) / 9))
             top, left = rng.integers(0, whole - side + 1, 2).tolist()
             crop = (top, left, side)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import torch
 import typer
+from torch import Tensor
 
 from captioner import checkpoint
 from captioner.config import differences
@@ -33,10 +34,15 @@ def soup(files: Sequence[Path]) -> Model:
         if (model.vocabulary.words, model.attributes) != (first.vocabulary.words, first.attributes):
             raise CaptionerError(f"{file}: has other words than {files[0]}")
     states = [model.state_dict() for model in models]
-    first.load_state_dict(
-        {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
-    )
+    first.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
     return first
+
+
+def _mean(weights: Sequence[Tensor]) -> Tensor:
+    """Weights that are alike in all stay what they are: the mean of three would be rounded."""
+    if all(torch.equal(weights[0], other) for other in weights[1:]):
+        return weights[0]
+    return torch.stack(list(weights)).mean(0)
 
 
 def write_soup(

@@ -166,12 +166,12 @@ class Stage:
     def _teaching(self, step: int) -> Teaching:
         config = self.config
         return Teaching(
-            config.label_smoothing,
-            told(step, config),
-            config.teacher_per == "sentence",
-            config.doubly_stochastic,
-            config.hard_entropy,
-            config.guidance,
+            smoothing=config.label_smoothing,
+            told=told(step, config),
+            per_sentence=config.teacher_per == "sentence",
+            doubly_stochastic=config.doubly_stochastic,
+            hard_entropy=config.hard_entropy,
+            guidance=config.guidance,
         )
 
     def _cross_entropy(self, step: int) -> Loss:

@@ -88,7 +88,7 @@ def test_attention_is_guided_to_where_the_head_finds_the_word(model: Model, grid
     expected = 0.0
     for row, sentence in enumerate(ids):
         photo = grid[row // 2][None]
-        found = model.head.layers(photo)[0].sigmoid()  # (L, A)
+        found = model.head.layers(photo)[0].exp()  # (L, A)
         state, word = model.start_from_grid(photo), start
         for following in sentence:
             _, state, weights = model.decoder.step(torch.tensor([word]), state)

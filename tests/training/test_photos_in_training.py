@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
@@ -148,13 +149,44 @@ def test_maps_are_computed_once(
     assert [p.suffix for p in (tmp_path / "maps").iterdir()] == [".npy"]
 
     reads: list[str] = []
-    monkeypatch.setattr(files, "read", lambda name, side: reads.append(name) or first.maps)
+    monkeypatch.setattr(files, "read", lambda name, side: reads.append(name) or first.parts[0])
     again = MapCache(encoder, files, names, tmp_path / "maps")
-    assert not reads and np.array_equal(again.maps, first.maps)
+    assert not reads and np.array_equal(again.parts, first.parts)
     with torch.no_grad():
         encoder.backbone.head.weight += 1  # above the maps
     MapCache(encoder, files, names, tmp_path / "maps")
     assert not reads
+
+
+@pytest.mark.parametrize("grids", [False, True])
+def test_maps_that_were_computed_before_a_kill_stay(
+    album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grids: bool
+) -> None:
+    files, places = PhotoFiles([album.folder / "photos"]), np.array([0, 4, 3, 1, 2])
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderConfig(pixels=PIXELS))
+    keep_signal(encoder.backbone)
+    names = [f"0-{i}.png" for i in range(5)]
+    whole = MapCache(encoder, files, names, tmp_path / "whole", grids)
+    expected = whole.read(places, places > 2, (0, 0, 0))
+    monkeypatch.setattr(cache, "PART", 2)
+    read, left = files.read, [3]
+
+    def dies(name: str, side: int) -> npt.NDArray[np.uint8]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return read(name, side)
+
+    monkeypatch.setattr(cache, "BATCH", 1)
+    monkeypatch.setattr(files, "read", dies)
+    with pytest.raises(KeyboardInterrupt):
+        MapCache(encoder, files, names, tmp_path / "maps", grids)
+    left[0] = 3  # two of the five are there
+    parts = MapCache(encoder, files, names, tmp_path / "maps", grids)
+    assert left[0] == 0 and len(parts.parts) == 3
+    found = parts.read(places, places > 2, (0, 0, 0))
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0.05)  # bf16, other batches
 
 
 def test_another_photo_of_the_same_name_gets_maps_of_its_own(album: Album, tmp_path: Path) -> None:
@@ -172,7 +204,7 @@ def test_another_photo_of_the_same_name_gets_maps_of_its_own(album: Album, tmp_p
     for ending in ("", ".tar"):
         places = [PhotoFiles([tmp_path / f"{name}{ending}"]) for name in sources]
         first, second = (
-            MapCache(encoder, files, ["1.png"], tmp_path / "maps").maps for files in places
+            MapCache(encoder, files, ["1.png"], tmp_path / "maps").parts for files in places
         )
         assert not np.array_equal(first, second)
 
@@ -211,7 +243,7 @@ def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) ->
     with torch.no_grad():
         encoder.backbone.head.weight += 1
     assert not np.array_equal(
-        CachedPhotos(encoder, files, examples, tmp_path, True).cache.maps, photos.cache.maps
+        CachedPhotos(encoder, files, examples, tmp_path, True).cache.parts, photos.cache.parts
     )
 
 
@@ -266,7 +298,7 @@ def test_a_photo_that_fails_leaves_no_maps(
     monkeypatch.setattr(cache, "BATCH", 1)
     with pytest.raises(ImageError, match=r"bad\.png"):
         MapCache(encoder, PhotoFiles([photos]), ["good.png", "bad.png"], tmp_path / "maps")
-    assert not list((tmp_path / "maps").iterdir())
+    assert not list(tmp_path.glob("maps/*"))
     (tmp_path / "file").write_text("")
     with pytest.raises(CaptionerError, match=r"data\.cache: .*file.* cannot be written"):
         MapCache(encoder, PhotoFiles([photos]), ["good.png"], tmp_path / "file" / "maps")
