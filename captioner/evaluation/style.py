@@ -30,18 +30,17 @@ def style_figures(
     words = [text.split() for text in texts]
     lengths = Counter(map(len, words))
     unfinished = [key for key, text in captions.items() if bad_ending(text)]
-    repeated = [key for key, text in captions.items() if any(_pairs(text, equal=True))]
     return {
         "captions": len(texts),
         "distinct": len(set(texts)) / len(texts),
         "novel": None if known is None else sum(text not in known for text in texts) / len(texts),
         "vocabulary": len({word for sentence in words for word in sentence}),
-        "distinct_bigrams": len({pair for text in texts for pair in _pairs(text)}),
+        "distinct_bigrams": len({pair for sentence in words for pair in pairwise(sentence)}),
         "mean_length": float(np.mean([len(sentence) for sentence in words])),
         "lengths": {str(length): lengths[length] for length in sorted(lengths)},
         "bad_endings": len(unfinished) / len(texts),
         "bad_endings_in": unfinished[:20],
-        "repeated_words": len(repeated) / len(texts),
+        "repeated": sum(map(repeats, texts)) / len(texts),
         "most_common": dict(Counter(texts).most_common(10)),
     }
 
@@ -51,8 +50,14 @@ def bad_ending(text: str) -> bool:
     return not text or text.split()[-1] in _UNFINISHED.split()
 
 
-def _pairs(text: str, equal: bool = False) -> list[tuple[str, str]]:
-    return [pair for pair in pairwise(text.split()) if not equal or pair[0] == pair[1]]
+def repeats(text: str) -> bool:
+    """Whether a word or a phrase of a tokenized caption stands twice running: "in the in the"."""
+    words = text.split()
+    return any(
+        words[i : i + n] == words[i + n : i + 2 * n]
+        for n in range(1, len(words) // 2 + 1)
+        for i in range(len(words) - 2 * n + 1)
+    )
 
 
 def self_bleu(alternatives: Sequence[Sequence[str]]) -> float | None:

@@ -189,7 +189,7 @@ class Stage:
 
     def _self_critical(self, step: int) -> Loss:
         photos, rng = self._chosen(step)
-        grid, _ = self._seen(photos, rng)
+        grid = self._encode(self.photos.read(photos, rng, self.share))
         own = self.share.of(photos).tolist()
         vocabulary = self.model.vocabulary
         starts = torch.tensor([self.captions.starts[i] for i in own], device=self.device)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from captioner.evaluation.calibration import calibration_figures, pearson, ranks, reliability
-from captioner.evaluation.style import bad_ending, self_bleu, style_figures
+from captioner.evaluation.style import bad_ending, repeats, self_bleu, style_figures
 
 
 def test_style() -> None:
@@ -25,7 +25,7 @@ def test_style() -> None:
     assert figures["lengths"] == {"4": 1, "5": 3}
     assert figures["mean_length"] == 4.75
     assert (figures["bad_endings"], figures["bad_endings_in"]) == (0.25, [3])
-    assert figures["repeated_words"] == 0.25
+    assert figures["repeated"] == 0.25
     assert figures["distinct_bigrams"] == 4 + 3 + 3  # "a dog" is in two of them
     assert style_figures(captions)["novel"] is None
 
@@ -36,6 +36,21 @@ def test_style() -> None:
 )
 def test_bad_endings(text: str, bad: bool) -> None:
     assert bad_ending(text) is bad
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ("a dog dog runs", True),
+        ("a dog in the in the snow", True),
+        ("a red ball and a red ball and", True),
+        ("a man next to a man", False),
+        ("a dog", False),
+        ("", False),
+    ],
+)
+def test_words_and_phrases_twice_running(text: str, twice: bool) -> None:
+    assert repeats(text) is twice
 
 
 def test_self_bleu() -> None:

@@ -49,6 +49,7 @@ def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
         {"objective": "words", "tune": "everything", "mixup": 0.4},
         {"objective": "cross_entropy", "tune": "everything", "captions_per_photo": 2},
         {"objective": "cross_entropy", "batch_sentences": 5},
+        {"objective": "cross_entropy", "tune": "everything", "mixup": 0.4, "guidance": 0.3},
         {"objective": "language", "batch_sentences": 5},
     ],
 )

@@ -99,7 +99,7 @@ section("more", "How it says it", table(["", ""], [
   ["distinct pairs of words", String(style.distinct_bigrams)],
   ["mean length", `${style.mean_length.toFixed(1)} words`],
   ["bad endings (“a man on a”)", percent(style.bad_endings)],
-  ["a word twice running", percent(style.repeated_words)],
+  ["a word or phrase twice running", percent(style.repeated)],
   ...(style.self_bleu === undefined ? [] :
     [[`self-BLEU of the ${style.self_bleu_captions} best`, three(style.self_bleu)]]),
 ]));
