@@ -2,7 +2,7 @@
 (https://arxiv.org/abs/1411.5726), on words or their ids.
 
 The same numbers as pycocoevalcap's scorer, with document frequencies that stay and references
-that are prepared once; several thousand captions a second.
+that are prepared once. `benchmarks/reward_speed.py` says how quick it is.
 """
 
 from __future__ import annotations
