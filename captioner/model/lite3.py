@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from captioner.model.depthwise import FrozenDepthwise
+
 # (repeats, kernel, stride, expansion, output channels) of each stage.
 STAGES = (
     (1, 3, 1, 1, 24),
@@ -31,7 +33,14 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         x, inside = self._padded(x)
+        if self._is_frozen_depthwise(x):
+            y: Tensor = FrozenDepthwise.apply(x, self.weight, self.bias, self.stride[0], inside)
+            return y
         return F.conv2d(x, self.weight, self.bias, self.stride, inside, 1, self.groups)
+
+    def _is_frozen_depthwise(self, x: Tensor) -> bool:
+        learns = x.requires_grad and not self.weight.requires_grad
+        return learns and self.groups == self.in_channels and x.device.type == "cpu"
 
     def _padded(self, x: Tensor) -> tuple[Tensor, int]:
         """The map, and the symmetric padding that is left for the convolution to add."""
