@@ -31,7 +31,7 @@ Found = TypeVar("Found", bound=Sentence)
 
 def by_consensus(found: Sequence[Found], rarity: Sequence[float]) -> list[Found]:
     """One photo's sentences again, the one that agrees most with the others first; those that
-    name something twice ("a bed with a bed") come last.
+    name something twice ("a bed with a bed") come after them, the more often the later.
 
     `rarity` (V,) is the logarithm of how many photos there are to one whose captions hold the
     word; an n-gram counts as rare as its rarest word.
@@ -49,10 +49,10 @@ def by_consensus(found: Sequence[Found], rarity: Sequence[float]) -> list[Found]
         sum(weight * similarity(own, other) for weight, other in zip(say, vectors, strict=True))
         for own in vectors
     ]
-    twice = [_names_twice(sentence.words, rarity) for sentence in found]
-    return [found[i] for i in sorted(range(len(found)), key=lambda i: (twice[i], -agreement[i]))]
+    again = [_named_again(sentence.words, rarity) for sentence in found]
+    return [found[i] for i in sorted(range(len(found)), key=lambda i: (again[i], -agreement[i]))]
 
 
-def _names_twice(words: Sequence[int], rarity: Sequence[float]) -> bool:
+def _named_again(words: Sequence[int], rarity: Sequence[float]) -> int:
     telling = [word for word in words if rarity[word] > TELLING]
-    return len(set(telling)) < len(telling)
+    return len(telling) - len(set(telling))
