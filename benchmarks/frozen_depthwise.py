@@ -1,6 +1,6 @@
 """What going back through the tuned half of the encoder costs, with and without its own gradient.
 
-    python benchmarks/frozen_depthwise.py [--photos 64] [--threads 1]
+    python benchmarks/frozen_depthwise.py [--photos 64] [--threads 1] [--rounds 5]
 
 Forward and backward pass of `Lite3.upper` on maps of photos of 288 pixels, in turns with PyTorch's
 own gradient of the depthwise convolutions; medians, and ratios to PyTorch's own in fp32.

@@ -207,7 +207,8 @@ def learning_parameters(model: Model, config: TrainingConfig) -> dict[str, nn.Pa
     if config.tune == "top" and isinstance(backbone, Lite3):
         backbone.tune_upper(config.stochastic_depth)
     model.decoder.requires_grad_(config.objective != "words")
-    model.head.requires_grad_(config.objective in ("words", "cross_entropy"))
+    named = config.objective == "cross_entropy" and config.attribute_weight > 0
+    model.head.requires_grad_(config.objective == "words" or named)
     model.head.regularise(config.dropout)
     model.decoder.regularise(config.dropout, config.grid_dropout)
     return {name: p for name, p in model.named_parameters() if p.requires_grad}

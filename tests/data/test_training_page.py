@@ -80,18 +80,26 @@ def test_every_training_command_has_a_valid_recipe(arguments: list[str]) -> None
     read_recipe(file, changes)  # raises for a wrong field or value
 
 
+STAGES = {
+    "words": "words",
+    "language": "language",
+    "cross_entropy": "cross_entropy",
+    "guidance": "cross_entropy",
+    "self_critical": "self_critical",
+}
+
+
 def test_every_recipe_is_part_of_some_command() -> None:
     named = {argument for line in trainings() for argument in line if argument.endswith(".json")}
-    assert {f"configs/{objective}.json" for objective in
-            ("words", "language", "cross_entropy", "self_critical")} <= named  # fmt: skip
+    assert {f"configs/{name}.json" for name in STAGES} <= named
     assert all((REPOSITORY / name).is_file() for name in named)
 
 
 def test_each_stage_starts_with_what_those_before_it_leave() -> None:
     made: set[Path] = set()
-    for name in ("words", "language", "cross_entropy", "self_critical"):
+    for name, objective in STAGES.items():
         training = read_recipe(REPOSITORY / "configs" / f"{name}.json").training
-        assert training.objective == name
+        assert training.objective == objective
         assert set(training.start) <= made
         made |= {training.output / "last.safetensors", training.output / "best.safetensors"}
 

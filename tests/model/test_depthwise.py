@@ -57,11 +57,15 @@ def test_the_tuned_encoder_learns_the_same(bf16: bool, monkeypatch: pytest.Monke
     maps = torch.randn(2, 136, 6, 6)
     found = gradients(net, maps, bf16)
 
+    calls = []
+
     def plain(x: Tensor, w: Tensor, b: Tensor | None, stride: int, padding: int) -> Tensor:
+        calls.append(w)
         return F.conv2d(x, w, b, stride, padding, 1, len(w))
 
     monkeypatch.setattr(FrozenDepthwise, "apply", plain)
     wanted = gradients(net, maps, bf16)
+    assert len(calls) == 7  # blocks of the two stages that learn
     assert len(found) == len(wanted) > 30
     for one, other in zip(found, wanted, strict=True):
         error = (one - other).norm() / other.norm()

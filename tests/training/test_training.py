@@ -208,6 +208,7 @@ def test_what_does_not_learn_is_frozen(album: Album, tmp_path: Path) -> None:
     assert learning(objective="words", tune="everything") == {"encoder", "head"}
     assert learning(objective="language") == {"decoder"}
     assert learning(objective="cross_entropy") == {"decoder", "head"}
+    assert learning(objective="cross_entropy", attribute_weight=0.0) == {"decoder"}
     assert learning(objective="self_critical") == {"decoder"}
 
 

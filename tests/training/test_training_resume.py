@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from captioner.training.batches import Share
 from captioner.training.log import Log
 from captioner.training.loop import LAST, RESUME, Trainer, train
 from captioner.training.stage import Stage
-from tests.training.toy import Album, losses
+from tests.training.toy import Album, losses, wait_for_losses
 
 REPOSITORY = Path(__file__).parents[2]
 ALL_AT_ONCE: dict[str, Any] = {  # whatever could differ after a stop
@@ -55,10 +54,7 @@ def test_killed_at_any_moment_and_resumed(album: Album, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 120
-    while not (output / "log.csv").exists() or len(losses(output)) < 4:
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.02)
+    wait_for_losses(process, output, 4)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (output / LAST).exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +126,13 @@ def losses(output: Path) -> list[float]:
     """The loss of each step, from a run's log."""
     with (output / "log.csv").open(newline="") as file:
         return [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+
+
+def wait_for_losses(process: subprocess.Popen[Any], output: Path, steps: int) -> None:
+    """Until a training process has logged so many steps; one that ends or hangs fails the test."""
+    deadline = time.monotonic() + 200
+    while not (output / "log.csv").exists() or len(losses(output)) < steps:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(process.communicate())
+        time.sleep(0.02)
