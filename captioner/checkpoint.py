@@ -29,6 +29,7 @@ ENCODER = "encoder."
 FORMAT = 1
 SCALE = ".scale"
 INT8_LOSS = 1e-3  # relative; rounding to fp16 alone loses 3e-4
+RETIRED = {"origin": "torchvision", "without": []}  # fields of the encoder
 Parsed = TypeVar("Parsed", bound=Section)
 
 
@@ -183,12 +184,25 @@ def read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def build(file: Path, notes: Mapping[str, str]) -> Model:
     """The model that a checkpoint's metadata describes, not yet with its weights."""
+    notes = {**notes, "config": _without_retired(notes.get("config", ""))}
     config = _parsed(file, notes, "config", ModelConfig)
     words = _parsed(file, notes, "vocabulary", _Words)
     try:
         return Model(config, Vocabulary(words.words, words.styles), words.attributes)
     except (CaptionerError, RuntimeError) as error:
         raise CaptionerError(f"{file}: its configuration makes no model: {error}") from None
+
+
+def _without_retired(config: str) -> str:
+    """The configuration less the fields that older captioners wrote, where they say nothing."""
+    try:
+        tree = json.loads(config)
+        for field, value in RETIRED.items():
+            if tree["encoder"].get(field) == value:
+                del tree["encoder"][field]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return config  # whatever is wrong, the caller says it
+    return json.dumps(tree)
 
 
 class _Words(Section):

@@ -24,15 +24,11 @@ class Section(BaseModel):
 class EncoderConfig(Section):
     """`name` is efficientnet_lite3 or any torchvision classification model with a grid.
 
-    `pixels` is the side of the square that every photo is squeezed to. `origin` "tensorflow" pads
-    and normalises as weights that come from there expect; `without` names residual blocks that
-    are left out.
+    `pixels` is the side of the square that every photo is squeezed to.
     """
 
     name: str = "efficientnet_lite3"
     pixels: int = Field(288, ge=32, le=1024)
-    origin: Literal["torchvision", "tensorflow"] = "torchvision"
-    without: tuple[str, ...] = ()
 
 
 class AttributeConfig(Section):

@@ -225,11 +225,11 @@ def test_heads_divide_the_size(heads: int, size: int) -> None:
 
 def test_a_configuration_travels_as_json() -> None:
     config = ModelConfig(
-        encoder=EncoderConfig(name="efficientnet_b4", origin="tensorflow", without=("a", "b")),
+        encoder=EncoderConfig(name="efficientnet_b4", pixels=380),
         decoder=DecoderConfig(attention="dot", heads=4),
     )
     assert ModelConfig.model_validate_json(config.model_dump_json()) == config
     assert differences(config, config) == []
     assert differences(config, ModelConfig()) == [
-        "encoder.name", "encoder.origin", "encoder.without", "decoder.attention", "decoder.heads",
+        "encoder.name", "encoder.pixels", "decoder.attention", "decoder.heads",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
-from captioner.model.lite3 import FIFTH_STAGE_END, HEAD_CHANNELS, Lite3, SameConv2d
+from captioner.model.lite3 import FIFTH_STAGE_END, HEAD_CHANNELS, Lite3
 from captioner.torchvision_import import torchvision
 
 LITE3 = "efficientnet_lite3"
@@ -113,10 +113,6 @@ def _torchvision_backbone(config: EncoderConfig, weights: str | None) -> nn.Modu
         model = tv.models.get_model(config.name, weights=weights)
     except OSError as error:  # urllib's errors are such
         raise CaptionerError(f"{config.name}: its weights cannot be downloaded ({error})") from None
-    for block in config.without:
-        _leave_out(model, block)
-    if config.origin == "tensorflow":
-        _as_tensorflow(model)
     layer = _last_grid_layer(model, config)
     feature_extraction = __import__("torchvision.models.feature_extraction", fromlist=["x"])
     body = feature_extraction.create_feature_extractor(model, {layer: "grid"})
@@ -174,21 +170,3 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from ((f"{name}.{i}", layer) for i, layer in enumerate(child))
         elif not isinstance(child, nn.AdaptiveAvgPool2d):
             yield name, child
-
-
-def _as_tensorflow(model: nn.Module) -> None:
-    for layer in model.modules():
-        if type(layer) is nn.Conv2d and layer.kernel_size[0] > 1:
-            layer.padding = (0, 0)
-            layer.__class__ = SameConv2d
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.eps = 1e-3
-
-
-def _leave_out(model: nn.Module, block: str) -> None:
-    parent, _, name = block.rpartition(".")
-    try:
-        model.get_submodule(block)
-    except AttributeError:
-        raise CaptionerError(f"encoder.without: the encoder has no block {block!r}") from None
-    setattr(model.get_submodule(parent), name, nn.Identity())

@@ -1,15 +1,11 @@
 """Backbones by torchvision's names: their grids, and what is refused."""
 
 import warnings
-from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 import pytest
 import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file
-from torch import nn
 
 from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
@@ -85,12 +81,6 @@ def test_refused_in_one_sentence(name: str, pixels: int, reason: str) -> None:
     assert name in str(error.value) and "\n" not in str(error.value)
 
 
-def test_unknown_block_to_leave_out() -> None:
-    config = EncoderConfig(name="mobilenet_v3_small", pixels=64, without=("features.99",))
-    with pytest.raises(CaptionerError, match=r"encoder\.without: .*'features\.99'"):
-        Encoder(config)
-
-
 def test_download_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*args: Any, **kwargs: Any) -> None:
         raise URLError("no network")
@@ -98,46 +88,3 @@ def test_download_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(CaptionerError, match="mobilenet_v3_small: its weights cannot be down"):
         Encoder(EncoderConfig(name="mobilenet_v3_small", pixels=64), "DEFAULT")
-
-
-class _Same(nn.Module):
-    """A convolution in TensorFlow's padding, which is added around a plain one."""
-
-    def __init__(self, layer: nn.Conv2d) -> None:
-        super().__init__()
-        self.layer, self.kernel, self.stride = layer, layer.kernel_size[0], layer.stride[0]
-        layer.padding = (0, 0)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        size = x.shape[-1]
-        total = max((-(-size // self.stride) - 1) * self.stride + self.kernel - size, 0)
-        before, after = total // 2, total - total // 2
-        return self.layer(F.pad(x, (before, after, before, after)))
-
-
-def test_b4_from_tensorflow(shared: Path) -> None:
-    file = shared / "weights" / "efficientnet_b4.safetensors"
-    config = EncoderConfig(
-        name="efficientnet_b4", pixels=96, origin="tensorflow", without=("features.7.1",)
-    )
-    encoder = Encoder(config).eval()
-    encoder.load_pretrained(file)
-
-    plain = torchvision().models.efficientnet_b4().features
-    del plain[7][1]
-    plain.load_state_dict({name: weight.float() for name, weight in load_file(file).items()})
-    for module in list(plain.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d) and child.kernel_size[0] > 1:
-                setattr(module, name, _Same(child))
-            if isinstance(child, nn.BatchNorm2d):
-                child.eps = 1e-3
-    photos = torch.randint(0, 256, (1, 3, 96, 96), dtype=torch.uint8)
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    with torch.inference_mode():
-        grid = encoder(photos)
-        expected = plain.eval()((photos / 255 - mean[:, None, None]) / std[:, None, None])
-    assert grid.shape == (1, 9, 1792)
-    torch.testing.assert_close(
-        grid, expected.flatten(2).transpose(1, 2), atol=1e-4 * float(expected.std()), rtol=1e-3
-    )
