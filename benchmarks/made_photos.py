@@ -11,7 +11,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from captioner.batch.sources import files
+from captioner.datasets.photos.sources import files
 
 EXAMPLES = ("lion.jpg", "cheetah.jpg", "tower.jpg", "cheetah1.jpg")
 

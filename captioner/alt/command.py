@@ -31,7 +31,7 @@ from captioner.batch.command import (
 if TYPE_CHECKING:
     from captioner.alt.documents import Document
     from captioner.alt.gaps import Gap
-    from captioner.batch.photo import Result
+    from captioner.batch.result import Result
 
 FIELDS = ("file", "line", "picture", "text", "problem")
 
@@ -102,8 +102,8 @@ def alt(
         rows = [Row(document, gap) for document in found for gap in document.gaps]
         _show(rows, format)
         raise typer.Exit(1 if rows or unread else 0)
-    from captioner.batch.photo import Photo
     from captioner.batch.run import caption_photos, dressed
+    from captioner.datasets.photos.photo import Photo
 
     wanted = dict.fromkeys(
         str(picture)

@@ -73,7 +73,7 @@ def check_kept(fields: tuple[str, ...], format: str) -> None:
 
 def check_inputs(inputs: list[str], output: Path | None) -> None:
     """Where the output would take the place of a table, a list, a photo."""
-    from captioner.batch.sources import named
+    from captioner.datasets.photos.sources import named
 
     if output is None or not output.is_file():
         return

@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from captioner.batch.photo import Photo, Result
+from captioner.batch.result import Result
 from captioner.caption import Caption
+from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
 from captioner.images import picture_size
 

@@ -15,14 +15,14 @@ from captioner.batch.files import is_plain
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
-from captioner.batch.photo import Result
-from captioner.batch.photos import check_tables, photos
+from captioner.batch.result import Result
 from captioner.batch.run import Item, caption_photos, dressed, prepared
 from captioner.batch.sidecars import KINDS, Sidecars
 from captioner.batch.sinks import Attention
-from captioner.batch.sources import files, holds_photos
 from captioner.batch.summary import Progress, Summary
 from captioner.caption import Options
+from captioner.datasets.photos.sources import files, holds_photos
+from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 from captioner.batch.files import broken_off, flush, unwritable
 from captioner.batch.formats import Format
 from captioner.batch.journal import Done, Journal, digest
-from captioner.batch.photo import Result
+from captioner.batch.result import Result
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
 from captioner.errors import CaptionerError

@@ -28,10 +28,10 @@ from captioner.batch.files import unwritable, whole_file
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, way_on
-from captioner.batch.photo import Result
-from captioner.batch.photos import check_tables
-from captioner.batch.sources import files, holds_photos
+from captioner.batch.result import Result
 from captioner.batch.summary import Progress, Summary
+from captioner.datasets.photos.sources import files, holds_photos
+from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
 
 MANIFEST = "_parts.jsonl"

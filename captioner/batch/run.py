@@ -11,8 +11,9 @@ from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
 from captioner.batch.fields import with_facts
-from captioner.batch.photo import Photo, Result
+from captioner.batch.result import Result
 from captioner.caption import Caption, Options
+from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
 from captioner.images import open_image
 

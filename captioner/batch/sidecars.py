@@ -12,12 +12,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from captioner.batch import remote, xmp
+from captioner.batch import xmp
 from captioner.batch.files import broken_off, sync_folder
 from captioner.batch.journal import digest
-from captioner.batch.photo import Photo, Result
+from captioner.batch.result import Result
 from captioner.batch.run import Item
-from captioner.batch.sources import is_pattern
+from captioner.datasets.photos import remote
+from captioner.datasets.photos.photo import Photo
+from captioner.datasets.photos.sources import is_pattern
 from captioner.errors import CaptionerError, ImageError
 
 KINDS = ("sidecar", "xmp")

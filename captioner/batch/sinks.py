@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from captioner.batch.files import unwritable, whole_file
-from captioner.batch.photo import Result
-from captioner.batch.sources import ATTENTION
+from captioner.batch.result import Result
+from captioner.datasets.photos.sources import ATTENTION
 from captioner.errors import CaptionerError, ImageError
 
 _LONGEST = 200  # bytes of a picture's name before its number and ending; a name may have 255

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from captioner.batch.photo import NO_PICTURES, Result
+from captioner.batch.result import Result
+from captioner.datasets.photos.photo import NO_PICTURES
 
 LINE_EVERY = 30.0  # seconds, where there is no terminal to draw a bar on
 

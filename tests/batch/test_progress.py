@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import captioner.batch.summary
-from captioner.batch.photo import Result
+from captioner.batch.result import Result
 from captioner.batch.summary import Progress, Summary
 from tests.batch.fakes import sentence
 

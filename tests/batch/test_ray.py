@@ -14,7 +14,7 @@ from PIL import Image
 from captioner.batch.job import Job, run
 from captioner.batch.ray_engine import Cluster, run_on_ray
 from captioner.errors import CaptionerError
-from tests.batch.test_archives_and_tables import jpeg, pack
+from tests.datasets.test_archives_and_tables import jpeg, pack
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install "captioner[ray]"')
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner.batch.photo import Photo, Result
+from captioner.batch.result import Result
 from captioner.batch.run import Item, caption_photos, dressed, prepared
 from captioner.caption import Caption, Options
+from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
 from tests.batch.fakes import sentence
 

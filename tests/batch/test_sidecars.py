@@ -10,7 +10,7 @@ from PIL import Image
 from captioner.batch import xmp
 from captioner.batch.sidecars import Sidecars
 from tests.batch import process
-from tests.batch.test_archives_and_tables import jpeg, pack
+from tests.datasets.test_archives_and_tables import jpeg, pack
 
 LIGHTROOM = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <!-- made by hand -->
@@ -189,8 +189,8 @@ def test_folders_that_cannot_be_written_are_said_first(
     )
     monkeypatch.chdir(album)
     sidecars = Sidecars("sidecar", ["album"], None, overwrite=False)
-    from captioner.batch.photos import photos
-    from captioner.batch.sources import files
+    from captioner.datasets.photos.sources import files
+    from captioner.datasets.photos.stream import photos
     from captioner.errors import CaptionerError
 
     with pytest.raises(CaptionerError, match="album/sub: sidecars cannot be written there"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from captioner.batch.files import whole_file
-from captioner.batch.photo import Result
+from captioner.batch.result import Result
 from captioner.batch.sinks import Attention
 from captioner.errors import CaptionerError
 from tests.batch.fakes import sentence

@@ -13,12 +13,12 @@ from typing import Any
 import fsspec
 import pytest
 
-from captioner.batch import remote
-from captioner.batch.photos import photos
 from captioner.batch.run import prepared
-from captioner.batch.sources import files
+from captioner.datasets.photos import remote
+from captioner.datasets.photos.sources import files
+from captioner.datasets.photos.stream import photos
 from captioner.errors import CaptionerError, ImageError
-from tests.batch.test_archives_and_tables import PICTURES, jpeg, pack, write_table
+from tests.datasets.test_archives_and_tables import PICTURES, jpeg, pack, write_table
 
 
 class Server:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.batch.sources import files, lines
+from captioner.datasets.photos.sources import files, lines
 from captioner.errors import ImageError
 from captioner.images import IMAGE_SUFFIXES
 

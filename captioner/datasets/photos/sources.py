@@ -12,8 +12,8 @@ from contextlib import closing
 from fnmatch import fnmatch
 from typing import IO
 
-from captioner.batch import remote
-from captioner.batch.photo import NO_PICTURES
+from captioner.datasets.photos import remote
+from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import IMAGE_SUFFIXES
 

@@ -7,8 +7,8 @@ from contextlib import closing
 from functools import partial
 from typing import IO
 
-from captioner.batch import archives, remote, sources, tables
-from captioner.batch.photo import Photo
+from captioner.datasets.photos import archives, remote, sources, tables
+from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import IO, Any
 
-from captioner.batch import remote
-from captioner.batch.photo import Photo
+from captioner.datasets.photos import remote
+from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 
 USUAL_COLUMNS = (

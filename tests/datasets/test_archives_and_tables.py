@@ -18,10 +18,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from captioner.batch import remote
-from captioner.batch.photo import Photo
-from captioner.batch.photos import check_tables, photos
-from captioner.batch.sources import files
+from captioner.datasets.photos import remote
+from captioner.datasets.photos.photo import Photo
+from captioner.datasets.photos.sources import files
+from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import CaptionerError, ImageError
 
 
@@ -149,7 +149,7 @@ def test_archives_without_pictures_and_members_too_large(
     pack(tmp_path / "a.tar", OTHERS)
     (item,) = found(tmp_path / "a.tar")
     assert item.reason == "no pictures in this archive"
-    monkeypatch.setattr("captioner.batch.archives.MAX_BYTES", 1000)
+    monkeypatch.setattr("captioner.datasets.photos.archives.MAX_BYTES", 1000)
     pack(tmp_path / "b.zip", {"large.jpg": bytes(1001), "small.jpg": jpeg(1)})
     large, small = found(tmp_path / "b.zip")
     assert isinstance(large, ImageError) and "MiB" in large.reason

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO
 
-from captioner.batch.photo import NO_PICTURES, Photo
-from captioner.batch.remote import MAX_BYTES, TOO_MANY_BYTES
-from captioner.batch.sources import is_picture
+from captioner.datasets.photos.photo import NO_PICTURES, Photo
+from captioner.datasets.photos.remote import MAX_BYTES, TOO_MANY_BYTES
+from captioner.datasets.photos.sources import is_picture
 from captioner.errors import ImageError
 
 _DAMAGE = (

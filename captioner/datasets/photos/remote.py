@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from captioner.batch.photo import NO_PICTURES
+from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.errors import CaptionerError, ImageError
 
 MAX_BYTES = 256 << 20

@@ -1,0 +1,20 @@
+"""What became of one photo of a batch: the row it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from captioner.caption import Caption
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One photo's row: its caption, or why there is none. Exactly one of the two is there."""
+
+    path: str
+    caption: Caption | None = None
+    error: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    picture: str | bytes = field(default=b"", repr=False)

@@ -1,0 +1,1 @@
+"""What photos and their captions come in: readers that every room shares."""

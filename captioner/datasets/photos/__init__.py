@@ -1,0 +1,1 @@
+"""Photos wherever they lie: files, folders, patterns, lists, archives, tables, addresses."""
