@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from typing import IO
 
 from captioner.datasets.photos import remote
+from captioner.datasets.photos.lists import lines
 from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import IMAGE_SUFFIXES
@@ -23,7 +24,6 @@ TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 ATTENTION = ".attention.png"
 """How the command's own pictures of attention end: a folder's are no photos of its."""
 
-_CHUNK = 1 << 16
 _DEEP = re.compile(r"(?:^|(?<=/))\*\*(?:/|$)")  # any folders, in a pattern
 
 Identity = tuple[int, int]
@@ -35,12 +35,12 @@ def files(inputs: Iterable[str]) -> Iterator[str | ImageError]:
     A file is taken whatever its name, archives and tables as they are. A folder stands for the
     pictures in it and below, by name, hidden ones left out; links that lead in circles are
     survived. A pattern such as `a/**/*.jpg` stands for the files it matches, a list (.txt, or "-"
-    for standard input) for the files, folders and addresses in it, one a line or, as `find -print0`
-    writes them, with NUL between.
+    for standard input) for the files, folders, patterns and addresses in it (see `lists.lines`),
+    which start where the program runs, as all the inputs do.
     """
     for name in inputs:
         if name == "-":
-            yield from _entries(sys.stdin.buffer)
+            yield from _entries("standard input", sys.stdin.buffer)
         elif name.lower().endswith(LISTS) and (remote.is_remote(name) or os.path.isfile(name)):
             yield from _list(name)
         else:
@@ -130,34 +130,28 @@ def _globbed(pattern: str) -> Iterator[str]:
 def _list(name: str) -> Iterator[str | ImageError]:
     try:
         with closing(opened(name)) as file:
-            yield from _entries(file)
+            yield from _entries(name, file)
     except (OSError, CaptionerError) as error:
         yield ImageError(name, reason(error))
 
 
-def _entries(file: IO[bytes]) -> Iterator[str | ImageError]:
-    for line in lines(file):
-        if remote.is_remote(line):
-            yield from remote.files(line, _wanted)
-        else:
-            yield from _entry(line)
+def _entries(name: str, file: IO[bytes]) -> Iterator[str | ImageError]:
+    try:
+        for path in lines(file):
+            for item in _named(path):
+                yield _with_hint(name, item)
+    except CaptionerError as error:
+        yield ImageError(name, str(error))
 
 
-def lines(file: IO[bytes]) -> Iterator[str]:
-    """The paths in a list: between NULs if there is one near its start, else one a line."""
-    read = getattr(file, "read1", file.read)
-    rest = more = read(_CHUNK)
-    while more and b"\0" not in rest and b"\n" not in rest:
-        rest += (more := read(_CHUNK))
-    end = b"\0" if b"\0" in rest else b"\n"
-    while rest:
-        *whole, rest = rest.split(end)
-        yield from filter(None, (os.fsdecode(line.removesuffix(b"\r")) for line in whole))
-        more = read(_CHUNK)
-        if rest and not more:
-            yield os.fsdecode(rest.removesuffix(b"\r"))
-            return
-        rest += more
+def _with_hint(name: str, item: str | ImageError) -> str | ImageError:
+    if isinstance(item, str) or not os.path.isfile(os.path.join(os.path.dirname(name), item.path)):
+        return item
+    return ImageError(
+        item.path,
+        "there is no such file; paths in a list start where captioner runs, and this file lies"
+        " beside the list: run it there",
+    )
 
 
 def _folder(name: str) -> Iterator[str | ImageError]:

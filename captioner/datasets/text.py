@@ -1,0 +1,21 @@
+"""Text as people save it: a byte-order mark says which encoding it is in."""
+
+from __future__ import annotations
+
+import codecs
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16's, with which it begins
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding of a file that starts with these bytes (four are enough): UTF-8, if unmarked.
+
+    Decoding with it takes the mark away.
+    """
+    return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
