@@ -3,16 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from captioner.caption import Caption, Options
+    from captioner.caption import Caption
     from captioner.captioner import Captioner, load
     from captioner.errors import CaptionerError, ImageError
+    from captioner.options import Options
 
 __all__ = ["Caption", "Captioner", "CaptionerError", "ImageError", "Options", "load"]
 __version__ = "0.1.0"
 
 _ROOMS = {
     "Caption": "caption",
-    "Options": "caption",
+    "Options": "options",
     "Captioner": "captioner",
     "load": "captioner",
     "CaptionerError": "errors",
@@ -27,3 +28,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"captioner.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

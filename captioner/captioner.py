@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 
 from captioner import checkpoint
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.devices import find_device
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import Picture, open_image
 from captioner.model.model import Model
+from captioner.options import Options
 from captioner.search import Hypothesis, SearchOptions, beam_search, by_consensus, sample
 from captioner.vocabulary import Vocabulary, detokenize, tokenize
 

@@ -187,17 +187,19 @@ def test_the_command_without_its_packages_says_so() -> None:
 
 
 def test_what_a_sentence_may_hold_and_how_it_is_found(command: Command, album: Path) -> None:
-    rules = ["--start", "a photo of", "--include", "dog", "--include", "ball", "--avoid", "cat"]
+    rules = ["--prefix", "a photo of", "--include", "dog", "--include", "ball", "--avoid", "cat"]
     assert command("caption", album, *rules) == 0
     usual = Options(prefix="a photo of", include=("dog", "ball"), avoid=("cat",))
     assert command.captioner.options == usual
-    listed = ["--start", "a photo of", "--include", "dog, ball", "--avoid", "cat,"]
+    listed = ["--prefix", "a photo of", "--include", "dog, ball", "--avoid", "cat,"]
     assert command("caption", album, *listed) == 0 and command.captioner.options == usual
     assert command("caption", album, "--top", 4, "--groups", 4) == 0
     assert command.captioner.options == Options(alternatives=3, groups=4)
     drawn = ["--temperature", 0.8, "--top-k", 50, "--top-p", 0.9, "--seed", 7]
     assert command("caption", album, *drawn) == 0
     assert command.captioner.options == Options(temperature=0.8, top_k=50, top_p=0.9, seed=7)
+    assert command("caption", album, "--length-penalty", 1.5, "--no-consensus") == 0
+    assert command.captioner.options == Options(length_penalty=1.5, consensus=False)
 
 
 def test_top_gives_the_best_and_the_next(command: Command, album: Path) -> None:
@@ -217,12 +219,12 @@ def test_top_gives_the_best_and_the_next(command: Command, album: Path) -> None:
 def test_words_that_the_model_does_not_know_are_named_with_their_option(
     command: Command, album: Path
 ) -> None:
-    for option, text in (("--start", "A dog zzzq"), ("--include", "zzzq"), ("--start", "zzzq,")):
-        assert command("caption", album, option, text, "--prefix", "xyzw ") == 2
+    for option, text in (("--prefix", "A dog zzzq"), ("--include", "zzzq"), ("--prefix", "zzzq")):
+        assert command("caption", album, option, text, "--before", "xyzw ") == 2
         said = " ".join(command.err.split())
         assert f"{option}: the model does not know the word 'zzzq'; choose another." in said
-    assert command("caption", album, "--avoid", "zzzq", "--start", "A dog's") == 0
-    assert command("caption", album, "--model", "other", "--start", "zzzq") == 0
+    assert command("caption", album, "--avoid", "zzzq", "--prefix", "A dog's") == 0
+    assert command("caption", album, "--model", "other", "--prefix", "zzzq") == 0
     assert len(command.loaded) == 2  # a file that cannot be read is told of as it is loaded
 
 
@@ -242,12 +244,20 @@ def test_words_that_the_model_does_not_know_are_named_with_their_option(
         (["caption", "a.jpg", "--temperature", "1", "--beam", "3"], "leave out --beam"),
         (["caption", "a.jpg", "--groups", "2", "--include", "dog"], "cannot be searched together"),
         (["caption", "a.jpg", "--temperature", "-1"], "--temperature"),
+        (["caption", "a.jpg", "--min-words", "9", "--max-words", "5"], "--min-words must not exc"),
+        (["caption", "a.jpg", "--avoid", "dog", "--include", "dog"], "--include and --avoid both"),
+        (["caption", "a.jpg", "--prefix", "photo of "], "--before 'photo of '"),
+        (["caption", "a.jpg", "--prefix", "Photo:"], "--before 'Photo:'"),
+        (["caption", "a.jpg", "--suffix", ", 4k"], "--after ', 4k'"),
+        (["caption", "a.jpg", "--start", "a dog"], "--prefix 'a dog'"),
+        (["alt", "a.html", "--prefix", "Photo: "], "--before 'Photo: '"),
+        (["alt", "a.html", "--suffix", "!"], "--after '!'"),
         (["describe", "a.jpg"], "describe"),
     ],
 )
 def test_wrong_usage(command: Command, arguments: list[str], message: str) -> None:
     assert command(*arguments) == 2
-    assert message in command.err
+    assert message in " ".join(command.err.split())
     assert command.loaded == []
 
 

@@ -12,20 +12,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from captioner.batch.command import (
+from captioner.batch.command import load_model
+from captioner.cli.options import (
+    AfterOption,
+    AvoidOption,
     BatchSizeOption,
     BeamOption,
+    BeforeOption,
+    ConsensusOption,
     DeviceOption,
+    LengthPenaltyOption,
     MaxWordsOption,
     MinWordsOption,
     ModelOption,
+    OldSuffixOption,
     PrefixOption,
     StyleOption,
-    SuffixOption,
-    check_style,
-    load_model,
+    listed,
     one_of,
-    search_options,
+    options,
 )
 
 if TYPE_CHECKING:
@@ -66,15 +71,20 @@ def alt(
             help="How the list is printed: table, jsonl or csv.",
         ),
     ] = "table",
-    prefix: PrefixOption = "",
-    suffix: SuffixOption = "",
+    before: BeforeOption = "",
+    after: AfterOption = "",
     min_words: MinWordsOption = None,
     max_words: MaxWordsOption = None,
     beam: BeamOption = None,
+    length_penalty: LengthPenaltyOption = None,
+    consensus: ConsensusOption = None,
+    prefix: PrefixOption = None,
+    avoid: AvoidOption = None,
     style: StyleOption = None,
     model: ModelOption = None,
     batch_size: BatchSizeOption = 16,
     device: DeviceOption = "cpu",
+    suffix: OldSuffixOption = None,
 ) -> None:
     """Find pictures without alt text in HTML and Markdown, and propose one for each.
 
@@ -89,8 +99,17 @@ def alt(
 
     if check and write:
         raise typer.BadParameter("--check changes nothing: leave out --write.")
-    check_style(style, model)
-    options = search_options(beam, 1, style, min_words, max_words)
+    search = options(
+        model,
+        beam=beam,
+        length_penalty=length_penalty,
+        consensus=consensus,
+        prefix=prefix,
+        avoid=listed(avoid),
+        style=style,
+        min_words=min_words,
+        max_words=max_words,
+    )
     pages = list(documents(inputs))
     found = [page for page in pages if isinstance(page, Document)]
     unread = [page for page in pages if isinstance(page, CaptionerError)]
@@ -112,8 +131,8 @@ def alt(
         if (picture := document.picture(gap)) is not None
     )
     photos = [Photo(path, path) for path in wanted]
-    results = caption_photos(lambda: load_model(model, device), photos, options, batch_size)
-    texts = {result.path: dressed(result, prefix, suffix) for result in results}
+    results = caption_photos(lambda: load_model(model, device), photos, search, batch_size)
+    texts = {result.path: dressed(result, before, after) for result in results}
     rows = [_row(document, gap, texts) for document in found for gap in document.gaps]
     _show(rows, format)
     written = _write(rows) if write else True

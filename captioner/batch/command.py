@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from captioner.assets import EMBEDDED
 from captioner.batch.checks import ROWS, check_inputs, check_kept, check_output, check_ray
-from captioner.batch.wishes import (
+from captioner.cli.options import (
+    AfterOption,
     AvoidOption,
+    BatchSizeOption,
+    BeamOption,
+    BeforeOption,
+    ConsensusOption,
+    DeviceOption,
     GroupsOption,
     IncludeOption,
+    LengthPenaltyOption,
+    MaxWordsOption,
+    MinWordsOption,
+    ModelOption,
+    OldStartOption,
+    OldSuffixOption,
+    PrefixOption,
     SeedOption,
-    StartOption,
+    StyleOption,
     TemperatureOption,
     TopKOption,
     TopPOption,
     listed,
-    wished,
+    one_of,
+    options,
 )
 
-if TYPE_CHECKING:
-    from captioner.caption import Options
-
-_LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
 ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, error"
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 FORMAT = (
@@ -38,18 +43,6 @@ FORMAT = (
     " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it. Left out: what"
     " --output ends in (.jsonl, .csv, .parquet), else text."
 )
-
-
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """What reads an option that has these values. It raises BadParameter."""
-
-    def parse(text: str) -> str:
-        if text not in allowed:
-            names = ", ".join(map(repr, allowed))
-            raise typer.BadParameter(f"{text!r} is not one of {names}.")
-        return text
-
-    return parse
 
 
 def _format(text: str) -> str:
@@ -63,51 +56,6 @@ def _format(text: str) -> str:
 def _format_of(output: Path | None) -> str:
     ending = output.suffix.lower().removeprefix(".") if output else ""
     return ending if ending in ROWS else "text"
-
-
-def vocabulary(model: Path | None, part: str) -> tuple[str, ...]:
-    """The "styles" or the "words" of the model in that file, or of the built-in one, without
-    loading it; none where the file has no such notes: loading it says what is wrong."""
-    with (
-        suppress(OSError, ValueError, KeyError, TypeError),
-        open(EMBEDDED if model is None else model, "rb") as file,
-    ):
-        length = int.from_bytes(file.read(8), "little")  # of the header, as safetensors has it
-        notes = json.loads(file.read(min(length, _LONGEST_HEADER)))["__metadata__"]
-        return tuple(json.loads(notes["vocabulary"])[part])
-    return ()
-
-
-_STYLES = vocabulary(None, "styles")
-
-ModelOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="A model's .safetensors file, not the built-in one."),
-]
-StyleOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="STYLE",
-        help=f"The kind of sentence; the built-in model's: {', '.join(_STYLES)}.",
-    ),
-]
-BeamOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Beams of the search: more is slower.")
-]
-DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda or mps.")]
-BatchSizeOption = Annotated[int, typer.Option(metavar="N", min=1, help="Photos taken at once.")]
-PrefixOption = Annotated[
-    str, typer.Option(metavar="TEXT", help="Text before each sentence, as it is.")
-]
-SuffixOption = Annotated[
-    str, typer.Option(metavar="TEXT", help="Text after each sentence, as it is.")
-]
-MinWordsOption = Annotated[
-    int | None, typer.Option(metavar="N", min=0, help="No sentence has fewer words.")
-]
-MaxWordsOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="No sentence has more words.")
-]
 
 
 def caption(
@@ -132,16 +80,18 @@ def caption(
         str | None,
         typer.Option(metavar="NAME", help="A table's column of paths, addresses or bytes."),
     ] = None,
-    prefix: PrefixOption = "",
-    suffix: SuffixOption = "",
+    before: BeforeOption = "",
+    after: AfterOption = "",
     min_words: MinWordsOption = None,
     max_words: MaxWordsOption = None,
     beam: BeamOption = None,
+    length_penalty: LengthPenaltyOption = None,
+    consensus: ConsensusOption = None,
     top: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
     ] = None,
     style: StyleOption = None,
-    start: StartOption = None,
+    prefix: PrefixOption = None,
     include: IncludeOption = None,
     avoid: AvoidOption = None,
     groups: GroupsOption = None,
@@ -149,6 +99,8 @@ def caption(
     top_k: TopKOption = None,
     top_p: TopPOption = None,
     seed: SeedOption = None,
+    start: OldStartOption = None,
+    suffix: OldSuffixOption = None,
     attention: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Put a picture here of where each word looked."),
@@ -208,12 +160,24 @@ def caption(
     names = _fields(fields)
     if top is None:
         top = 3 if names and "alternatives" in names else 1
-    if beam is not None and top > beam:
-        raise typer.BadParameter(f"--top {top} needs --beam {top} or more, and it is {beam}.")
-    check_style(style, model)
-    check_words("--start", [start or ""], model)
-    include, avoid = listed(include), listed(avoid)
-    check_words("--include", include or [], model)
+    search = options(
+        model,
+        top,
+        beam=beam,
+        length_penalty=length_penalty,
+        consensus=consensus,
+        style=style,
+        min_words=min_words,
+        max_words=max_words,
+        prefix=prefix,
+        include=listed(include),
+        avoid=listed(avoid),
+        groups=groups,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
     check_output(output, format, resume, existing is False)
     check_inputs(inputs, output)
     if attention is not None and resume:
@@ -224,30 +188,18 @@ def caption(
         check_kept(names, format)
     if names is None and format == "text" and top > 1:
         names = RANKED
-    options = wished(
-        search_options(beam, top, style, min_words, max_words),
-        start=start,
-        beam=beam,
-        include=include,
-        avoid=avoid,
-        groups=groups,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-    )
     job = Job(
         inputs=tuple(inputs),
         load=lambda: load_model(model, device),
         model=model_name(model),
-        options=options,
+        options=search,
         batch_size=batch_size,
         format=format,
         output=output,
         fields=names,
         column=column,
-        prefix=prefix,
-        suffix=suffix,
+        before=before,
+        after=after,
         resume=resume,
         overwrite=existing is True,
         keep=existing is False,
@@ -264,51 +216,6 @@ def caption(
     from captioner.batch.ray_engine import Cluster, run_on_ray
 
     raise typer.Exit(run_on_ray(job, Cluster(device=device, **of_ray)))
-
-
-def search_options(
-    beam: int | None,
-    top: int,
-    style: str | None,
-    min_words: int | None,
-    max_words: int | None,
-) -> Options:
-    """The options, the default where nothing is said. Raises BadParameter."""
-    from captioner.caption import Options
-
-    default = Options()
-    options = replace(
-        default,
-        beam=max(default.beam, top) if beam is None else beam,
-        alternatives=top - 1,
-        style=default.style if style is None else style,
-        min_words=default.min_words if min_words is None else min_words,
-        max_words=default.max_words if max_words is None else max_words,
-    )
-    if options.min_words > options.max_words:
-        raise typer.BadParameter(
-            f"--min-words {options.min_words} is more than --max-words {options.max_words}."
-        )
-    return options
-
-
-def check_style(style: str | None, model: Path | None) -> None:
-    """Raise BadParameter for a style that the model in that file does not have."""
-    there = vocabulary(model, "styles")
-    if style and there and style not in there:
-        raise typer.BadParameter(f"--style {style}: the model's styles are {', '.join(there)}.")
-
-
-def check_words(option: str, texts: Iterable[str], model: Path | None) -> None:
-    """Raise BadParameter for a word of the option that the model in that file does not know."""
-    from captioner.vocabulary import tokenize
-
-    known = set(vocabulary(model, "words"))
-    for word in chain.from_iterable(map(tokenize, texts)):
-        if known and word not in known:
-            raise typer.BadParameter(
-                f"{option}: the model does not know the word {word!r}; choose another."
-            )
 
 
 def model_name(model: Path | None) -> str:

@@ -20,10 +20,10 @@ from captioner.batch.run import Item, caption_photos, dressed, prepared
 from captioner.batch.sidecars import KINDS, Sidecars
 from captioner.batch.sinks import Attention
 from captioner.batch.summary import Progress, Summary
-from captioner.caption import Options
 from captioner.datasets.photos.sources import files, holds_photos
 from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
+from captioner.options import Options
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -48,8 +48,8 @@ class Job:
     output: Path | None = None
     fields: tuple[str, ...] | None = None
     column: str | None = None
-    prefix: str = ""
-    suffix: str = ""
+    before: str = ""
+    after: str = ""
     resume: bool = False
     overwrite: bool = False
     keep: bool = False
@@ -63,10 +63,8 @@ class Job:
 
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
-        names = ("format", "fields", "column", "prefix", "suffix", "model", "batch_size")
-        options = asdict(self.options)
-        start = options.pop("prefix")  # of the sentence itself, unlike the job's
-        return {**options, "start": start, **{name: getattr(self, name) for name in names}}
+        names = ("format", "fields", "column", "before", "after", "model", "batch_size")
+        return asdict(self.options) | {name: getattr(self, name) for name in names}
 
 
 def run(job: Job) -> int:
@@ -150,7 +148,7 @@ def results_of(
     if "model" in (job.fields or ()):
         found = (_of_model(item, job.model) for item in found)
     for result in caption_photos(job.load, found, job.options, job.batch_size, stopped):
-        yield dressed(result, job.prefix, job.suffix)
+        yield dressed(result, job.before, job.after)
 
 
 def _of_model(item: Item, model: str) -> Item:

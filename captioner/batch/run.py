@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from captioner.batch.fields import with_facts
 from captioner.batch.result import Result
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
 from captioner.images import open_image
+from captioner.options import Options
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -89,13 +90,13 @@ def prepared(photos: Iterable[Item], facts: Collection[str] = ()) -> Iterator[It
             threads.shutdown(cancel_futures=True)
 
 
-def dressed(result: Result, prefix: str, suffix: str) -> Result:
-    """The result with `prefix` before and `suffix` after each of its sentences, as they are."""
-    if result.caption is None or not (prefix or suffix):
+def dressed(result: Result, before: str, after: str) -> Result:
+    """The result with `before` and `after` around each of its sentences, as they are."""
+    if result.caption is None or not (before or after):
         return result
 
     def dress(caption: Caption) -> Caption:
-        return replace(caption, text=f"{prefix}{caption.text}{suffix}")
+        return replace(caption, text=f"{before}{caption.text}{after}")
 
     others = tuple(map(dress, result.caption.alternatives))
     return replace(result, caption=replace(dress(result.caption), alternatives=others))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from captioner.caption import Options
 from captioner.errors import CaptionerError, ImageError
 from captioner.evaluation.photos import PhotoIndex, Place
 from captioner.evaluation.references import Photo, PhotoId, first_few
 from captioner.evaluation.results import Candidate
+from captioner.options import Options
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from captioner.caption import Options
 from captioner.errors import CaptionerError
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
 from captioner.evaluation.figures import Beside, Evaluation, evaluate
@@ -20,6 +19,7 @@ from captioner.evaluation.photos import PhotoIndex
 from captioner.evaluation.references import Photo, PhotoId, read_references
 from captioner.evaluation.report import print_report, write_json, write_page, write_results
 from captioner.evaluation.results import Candidate, match, read_results
+from captioner.options import Options
 
 if TYPE_CHECKING:
     from captioner.evaluation.command import Request

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.consensus import by_consensus
 from captioner.errors import CaptionerError, ImageError
 from captioner.export.beams import Search, Sentence, State, beam_search
@@ -27,6 +27,7 @@ from captioner.export.folder import read_notes
 from captioner.export.runner import Array, Tensors, open_graph
 from captioner.export.sentence import detokenize
 from captioner.images import Picture, open_image
+from captioner.options import Options
 
 FOLLOWED = (
     "beam", "length_penalty", "consensus", "max_words", "min_words", "alternatives", "style"

@@ -14,8 +14,9 @@ from typing import Any
 
 from PIL import Image
 
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.errors import CaptionerError, ImageError
+from captioner.options import Options
 from captioner.page.engine import BATCH, SMALL, Engine, data_url, open_upload
 from captioner.page.options import read_options
 from captioner.page.uploads import Upload, unpack

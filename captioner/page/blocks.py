@@ -13,8 +13,8 @@ from gradio.media import get_image
 from PIL import Image
 from starlette.middleware import Middleware
 
-from captioner.caption import Options
 from captioner.errors import CaptionerError
+from captioner.options import Options
 from captioner.overlay import INFERNO, STRENGTH
 from captioner.page.album import album_progress, album_rows, save_album
 from captioner.page.engine import BATCH, Engine, data_url

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import open_image
+from captioner.options import Options
 from captioner.page.options import read_options
 from captioner.page.uploads import Upload
 

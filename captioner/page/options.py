@@ -8,12 +8,13 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
-from captioner.caption import Options
 from captioner.errors import CaptionerError
+from captioner.options import Options
 from captioner.vocabulary import tokenize
 
 MAX_BEAM = 20
 MAX_ALTERNATIVES = 9
+MAX_CHOICES = 5
 MAX_INCLUDED = 3  # words: each adds a lane of beams to the search
 Word = Annotated[str, Field(max_length=30)]
 
@@ -45,6 +46,7 @@ class Wishes(Options):
         Options.include
     )
     avoid: Annotated[tuple[str, ...], Field(max_length=50)] = Options.avoid
+    choices: Annotated[int, Field(ge=0, le=MAX_CHOICES)] = Options.choices
     preview: bool = False  # send the photo back as a JPEG, for a browser that cannot show it
 
 

@@ -225,7 +225,7 @@ def test_write_changes_those_attributes_and_no_other_byte(site: Path) -> None:
     page, post = site / "site" / "index.html", site / "site" / "blog" / "post.md"
     page.chmod(0o640)
     before = page.read_bytes()
-    code, said = alt(site, "site", "--write", "--prefix", "Ü: ")
+    code, said = alt(site, "site", "--write", "--before", "Ü: ")
     assert code == 1 and "4 texts written into 2 files, 4 left to you" in said
     assert page.read_bytes() == before.replace(
         b"<img src=/img", b'<img alt="&#220;: A photo 4 by 3." src=/img'

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import open_image
+from captioner.options import Options
 
 
 def sentence(*words: str, alternatives: int = 0) -> Caption:

@@ -109,8 +109,8 @@ def test_text_with_fields(album: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["text", "jsonl", "csv", "parquet", "coco"])
-def test_prefix_suffix_and_lengths_everywhere(album: Path, format: str) -> None:
-    arguments = ["--prefix", "photo of ", "--suffix", ", 4k", "--min-words", 2, "--max-words", 9]
+def test_text_around_and_lengths_everywhere(album: Path, format: str) -> None:
+    arguments = ["--before", "photo of ", "--after", ", 4k", "--min-words", 2, "--max-words", 9]
     out = run(album, "--format", format, *arguments)
     text = out.read_bytes().decode("utf-8", "replace")
     assert "photo of A photo 7 by 3., 4k" in text
@@ -150,7 +150,10 @@ def test_paths_with_any_bytes_in_every_format(tmp_path: Path, format: str) -> No
             "a file of --format text does not say which fields it has; leave out --fields",
         ),
         (["--resume", "-o", "x", "--attention", "y"], "--attention"),
-        (["--min-words", "9", "--max-words", "8"], "--min-words 9 is more than --max-words 8"),
+        (
+            ["--min-words", "9", "--max-words", "8"],
+            "--min-words must not exceed --max-words (8), not 9",
+        ),
         (["--top", "3", "--beam", "2"], "--top 3 needs --beam 3"),
         (["--style", "haiku"], "--style haiku: the model's styles are coco, flickr8k"),
         (["-o", "s3://my-photos/rows.txt"], "is an address; write to this machine's disk"),

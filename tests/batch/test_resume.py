@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioner.caption import Options
+from captioner.options import Options
 from tests.batch import process
 
 EXTENSIONS = ("text", "jsonl", "csv", "parquet", "coco")

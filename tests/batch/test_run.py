@@ -15,9 +15,10 @@ from PIL import Image
 
 from captioner.batch.result import Result
 from captioner.batch.run import Item, caption_photos, dressed, prepared
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
+from captioner.options import Options
 from tests.batch.fakes import sentence
 
 # What becomes of a photo: found and read, found and broken, not found.

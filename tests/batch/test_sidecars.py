@@ -55,7 +55,7 @@ def caption(album: Path, *arguments: object) -> tuple[int | None, str]:
 
 
 def test_a_text_beside_each_photo(album: Path) -> None:
-    code, said = caption(album, "album", "--format", "sidecar", "--prefix", "dog, ")
+    code, said = caption(album, "album", "--format", "sidecar", "--before", "dog, ")
     assert code == 1 and "2 photos captioned, 1 failed" in said
     assert (album / "album" / "a.txt").read_text() == "dog, A photo 4 by 5.\n"
     assert (album / "album" / "sub" / "b.txt").exists()
@@ -80,7 +80,7 @@ def test_what_has_a_caption_keeps_it_unless_told_otherwise(album: Path) -> None:
 
 def test_xmp_is_what_photo_managers_read(album: Path) -> None:
     text = 'A <b> & "c" ü. A photo 4 by 5.'
-    caption(album, "album", "--format", "xmp", "--prefix", text[:-15])
+    caption(album, "album", "--format", "xmp", "--before", text[:-15])
     found = read(album / "album" / "a.jpg.xmp")
     assert found == {
         "Xmp.dc.description": {'lang="x-default"': text},

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 from scored_sentences import CANDIDATES, REFERENCES
 
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.errors import ImageError
 from captioner.images import open_image
+from captioner.options import Options
 
 FLICKR = (2, 5, 9)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from captioner.caption import Caption, Options
+from captioner.caption import Caption
 from captioner.errors import CaptionerError
+from captioner.options import Options
 
 SENTENCES = (
     "a dog runs across the green grass",

@@ -12,8 +12,8 @@ from threading import Semaphore
 import pytest
 from fake_captioner import SENTENCES, FakeCaptioner
 
-from captioner.caption import Options
 from captioner.errors import CaptionerError, ImageError
+from captioner.options import Options
 from captioner.page.album import album_progress, album_rows, as_csv, caption_album, save_album
 from captioner.page.engine import Engine
 from captioner.page.keepsakes import save_keepsake

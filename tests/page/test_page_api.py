@@ -22,8 +22,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from serve import free_port
 
-from captioner.caption import Options
 from captioner.errors import CaptionerError
+from captioner.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 
