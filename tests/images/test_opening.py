@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import AvifImagePlugin, Image, ImageFile, features
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, features
 
-from captioner import images
 from captioner.errors import CaptionerError, ImageError
-from captioner.images import IMAGE_SUFFIXES, MAX_PIXELS, open_image
+from captioner.images import IMAGE_SUFFIXES, MAX_PIXELS, open_image, opening, picture_size
+from tests.images import made
 
 Pixels = npt.NDArray[np.uint8]
 ORIENTATION = 0x0112
@@ -235,6 +235,57 @@ def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
     expected = TURNS[orientation](scene())
     assert np.array_equal(pixels_of(data), expected)
     assert np.array_equal(pixels_of(Image.open(io.BytesIO(data))), expected)
+
+
+def turned_file(kind: str, orientation: int, how: str) -> bytes:
+    """The scene, told to lie so in EXIF or in XMP."""
+    options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
+    if how == "exif":
+        options["exif"] = turned(orientation)
+    else:
+        options["xmp"] = f'<x tiff:Orientation="{orientation}"/>'.encode()
+    return saved(Image.fromarray(scene(96, 192)), kind, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [*((kind, "exif") for kind in ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "AVIF")), ("WEBP", "xmp")],
+)
+@pytest.mark.parametrize("orientation", TURNS)
+def test_what_was_opened_is_upright_for_good(kind: str, how: str, orientation: int) -> None:
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow was built without AVIF")
+    data = turned_file(kind, orientation, how)
+    once = open_image(data)
+    expected = TURNS[orientation](scene(96, 192))  # whose colours meet where blocks of 16 do
+    assert_near(np.asarray(once)[8::16, 8::16], expected[8::16, 8::16], 12)
+    assert dict(once.getexif()) == {} and once.info == {}
+    assert np.array_equal(pixels_of(once), np.asarray(once))
+    assert np.array_equal(np.asarray(ImageOps.exif_transpose(once)), np.asarray(once))
+    assert np.array_equal(pixels_of(saved(once)), np.asarray(once))  # written, and read again
+    assert picture_size(data) == once.size
+    assert open_image(Image.open(io.BytesIO(data))).size == once.size
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+def test_notes_of_a_png_may_stand_behind_its_pixels(orientation: int) -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in scene())
+    notes = made.chunk(b"eXIf", turned(orientation).tobytes()[6:])
+    data = made.png(40, 24, 8, 2, rows, after=notes)
+    assert np.array_equal(pixels_of(data), TURNS[orientation](scene()))
+    assert picture_size(data) == open_image(data).size
+
+
+def test_the_size_is_told_without_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {kind: turned_file(kind, 6, "exif") for kind in ("JPEG", "PNG", "TIFF", "WEBP")}
+    plain = saved(Image.fromarray(scene()))
+
+    def decode(*args: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
+    assert {picture_size(data) for data in kinds.values()} == {(96, 192)}
+    assert picture_size(plain) == (40, 24)
 
 
 @pytest.mark.parametrize("orientation", TURNS)
@@ -476,7 +527,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(images, "open", refuse, raising=False)
+    monkeypatch.setattr(opening, "open", refuse, raising=False)
     with pytest.raises(ImageError, match="permissions"):
         open_image(path)
 
@@ -543,7 +594,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(
 
 
 def test_the_largest_picture_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_PIXELS", 200)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 200)
     assert open_image(saved(Image.new("RGB", (20, 10)))).size == (20, 10)
     for source in (saved(Image.new("RGB", (67, 3))), Image.new("RGB", (67, 3))):
         with pytest.raises(ImageError, match="pixels allowed"):
@@ -605,7 +656,7 @@ def test_damage_of_any_kind_gives_a_picture_or_an_image_error(
     for place, value in changes:
         data[int(place * len(data))] = value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "MAX_PIXELS", 1_000_000)
+        patch.setattr(opening, "MAX_PIXELS", 1_000_000)
         try:
             image = open_image(bytes(data[: int(kept * len(data)) + 1]), "damaged", target=8)
         except ImageError as error:
@@ -615,10 +666,10 @@ def test_damage_of_any_kind_gives_a_picture_or_an_image_error(
 
 
 def test_suffixes_are_those_of_the_kinds_that_are_tried() -> None:
-    kinds = {*images._FORMATS, "MPO"}
+    kinds = {*opening._FORMATS, "MPO"}
     known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in kinds}
     assert known >= IMAGE_SUFFIXES - {".heic", ".heif"}
     assert {Image.registered_extensions()[s] for s in IMAGE_SUFFIXES & set(known)} >= set(
-        images._FORMATS
+        opening._FORMATS
     )
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in IMAGE_SUFFIXES)

@@ -1,0 +1,43 @@
+"""Which way up a picture is: the orientation that its notes (EXIF) tell, and turning by it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from captioner.images import png
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's number, 1 to 8, of how the pixels lie; 1, upright, where nothing tells."""
+    with suppress(Exception):  # a photo whose notes are damaged is still a photo
+        notes = png.notes(image) if isinstance(image, PngImageFile) else image.getexif()
+        return int(notes.get(ExifTags.Base.Orientation, 1))
+    return 1
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """The picture upright, if its pixels lie as that orientation says."""
+    turn = _TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height, upright, of a picture that was opened and not yet decoded."""
+    width, height = image.size
+    if isinstance(image, TiffImageFile):
+        return width, height  # Pillow turns a TIFF itself, and gives the size it then has
+    return (height, width) if orientation(image) > 4 else (width, height)
