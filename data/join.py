@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from captioner.datasets.captions import read_json
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import read_json
 from data.shards import Size
 
 SOURCES = ("coco", "flickr8k", "flickr30k")

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
+from captioner.datasets.captions import first_few
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import first_few
 from data.join import SPLITS, Photo, add, make_folder, refuse_other_making
 from data.shards import PHOTOS_A_SHARD, Original, Shard, pack_all, sweep
 

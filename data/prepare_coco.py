@@ -15,8 +15,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a file, too
 
+from captioner.datasets.captions import read_json, read_references
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import read_json, read_references
 from data.downloads import Download
 from data.join import Photo, summary, write_json
 from data.prepare import (

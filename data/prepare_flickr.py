@@ -19,9 +19,9 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a file, too
 
+from captioner.datasets.captions import CaptionedPhoto as Reference
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import Photo as Reference
-from captioner.evaluation.references import read_references
 from data.downloads import Download
 from data.join import SPLITS, Photo, flickr_id, summary
 from data.prepare import (

@@ -2,24 +2,24 @@
 
     from captioner.evaluation import evaluate, read_references, read_results, match
 
-Imported when first used: `references` and `scorers` need no torch, and neither needs the other.
+Imported when first used: readers and scorers need no torch, and neither needs the other.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from captioner.datasets.captions import CaptionedPhoto, read_references
     from captioner.evaluation.figures import Beside, Evaluation, evaluate
     from captioner.evaluation.instances import read_instances
-    from captioner.evaluation.references import Photo, read_references
     from captioner.evaluation.results import Candidate, match, read_results
     from captioner.evaluation.scorers import Scores, cider_only, score
 
 __all__ = [
     "Beside",
     "Candidate",
+    "CaptionedPhoto",
     "Evaluation",
-    "Photo",
     "Scores",
     "cider_only",
     "evaluate",
@@ -31,22 +31,22 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Beside": "figures",
-    "Candidate": "results",
-    "Evaluation": "figures",
-    "Photo": "references",
-    "Scores": "scorers",
-    "cider_only": "scorers",
-    "evaluate": "figures",
-    "match": "results",
-    "read_instances": "instances",
-    "read_references": "references",
-    "read_results": "results",
-    "score": "scorers",
+    "Beside": "evaluation.figures",
+    "Candidate": "evaluation.results",
+    "CaptionedPhoto": "datasets.captions",
+    "Evaluation": "evaluation.figures",
+    "Scores": "evaluation.scorers",
+    "cider_only": "evaluation.scorers",
+    "evaluate": "evaluation.figures",
+    "match": "evaluation.results",
+    "read_instances": "evaluation.instances",
+    "read_references": "datasets.captions",
+    "read_results": "evaluation.results",
+    "score": "evaluation.scorers",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'captioner.evaluation' has no attribute {name!r}")
-    return getattr(import_module(f"captioner.evaluation.{_MODULES[name]}"), name)
+    return getattr(import_module(f"captioner.{_MODULES[name]}"), name)

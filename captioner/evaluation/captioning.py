@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError, ImageError
 from captioner.evaluation.photos import PhotoIndex, Place
-from captioner.evaluation.references import Photo, PhotoId, first_few
 from captioner.evaluation.results import Candidate
 from captioner.options import Options
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from captioner.captioner import Captioner
 
-Found = list[tuple[Photo, Place]]
+Found = list[tuple[CaptionedPhoto, Place]]
 
 
 def locate(
-    photos: Sequence[Photo], index: PhotoIndex, allow_missing: bool
+    photos: Sequence[CaptionedPhoto], index: PhotoIndex, allow_missing: bool
 ) -> tuple[Found, list[str]]:
     """Where each photo lies, and a note on those that are nowhere.
 
@@ -68,7 +68,7 @@ def caption_found(
     return {photo.id: captions[photo.id] for photo, _ in found if photo.id in captions}, notes
 
 
-def _style(captioner: Captioner, photo: Photo, options: Options, by_source: bool) -> str:
+def _style(captioner: Captioner, photo: CaptionedPhoto, options: Options, by_source: bool) -> str:
     return photo.source if by_source and photo.source in captioner.styles else options.style
 
 

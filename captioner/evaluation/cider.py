@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocoevalcap.cider.cider_scorer import CiderScorer, cook_refs
 
-from captioner.evaluation.references import PhotoId
+from captioner.datasets.captions import PhotoId
 
 
 @dataclass(frozen=True, eq=False)

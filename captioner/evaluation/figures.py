@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from captioner.datasets.captions import CaptionedPhoto, PhotoId
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import SAMPLES, compare, interval, sample_scores
 from captioner.evaluation.calibration import calibration_figures, reliability
@@ -18,7 +19,6 @@ from captioner.evaluation.hallucination import Named, chair_figures, judge_all
 from captioner.evaluation.instances import Instances
 from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.pointing import Pointed, point_all, pointing_figures
-from captioner.evaluation.references import Photo, PhotoId
 from captioner.evaluation.results import Candidate, check_english
 from captioner.evaluation.scorers import Scores, score, score_part
 from captioner.evaluation.spice import spice_missing, spice_scores
@@ -37,9 +37,9 @@ class Beside:
     """
 
     against: Mapping[PhotoId, Candidate] | None = None
-    frequencies: Sequence[Photo] | None = None
+    frequencies: Sequence[CaptionedPhoto] | None = None
     instances: Instances | None = None
-    training: Sequence[Photo] | None = None
+    training: Sequence[CaptionedPhoto] | None = None
     against_name: str = "the other system"
     frequencies_name: str = "another reference set"
 
@@ -49,12 +49,12 @@ class Evaluation:
     """All that was found: `figures` as in the JSON report, and what a page shows of each photo."""
 
     figures: Figures
-    photos: tuple[Photo, ...]
+    photos: tuple[CaptionedPhoto, ...]
     candidates: Mapping[PhotoId, Candidate]
 
 
 def evaluate(
-    photos: Sequence[Photo],
+    photos: Sequence[CaptionedPhoto],
     candidates: Mapping[PhotoId, Candidate],
     beside: Beside = Beside(),
     samples: int = SAMPLES,
@@ -84,7 +84,7 @@ class _Run:
 
     def __init__(
         self,
-        photos: Sequence[Photo],
+        photos: Sequence[CaptionedPhoto],
         candidates: Mapping[PhotoId, Candidate],
         beside: Beside,
         samples: int,
@@ -253,7 +253,9 @@ class _Run:
         others = self.other.per_photo if self.other else {}
         return [self._photo(photo, per_photo[photo.id], others) for photo in self.photos]
 
-    def _photo(self, photo: Photo, metrics: Figures, others: Mapping[PhotoId, Figures]) -> Figures:
+    def _photo(
+        self, photo: CaptionedPhoto, metrics: Figures, others: Mapping[PhotoId, Figures]
+    ) -> Figures:
         one = self.candidates[photo.id]
         entry: Figures = {
             "image_id": photo.id,

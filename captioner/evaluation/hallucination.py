@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import ratio_interval
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.instances import Boxed, Instances
-from captioner.evaluation.references import PhotoId
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from captioner.datasets.captions import PhotoId, read_json
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import PhotoId, read_json
 
 Array = npt.NDArray[np.float64]
 

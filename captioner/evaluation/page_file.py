@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
+from captioner.datasets.captions import PhotoId
 from captioner.errors import CaptionerError
 from captioner.evaluation.figures import Evaluation, plain
-from captioner.evaluation.references import PhotoId
 from captioner.evaluation.results import Candidate
 from captioner.overlay import INFERNO
 

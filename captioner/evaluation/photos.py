@@ -7,8 +7,9 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from captioner.datasets.captions import Names
 from captioner.errors import CaptionerError
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
@@ -28,15 +29,12 @@ class Place:
 class PhotoIndex:
     """The photos in folders and archives by name.
 
-    A photo is found by its path there, else by its name without folders, else by its name without
-    folders and suffix, as long as that names one photo only. A folder may also hold archives.
+    A photo is found as `Names` finds it, hard links in a tar too. A folder may also hold archives.
     Raises CaptionerError for a place that cannot be opened.
     """
 
     def __init__(self, places: Sequence[Path]) -> None:
-        self._by_path: dict[str, Place] = {}
-        self._by_name: dict[str, list[Place]] = {}
-        self._by_stem: dict[str, list[Place]] = {}
+        self._names: Names[Place] = Names()
         for number, place in enumerate(_with_archives(places)):
             try:
                 found = _entries(place)
@@ -44,23 +42,11 @@ class PhotoIndex:
                 reason = getattr(error, "strerror", None) or error
                 raise CaptionerError(f"{place}: cannot be opened: {reason}") from error
             for position, (name, read) in enumerate(found):
-                self._add(Place(number, position, name, read))
-
-    def _add(self, place: Place) -> None:
-        path = PurePosixPath(place.name)
-        if self._by_path.setdefault(str(path), place) is place:
-            self._by_name.setdefault(path.name, []).append(place)
-            self._by_stem.setdefault(path.stem, []).append(place)
+                self._names.add(name, Place(number, position, name, read))
 
     def find(self, file_name: str) -> Place | None:
         """Where the photo lies; None if it is not there, or its name fits several."""
-        path = PurePosixPath(file_name.replace("\\", "/"))
-        if str(path) in self._by_path:
-            return self._by_path[str(path)]
-        for found in (self._by_name.get(path.name, []), self._by_stem.get(path.stem, [])):
-            if found:
-                return found[0] if len(found) == 1 else None
-        return None
+        return self._names.find(file_name)
 
 
 def _with_archives(places: Sequence[Path]) -> list[Path]:
@@ -90,7 +76,7 @@ def _entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:
             if not entry.is_dir()
         ]
     tar = tarfile.open(place)  # noqa: SIM115 - stays open to be read from
-    return [(entry.name, _tarred(tar, entry)) for entry in tar if entry.isfile()]
+    return [(entry.name, _tarred(tar, entry)) for entry in tar if entry.isreg() or entry.islnk()]
 
 
 def _files(folder: Path) -> Iterable[str]:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import ratio_interval
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.instances import Boxed, Instances
-from captioner.evaluation.references import PhotoId
 from captioner.evaluation.results import Candidate
 
 Array = npt.NDArray[np.float64]

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from captioner.batch.files import whole_file
+from captioner.datasets.captions import PhotoId
 from captioner.evaluation.figures import Evaluation, plain
-from captioner.evaluation.references import PhotoId
 from captioner.evaluation.results import Candidate
 
 

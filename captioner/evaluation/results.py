@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from captioner.datasets.captions import (
+    Captioned,
+    CaptionedPhoto,
+    Names,
+    PhotoId,
+    first_few,
+    photo_id,
+    read_captioned,
+)
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import Photo, PhotoId, first_few, read_json
 
 if TYPE_CHECKING:
     from captioner.caption import Caption
@@ -53,54 +61,41 @@ class Candidate:
 
 
 def read_results(path: Path) -> dict[PhotoId, Candidate]:
-    """Captions by photo id from a COCO results file: a list of {"image_id", "caption"}.
+    """Captions by photo id, from any shape that `captioner.datasets.captions` reads.
 
-    A report of this program is read too, and the JSON lines that `captioner caption` writes: "path"
-    stands for "image_id", a "score" is kept, a photo with an "error" counts as not captioned.
-    Raises CaptionerError for wrong content, two captions of one photo, or an empty one.
+    COCO's is a list of {"image_id", "caption"}. A report of this program is read too, and what
+    `captioner caption` writes: "path" stands for "image_id", a "score" is kept. Raises
+    CaptionerError for wrong content, two captions of one photo, or an empty one.
     """
-    found: list[tuple[PhotoId, Candidate]] = []
-    for number, entry in enumerate(_entries(path), 1):
-        key = entry.get("image_id", entry.get("path")) if isinstance(entry, dict) else None
-        if key is not None and "error" in entry:
-            continue
-        if key is None or not isinstance(entry.get("caption"), str):
-            raise CaptionerError(f"{path}: entry {number} needs an 'image_id' and a 'caption'")
-        score = entry.get("score")
-        known = isinstance(score, int | float) and not isinstance(score, bool)
-        found.append((key, Candidate(entry["caption"], float(score) if known else None)))
-    if not found:
-        raise CaptionerError(f"{path}: there is no caption in it")
-    doubles = [key for key, times in Counter(str(key) for key, _ in found).items() if times > 1]
+    found = read_captioned(path)
+    doubles = [key for key, times in Counter(row.id for row in found).items() if times > 1]
+    doubles += [row.id for row in found if len(row.captions) > 1]
     if doubles:
         raise CaptionerError(
             f"{path}: {len(doubles)} photos have more than one caption: {first_few(doubles)}"
         )
-    empty = [key for key, candidate in found if not candidate.caption.strip()]
+    empty = [row.id for row in found if not any(row.captions)]
     if empty:
         raise CaptionerError(f"{path}: {len(empty)} captions are empty: {first_few(empty)}")
-    return dict(found)
+    return {row.id: Candidate(row.captions[0], _number(path, row, "score")) for row in found}
 
 
-def _entries(path: Path) -> list[Any]:
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        try:
-            return [json.loads(line) for line in lines if line.strip()]
-        except json.JSONDecodeError as error:
-            raise CaptionerError(f"{path}: a line is not JSON: {error.msg}") from error
-    content = read_json(path)
-    if isinstance(content, dict) and "captions" in content:
-        content = content["captions"]
-    if not isinstance(content, list):
-        raise CaptionerError(
-            f"{path}: not COCO results, a list of entries with an 'image_id' and a 'caption'"
-        )
-    return content
+def _number(path: Path, row: Captioned, name: str) -> float | None:
+    """A row's own number under that name. Raises CaptionerError for what is no finite number."""
+    value = row.cells.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        number = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise CaptionerError(f"{path}: {row.place} has a {name} that is no finite number")
+    return number
 
 
 def match(
-    photos: Sequence[Photo],
+    photos: Sequence[CaptionedPhoto],
     results: Mapping[PhotoId, Candidate],
     name: str,
     allow_missing: bool = False,
@@ -111,8 +106,11 @@ def match(
     Unknown and missing photos raise CaptionerError, unless `allow_missing`: then they are left out
     and noted. Two captions of one photo always do.
     """
-    aliases = _aliases(photos)
-    found = {key: _named(key, aliases) for key in results}
+    ids = {photo_id(photo.id): photo.id for photo in photos}
+    names: Names[PhotoId] = Names()
+    for photo in photos:
+        names.add(photo.file_name, photo.id)
+    found = {key: ids.get(photo_id(key), names.find(str(key))) for key in results}
     counts = Counter(photo for photo in found.values() if photo is not None)
     doubles = [photo for photo, times in counts.items() if times > 1]
     if doubles:
@@ -134,30 +132,6 @@ def match(
         raise CaptionerError(f"{'; '.join(notes)} ({advice})")
     matched = {photo.id: named[photo.id] for photo in photos if photo.id in named}
     return matched, [f"{note}; left out" for note in notes]
-
-
-def _named(key: PhotoId, aliases: Mapping[str, PhotoId]) -> PhotoId | None:
-    """The photo that a result means by its id or by the path of its file."""
-    path = PurePosixPath(str(key).replace("\\", "/"))
-    names = (str(key), path.name, path.stem)
-    return next((aliases[name] for name in names if name in aliases), None)
-
-
-def _aliases(photos: Sequence[Photo]) -> dict[str, PhotoId]:
-    """Every unmistakable name of every photo."""
-    names: dict[str, PhotoId] = {}
-    for shorten in (
-        lambda photo: PurePosixPath(photo.file_name).stem,
-        lambda photo: PurePosixPath(photo.file_name).name,
-        lambda photo: photo.file_name,
-        lambda photo: str(photo.id),
-    ):
-        short = [shorten(photo) for photo in photos]
-        times = Counter(short)
-        names |= {
-            name: photo.id for name, photo in zip(short, photos, strict=True) if times[name] == 1
-        }
-    return names
 
 
 def check_english(

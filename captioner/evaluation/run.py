@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from captioner.datasets.captions import CaptionedPhoto, PhotoId, read_references
 from captioner.errors import CaptionerError
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
 from captioner.evaluation.figures import Beside, Evaluation, evaluate
@@ -16,7 +17,6 @@ from captioner.evaluation.instances import read_instances
 from captioner.evaluation.java import Java
 from captioner.evaluation.page_file import page
 from captioner.evaluation.photos import PhotoIndex
-from captioner.evaluation.references import Photo, PhotoId, read_references
 from captioner.evaluation.report import print_report, write_json, write_page, write_results
 from captioner.evaluation.results import Candidate, match, read_results
 from captioner.options import Options
@@ -40,10 +40,12 @@ def run(request: Request) -> None:
     for path in (request.output, request.html, request.write_results):
         if path is not None and not path.resolve().parent.is_dir():
             raise CaptionerError(f"{path}: the folder {path.parent} does not exist")
+    notes: list[str] = []
     photos = read_references(
-        request.annotations, request.split, request.source, need_captions=request.score
+        request.annotations, request.split, request.source, request.score, tell=notes.append
     )
-    beside, notes = _beside(request, photos)
+    beside, told = _beside(request, photos)
+    notes += told
     if not request.score:
         captions = _captions(request, photos)
         _write_results(request, captions)
@@ -63,7 +65,7 @@ def run(request: Request) -> None:
     print_report(evaluation, _console())
 
 
-def _beside(request: Request, photos: list[Photo]) -> tuple[Beside, list[str]]:
+def _beside(request: Request, photos: list[CaptionedPhoto]) -> tuple[Beside, list[str]]:
     beside = Beside()
     notes: list[str] = []
     if request.against is not None:
@@ -82,7 +84,7 @@ def _beside(request: Request, photos: list[Photo]) -> tuple[Beside, list[str]]:
     return beside, notes
 
 
-def _captions(request: Request, photos: list[Photo]) -> _Captions:
+def _captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions:
     if request.results is None:
         return _model_captions(request, photos)
     found: Found = []
@@ -93,7 +95,7 @@ def _captions(request: Request, photos: list[Photo]) -> _Captions:
     return _Captions(candidates, {"results": name}, found, notes)
 
 
-def _model_captions(request: Request, photos: list[Photo]) -> _Captions:
+def _model_captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions:
     found, notes = locate(photos, PhotoIndex(request.images), request.allow_missing)
     from captioner.captioner import load  # torch is not needed to say that photos are missing
 

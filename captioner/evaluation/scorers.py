@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from captioner.datasets.captions import PhotoId, first_few
 from captioner.errors import CaptionerError
 from captioner.evaluation.cider import Frequencies, cider_scores
 from captioner.evaluation.java import Java, tokenize_groups
-from captioner.evaluation.references import PhotoId, first_few
 
 Array = npt.NDArray[np.float64]
 BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")

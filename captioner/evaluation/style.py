@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from captioner.evaluation.references import PhotoId
+from captioner.datasets.captions import PhotoId
 
 # Words that no finished sentence ends with.
 _UNFINISHED = (

@@ -16,9 +16,9 @@ from pycocotools.coco import COCO as Coco
 
 import data.prepare
 import data.shards
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
 from captioner.evaluation.instances import read_instances
-from captioner.evaluation.references import read_references
 from data.prepare_coco import prepare_coco
 from tests.data.official import COCO, captions, coco_name, draw, make_coco, packed, text
 

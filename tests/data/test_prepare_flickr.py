@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import read_references
 from captioner.training.data import PhotoFiles
 from data.prepare_coco import prepare_coco
 from data.prepare_flickr import prepare_flickr

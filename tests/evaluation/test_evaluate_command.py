@@ -25,10 +25,10 @@ from fake_model import (
 from scored_sentences import CANDIDATES, REFERENCES
 
 from captioner import Options, captioner, cli
+from captioner.datasets.captions import CaptionedPhoto, read_references
 from captioner.evaluation import java as java_module
 from captioner.evaluation import run
 from captioner.evaluation.java import Java
-from captioner.evaluation.references import Photo, read_references
 from captioner.evaluation.results import Candidate
 from captioner.evaluation.scorers import score
 
@@ -230,7 +230,7 @@ def test_every_metric_punishes_shuffled_captions(shared: Path, java: Java) -> No
     photos = read_references(shared / "data" / "captions_val.json", source="coco")
     texts = [photo.captions[0] for photo in photos]
     shuffled = random.Random(0).sample(texts, len(texts))
-    scored = [Photo(photo.id, photo.file_name, photo.captions[1:]) for photo in photos]
+    scored = [CaptionedPhoto(photo.id, photo.file_name, photo.captions[1:]) for photo in photos]
     good, broken = (
         {photo.id: Candidate(text) for photo, text in zip(photos, captions, strict=True)}
         for captions in (texts, shuffled)

@@ -15,7 +15,7 @@ from PIL import Image
 from scored_sentences import CANDIDATES, REFERENCES
 
 from captioner.errors import ImageError
-from captioner.evaluation import Beside, Candidate, Evaluation, Photo, evaluate
+from captioner.evaluation import Beside, Candidate, CaptionedPhoto, Evaluation, evaluate
 from captioner.evaluation.java import Java
 from captioner.evaluation.page_file import SHOWN, page
 
@@ -30,7 +30,7 @@ def evaluation(java: Java) -> Evaluation:
         key = list(REFERENCES)[number % 12]
         source = "coco" if number % 3 else "flickr8k"
         texts = tuple(REFERENCES[key]) + ((EVIL,) if number == 0 else ())
-        photos.append(Photo(number, f"{number:03}.png", texts, source))
+        photos.append(CaptionedPhoto(number, f"{number:03}.png", texts, source))
         words = tuple(CANDIDATES[key].lower().split()) + (("very",) * (number // 12))
         maps = np.zeros((len(words), 4, 4), np.float32)
         maps[np.arange(len(words)), 0, np.arange(len(words)) % 4] = 1

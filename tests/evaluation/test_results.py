@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import Photo
 from captioner.evaluation.results import Candidate, check_english, match, read_results
 
 PHOTOS = [
-    Photo(1, "val/a.jpg", ("A dog.",)),
-    Photo(2, "val/b.jpg", ("A cat.",)),
-    Photo("c", "test/b.jpg", ("A car.",)),
+    CaptionedPhoto(1, "val/a.jpg", ("A dog.",)),
+    CaptionedPhoto(2, "val/b.jpg", ("A cat.",)),
+    CaptionedPhoto("c", "test/b.jpg", ("A car.",)),
 ]
 
 
@@ -50,9 +50,9 @@ def test_coco_results_a_report_and_json_lines(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("[{]", "not valid JSON at line 1, column 3"),
-        ({"a": 1}, "not COCO results"),
+        ({"a": 1}, "neither a list of captions"),
         ([], "there is no caption in it"),
-        ([{"image_id": 1}], "entry 1 needs an 'image_id' and a 'caption'"),
+        ([{"image_id": 1}], "entry 1 needs a 'caption'; it has image_id"),
         ([{"image_id": 1, "caption": "a"}, "b"], "entry 2 needs"),
         ([{"image_id": 1, "caption": "a"}, {"image_id": "1", "caption": "b"}], "more than one"),
         (

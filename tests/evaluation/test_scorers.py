@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scored_sentences import CANDIDATES, REFERENCES, official
 
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
 from captioner.evaluation.cider import Frequencies, cider_scores
 from captioner.evaluation.java import Java, tokenize_groups
-from captioner.evaluation.references import read_references
 from captioner.evaluation.scorers import METRICS, cider_only, resample, score, score_part
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.hallucination import Named, chair_figures, judge, judge_all
 from captioner.evaluation.instances import Boxed, Instances, read_instances
 from captioner.evaluation.pointing import coverage, inside, point, point_all, pointing_figures
-from captioner.evaluation.references import read_references
 from captioner.evaluation.results import Candidate
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from captioner.datasets.captions import CaptionedPhoto, read_references
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import Photo, read_references
 
 COCO = {
     "images": [
@@ -53,8 +53,8 @@ def write(folder: Path, name: str, content: Any) -> Path:
 def test_coco(tmp_path: Path) -> None:
     path = write(tmp_path, "captions.json", COCO)
     assert read_references(path) == [
-        Photo(7, "coco/7.jpg", ("A cat.",), "coco"),
-        Photo(9, "flickr/9.jpg", ("A dog.", "The dog!"), "flickr8k"),
+        CaptionedPhoto(7, "coco/7.jpg", ("A cat.",), "coco"),
+        CaptionedPhoto(9, "flickr/9.jpg", ("A dog.", "The dog!"), "flickr8k"),
     ]
     assert [photo.id for photo in read_references(path, source="flickr8k")] == [9]
     everything = read_references(path, need_captions=False)
@@ -72,7 +72,7 @@ def test_karpathy_splits(tmp_path: Path) -> None:
     path = write(tmp_path, "dataset_coco.json", KARPATHY)
     name = "val2014/COCO_val2014_000000000042.jpg"
     assert read_references(path, "test") == [
-        Photo(42, name, ("A shoe rack.", "Shoes"), "coco", "test")
+        CaptionedPhoto(42, name, ("A shoe rack.", "Shoes"), "coco", "test")
     ]
     assert [photo.id for photo in read_references(path, "train,restval")] == [1, 2]
     assert len(read_references(path)) == 3
@@ -84,8 +84,8 @@ def test_flickr_token_file_with_its_official_split(tmp_path: Path) -> None:
     lines = "a.jpg#0\tA dog .\na.jpg#1\tA brown dog .\nb.jpg.1#0\tA cat, #1 .\n"
     path = write(tmp_path, "Flickr8k.token.txt", lines)
     assert read_references(path) == [
-        Photo("a.jpg", "a.jpg", ("A dog .", "A brown dog .")),
-        Photo("b.jpg.1", "b.jpg.1", ("A cat, #1 .",)),
+        CaptionedPhoto("a.jpg", "a.jpg", ("A dog .", "A brown dog .")),
+        CaptionedPhoto("b.jpg.1", "b.jpg.1", ("A cat, #1 .",)),
     ]
     split = write(tmp_path, "Flickr_8k.testImages.txt", "b.jpg.1\nz.jpg\n")
     assert [photo.id for photo in read_references(path, str(split))] == ["b.jpg.1"]
@@ -101,8 +101,8 @@ def test_flickr_token_file_with_its_official_split(tmp_path: Path) -> None:
 )
 def test_flickr_tables(tmp_path: Path, content: str) -> None:
     assert read_references(write(tmp_path, "captions.txt", content)) == [
-        Photo("a.jpg", "a.jpg", ("A dog, a cat .", "A dog")),
-        Photo("b.jpg", "b.jpg", ("A car",)),
+        CaptionedPhoto("a.jpg", "a.jpg", ("A dog, a cat .", "A dog")),
+        CaptionedPhoto("b.jpg", "b.jpg", ("A car",)),
     ]
 
 
@@ -114,8 +114,8 @@ def test_json_lines(tmp_path: Path) -> None:
     ]
     path = write(tmp_path, "captions.jsonl", "\n\n".join(map(json.dumps, lines)))
     assert read_references(path) == [
-        Photo("a.jpg", "a.jpg", ("A dog.", "A hound.")),
-        Photo(5, "b.jpg", ("A cat.",), "", "val"),
+        CaptionedPhoto("a.jpg", "a.jpg", ("A dog.", "A hound.")),
+        CaptionedPhoto(5, "b.jpg", ("A cat.",), "", "val"),
     ]
 
 
@@ -129,20 +129,24 @@ def test_byte_order_mark(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.json", '{"images": [}', "not valid JSON at line 1, column 13"),
-        ("a.json", "[1, 2]", "no list of 'images'"),
-        ("a.json", {"images": [{"file_name": "a"}], "annotations": []}, "lacks its 'id'"),
+        ("a.json", "[1, 2]", "entry 1 needs a photo and a caption, but is a number"),
+        (
+            "a.json",
+            {"images": [{"file_name": "a"}], "annotations": []},
+            "entry 1 of 'images' needs an 'id'; it has file_name",
+        ),
         ("a.json", {"images": [], "annotations": []}, "no photo in it has a caption"),
         (
             "a.json",
             {**COCO, "annotations": [{"image_id": n, "caption": "a"} for n in range(20, 29)]},
-            "9 captions belong to photos it does not list: 20, 21, 22, 23, 24 and 4 more",
+            "all 9 captions belong to photos it does not list: 20, 21, 22, 23, 24 and 4 more",
         ),
         ("a.json", {"images": [COCO["images"][0]] * 2}, "1 photo ids occur twice: 7"),
         ("a.txt", "", "the file is empty"),
         ("a.txt", "a dog\n", "line 1 is of no known caption format"),
         ("a.txt", "a.jpg#0\tA dog\nb.jpg A cat\n", "line 2 is not 'name.jpg#0<TAB>caption'"),
         ("a.jsonl", '{"image": "a", "caption": "b"}\n{"image"\n', "line 2 is not JSON"),
-        ("a.jsonl", '{"image": "a"}\n', "line 1 needs an 'image' and a 'caption'"),
+        ("a.jsonl", '{"image": "a"}\n', "line 1 needs a 'caption'; it has image"),
         (
             "a.jsonl",
             '{"id": 1, "image": "a", "caption": "x"}\n{"id": 1, "image": "b", "caption": "y"}',

@@ -1,0 +1,24 @@
+"""Captions of photos, references and results alike, read from every shape the field keeps them in.
+
+COCO `captions_*.json` and its kin (nocaps, VizWiz, TextCaps), Karpathy's `dataset_*.json`, the
+token files of Flickr8k and Flickr30k, tables with a header, JSON lines, the lists and dictionaries
+of LAVIS and BLIP, Hugging Face's `metadata` files, Parquet. No torch here.
+"""
+
+from captioner.datasets.captions.files import read_json
+from captioner.datasets.captions.names import Names, PhotoId, first_few, photo_id, shown
+from captioner.datasets.captions.references import CaptionedPhoto, read_references
+from captioner.datasets.captions.results import Captioned, read_captioned
+
+__all__ = [
+    "Captioned",
+    "CaptionedPhoto",
+    "Names",
+    "PhotoId",
+    "first_few",
+    "photo_id",
+    "read_captioned",
+    "read_json",
+    "read_references",
+    "shown",
+]

@@ -1,0 +1,135 @@
+"""What the columns of a file of captions are called, in all the names that the field uses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from captioner.datasets.captions.names import first_few
+from captioner.errors import CaptionerError
+
+LONGEST = 10_000
+"""Characters of a caption. METEOR's time grows with the square of them."""
+
+IDS = ("image_id", "img_id", "imgid", "cocoid", "photo_id", "question_id")
+ROW_IDS = ("id", "key")  # of a photo, or only of the row
+NAMES = (
+    *("file_name", "filename", "image", "image_name", "image_path", "image_file", "img"),
+    *("img_path", "img_name", "file", "file_path", "filepath", "path", "photo", "name"),
+    *("image_url", "coco_url", "url"),
+)
+CAPTIONS = (
+    *("captions", "caption", "text", "texts", "comment", "sentence", "sentences", "prediction"),
+    *("references", "reference_strs", "caption_str", "raw", "description", "answer"),
+)
+
+_NUMBERED = re.compile(r"(.*?)_?[0-9]+")
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its `cells` by column, and the `place` in the file that an error names."""
+
+    place: str
+    cells: Mapping[str, Any]
+
+
+@lru_cache(maxsize=1024)
+def plain(name: str) -> str:
+    """A column's name as it is compared: "Image Name" and "image-name" are image_name."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def cell(cells: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The cell of the first of the `names` that holds something; None if none does."""
+    named = {plain(name): value for name, value in cells.items()}
+    return next((named[name] for name in names if named.get(name) is not None), None)
+
+
+def has_photo(names: Iterable[str]) -> bool:
+    """Whether one of a header's columns names photos."""
+    known = {plain(name) for name in names}
+    return not known.isdisjoint((*IDS, *NAMES, *ROW_IDS))
+
+
+def has_caption(names: Iterable[str]) -> bool:
+    """Whether one of a header's columns holds captions; also caption_1, caption_2 and so on."""
+    return next(_caption_columns(names), None) is not None
+
+
+def columns(path: Path, names: Sequence[str]) -> None:
+    """Raise CaptionerError unless a header has columns of photos and of captions, each once."""
+    for what, there, example in (
+        ("caption", has_caption(names), "caption"),
+        ("photo", has_photo(names), "image or image_id"),
+    ):
+        if not there:
+            raise CaptionerError(
+                f"{path}: which column holds the {what}? Call it {example}; "
+                f"it has {first_few(names, 12)}"
+            )
+    known = [plain(name) for name in names]
+    double = next((name for name in known if name and known.count(name) > 1), None)
+    if double:
+        raise CaptionerError(f"{path}: its header names the column {double!r} twice")
+
+
+def captions(cells: Mapping[str, Any]) -> list[Any]:
+    """The captions in a row: texts, or what stands in their place; none where there is no such
+    column. A list, also one written as JSON in a table's cell, holds several."""
+    wanted = list(_caption_columns(cells))
+    found = []
+    for name in wanted:
+        found += list(_several(cells[name]))
+    return found
+
+
+def is_caption_column(name: str) -> bool:
+    """Whether a column of that name may hold captions."""
+    return has_caption([name])
+
+
+def _caption_columns(names: Iterable[str]) -> Iterator[str]:
+    """The first column by CAPTIONS, or all that are numbered: caption_1, caption_2 …"""
+    known = {plain(name): name for name in names}
+    for wanted in CAPTIONS:
+        if wanted in known:
+            yield known[wanted]
+            return
+    for name, written in known.items():
+        numbered = _NUMBERED.fullmatch(name)
+        if numbered and numbered[1] in CAPTIONS:
+            yield written
+
+
+def _several(value: Any) -> Iterator[Any]:
+    if isinstance(value, str) and value.startswith('["') and value.rstrip().endswith('"]'):
+        with suppress(ValueError):
+            value = json.loads(value)
+    for one in value if isinstance(value, list) else [value]:
+        yield next(iter(captions(one)), None) if isinstance(one, dict) else one
+
+
+def checked(text: Any, where: str) -> str:
+    """A caption without the space around it; "" for null. Raises CaptionerError, naming `where`,
+    for what is no text or cannot be scored."""
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        kind = "a list" if isinstance(text, list) else "a number"
+        raise CaptionerError(f"{where}: its caption is {kind}, not a text")
+    if len(text) > LONGEST:
+        raise CaptionerError(
+            f"{where}: its caption has {len(text):,} characters, and more than {LONGEST:,} "
+            "take too long to score; is it a caption?"
+        )
+    if _HALF.search(text):
+        raise CaptionerError(f"{where}: its caption holds half a character (a lone surrogate)")
+    return text.strip()

@@ -1,0 +1,180 @@
+"""The rows of a file of captions, however it is written: JSON, JSON lines, a table, Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from captioner.datasets.captions.columns import Row, columns, has_caption, has_photo
+from captioner.datasets.captions.tables import table_rows
+from captioner.errors import CaptionerError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_content(path: Path) -> list[Row] | dict[str, Any]:
+    """The rows of a file, or the JSON object that it is. Raises CaptionerError.
+
+    What the file is, its content tells; of its name only the endings .parquet, .jsonl, .ndjson and
+    .gz count. Lines end at line feeds only: U+2028 or U+0085 may stand within a caption.
+    """
+    if path.suffix.lower() == ".parquet":
+        return list(_parquet(path))
+    text = read_text(path)
+    start = text.lstrip()[:1]
+    if not start:
+        raise CaptionerError(f"{path}: the file is empty")
+    name = path.name.lower().removesuffix(".gz")
+    if start == "{" and name.endswith((".jsonl", ".ndjson")):
+        return list(_json_lines(path, text))
+    if start in "[{":
+        return _json(path, text)
+    return _lines(path, text)
+
+
+def read_text(path: Path) -> str:
+    """A text file, in UTF-8 or whatever its byte-order mark says; unpacked if its name is *.gz."""
+    try:
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CaptionerError(f"{path}: is cut off or damaged, or no gzip file") from error
+    except OSError as error:
+        raise CaptionerError(f"{path}: {error.strerror or error}") from error
+    coding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(coding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise CaptionerError(
+            f"{path}: not a text file in {coding.upper()} (byte {error.start})"
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; CaptionerError names the place where it is broken."""
+    return _parsed(path, read_text(path))
+
+
+def _json(path: Path, text: str) -> list[Row] | dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":  # several values: JSON lines by another name
+            return list(_json_lines(path, text))
+        raise _broken(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+    if isinstance(content, list):
+        return list(json_rows(path, content))
+    if has_photo(content) and has_caption(content):
+        return [Row("line 1", content)]
+    return dict(content)
+
+
+def json_rows(path: Path, entries: list[Any]) -> Iterator[Row]:
+    """The objects of a JSON list as rows. Raises CaptionerError where one is no object."""
+    for number, entry in enumerate(entries, 1):
+        yield _row(path, f"entry {number}", entry)
+
+
+def _json_lines(path: Path, text: str) -> Iterator[Row]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield _row(path, f"line {number}", _parsed(path, line, f"line {number}"))
+
+
+def _row(path: Path, place: str, entry: Any) -> Row:
+    if not isinstance(entry, dict):
+        kind = {list: "a list", str: "a text", type(None): "null"}.get(type(entry), "a number")
+        raise CaptionerError(f"{path}: {place} needs a photo and a caption, but is {kind}")
+    return Row(place, entry)
+
+
+def _parsed(path: Path, text: str, line: str = "") -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if line:
+            raise CaptionerError(f"{path}: {line} is not JSON: {error.msg}") from error
+        raise _broken(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _broken(path: Path, error: json.JSONDecodeError) -> CaptionerError:
+    place = f"line {error.lineno}, column {error.colno}"
+    return CaptionerError(f"{path}: not valid JSON at {place}: {error.msg}")
+
+
+def _unreadable(path: Path, error: Exception) -> CaptionerError:
+    deep = isinstance(error, RecursionError)
+    reason = "its brackets are nested too deep" if deep else "a number in it has too many digits"
+    return CaptionerError(f"{path}: cannot be read as captions: {reason}")
+
+
+def _lines(path: Path, text: str) -> list[Row]:
+    first = next(line for line in text.split("\n") if line.strip())
+    if "\t" in first and "#" in first.split("\t")[0]:
+        return list(_token_lines(path, text))
+    return table_rows(path, text, first)
+
+
+def _token_lines(path: Path, text: str) -> Iterator[Row]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        label, tab, caption = line.removesuffix("\r").partition("\t")
+        name, mark, _ = label.rpartition("#")
+        if not tab or not mark:
+            raise CaptionerError(f"{path}: line {number} is not 'name.jpg#0<TAB>caption'")
+        yield Row(f"line {number}", {"image": name, "caption": caption})
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    """The rows, without the columns of bytes: a photo is named by its path, else by its row."""
+    from captioner.datasets.photos.tables import parquet
+
+    module = parquet()
+    try:
+        file = module.ParquetFile(path)
+        names = file.schema_arrow.names
+        rows = file.read(columns=list(_without_bytes(file.schema_arrow))).to_pylist()
+    except OSError as error:
+        raise CaptionerError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # pyarrow has a family of errors
+        raise CaptionerError(f"{path}: is no Parquet file, or cut off ({error})") from None
+    columns(path, names)
+    for number, row in enumerate(rows):
+        yield Row(f"row {number}", {"image": f"{path.name}#{number}", **_paths(row)})
+
+
+def _without_bytes(schema: Any) -> Iterator[str]:
+    from pyarrow import types
+
+    for field in schema:
+        if types.is_struct(field.type):
+            yield from (f"{field.name}.{name}" for name in _without_bytes(field.type))
+        elif not re.search("binary", str(field.type)):
+            yield field.name
+
+
+def _paths(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells that hold something, a picture's object of bytes and path as its path."""
+    named = {
+        name: cell.get("path") if isinstance(cell, dict) and set(cell) <= {"path"} else cell
+        for name, cell in row.items()
+    }
+    return {name: cell for name, cell in named.items() if cell is not None}

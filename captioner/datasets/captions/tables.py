@@ -1,0 +1,82 @@
+"""Tables of captions with a header, their cells between commas, semicolons, tabs or bars."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from captioner.datasets.captions.columns import LONGEST, Row, columns, has_caption, has_photo
+from captioner.errors import CaptionerError
+
+_DELIMITERS = ",;\t|"
+
+
+def table_rows(path: Path, text: str, header: str) -> list[Row]:
+    """The rows of a table; `header` is its first line, which says what its columns are.
+
+    Raises CaptionerError where the header lacks a column, or a row has more or fewer cells.
+    """
+    delimiter = _delimiter(path, header)
+    try:
+        return list(_rows(path, text, delimiter, csv.QUOTE_MINIMAL))
+    except CaptionerError:
+        if delimiter in ",;":
+            raise
+        return list(_rows(path, text, delimiter, csv.QUOTE_NONE))  # quotes belong to the captions
+
+
+def _delimiter(path: Path, header: str) -> str:
+    names = {sign: next(csv.reader([header], delimiter=sign), []) for sign in _DELIMITERS}
+    for sign, found in names.items():
+        if has_photo(found) and has_caption(found):
+            return sign
+    sign = max(_DELIMITERS, key=lambda sign: len(names[sign]))
+    if len(names[sign]) > 1 and (has_photo(names[sign]) or has_caption(names[sign])):
+        columns(path, names[sign])
+    raise CaptionerError(
+        f"{path}: line 1 is of no known caption format (COCO or Karpathy .json, JSON lines, a "
+        "table whose header names an image and a caption, or 'name.jpg#0<TAB>caption')"
+    )
+
+
+def _rows(path: Path, text: str, delimiter: str, quoting: int) -> Iterator[Row]:
+    csv.field_size_limit(max(csv.field_size_limit(), 4 * LONGEST))
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=quoting,  # type: ignore[arg-type]  # a number, to the checker only some
+        strict=True,
+    )
+    header: list[str] | None = None
+    line = 1
+    try:
+        for cells in reader:
+            if header is None:
+                header = _header(path, cells)
+            elif len(cells) > 1 or "".join(cells).strip():
+                yield Row(f"line {line}", _named(path, line, header, cells, delimiter))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CaptionerError(
+            f"{path}: line {line} cannot be read as a table's row: {error}"
+        ) from error
+
+
+def _header(path: Path, cells: list[str]) -> list[str] | None:
+    if not "".join(cells).strip():
+        return None
+    columns(path, cells)
+    return cells
+
+
+def _named(
+    path: Path, line: int, header: list[str], cells: list[str], delimiter: str
+) -> dict[str, str]:
+    if len(cells) != len(header):
+        advice = f"; text that holds {delimiter!r} must stand in quotes" if delimiter != "|" else ""
+        raise CaptionerError(
+            f"{path}: line {line} has {len(cells)} cells, and the header has {len(header)}{advice}"
+        )
+    return {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
