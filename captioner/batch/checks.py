@@ -35,7 +35,7 @@ def check_ray(job: Job, min_workers: int | None, max_workers: int | None) -> Non
 
 def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> None:
     """An output that the format or --resume needs and has not, or that is no place for captions."""
-    from captioner.batch.sidecars import KINDS
+    from captioner.batch.places import KINDS
     from captioner.images import IMAGE_SUFFIXES
 
     if output is None:
@@ -45,6 +45,8 @@ def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> 
             raise typer.BadParameter("--resume needs the --output of the run to continue.")
         if keep and format not in KINDS:
             raise typer.BadParameter("--skip-existing needs the --output that has the captions.")
+    elif format == "embed":
+        raise typer.BadParameter("--format embed writes into the photos; leave out --output.")
     elif _ADDRESS.match(str(output)):
         raise typer.BadParameter(
             f"--output {output} is an address; write to this machine's disk, and copy it there."

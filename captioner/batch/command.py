@@ -40,7 +40,8 @@ ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, er
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 FORMAT = (
     "text: path<TAB>caption; jsonl: one JSON object a line; csv; parquet; coco: COCO results;"
-    " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it. Left out: what"
+    " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it; embed: in the photo's own"
+    " metadata, no pixel changed. Left out: what"
     " --output ends in (.jsonl, .csv, .parquet), else text."
 )
 
@@ -48,9 +49,15 @@ FORMAT = (
 def _format(text: str) -> str:
     """What reads --format. The formats are imported only now: `--help` does without."""
     from captioner.batch.formats import FORMATS
-    from captioner.batch.sidecars import KINDS
+    from captioner.batch.places import KINDS
 
     return one_of(*FORMATS, *KINDS)(text)
+
+
+def _sidecar_name(text: str) -> str:
+    from captioner.batch.places import SIDECAR_NAMES
+
+    return one_of(*SIDECAR_NAMES)(text)
 
 
 def _format_of(output: Path | None) -> str:
@@ -75,6 +82,14 @@ def caption(
     fields: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help=f"What a row holds, of {ROW}; with commas."),
+    ] = None,
+    sidecar_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            parser=_sidecar_name,
+            help="How XMP sidecars are called: photo.jpg.xmp, or photo.xmp as Lightroom does.",
+        ),
     ] = None,
     column: Annotated[
         str | None,
@@ -155,6 +170,7 @@ def caption(
     the exit code at the end is 1. With --output a run outlasts anything: --resume continues it.
     """
     from captioner.batch.job import Job, run
+    from captioner.batch.places import SIDECAR_NAMES
 
     format = format or _format_of(output)
     names = _fields(fields)
@@ -182,8 +198,10 @@ def caption(
     check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
-    if names is not None and format in ("coco", "sidecar", "xmp"):
+    if names is not None and format in ("coco", "sidecar", "xmp", "embed"):
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
+    if sidecar_name is not None and format != "xmp":
+        raise typer.BadParameter("--sidecar-name is for --format xmp.")
     if names is not None and existing is False:
         check_kept(names, format)
     if names is None and format == "text" and top > 1:
@@ -198,6 +216,7 @@ def caption(
         output=output,
         fields=names,
         column=column,
+        sidecar_name=sidecar_name or SIDECAR_NAMES[0],
         before=before,
         after=after,
         resume=resume,

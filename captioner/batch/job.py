@@ -15,9 +15,10 @@ from captioner.batch.files import is_plain
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
+from captioner.batch.places import KINDS, SIDECAR_NAMES, Place, Xmp
 from captioner.batch.result import Result
 from captioner.batch.run import Item, caption_photos, dressed, prepared
-from captioner.batch.sidecars import KINDS, Sidecars
+from captioner.batch.sidecars import Sidecars
 from captioner.batch.sinks import Attention
 from captioner.batch.summary import Progress, Summary
 from captioner.datasets.photos.sources import files, holds_photos
@@ -48,6 +49,7 @@ class Job:
     output: Path | None = None
     fields: tuple[str, ...] | None = None
     column: str | None = None
+    sidecar_name: str = SIDECAR_NAMES[0]
     before: str = ""
     after: str = ""
     resume: bool = False
@@ -58,12 +60,15 @@ class Job:
 
     @property
     def keeps(self) -> bool:
-        """Whether captions that are there stay: in a file if asked for, sidecars unless told."""
+        """Whether captions that are there stay: in a file if asked for, at photos unless told."""
         return not self.overwrite if self.format in KINDS else self.keep
 
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
-        names = ("format", "fields", "column", "before", "after", "model", "batch_size")
+        names = (
+            *("format", "fields", "column", "sidecar_name"),
+            *("before", "after", "model", "batch_size"),
+        )
         return asdict(self.options) | {name: getattr(self, name) for name in names}
 
 
@@ -160,7 +165,7 @@ def _of_model(item: Item, model: str) -> Item:
 @contextmanager
 def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Output | None]:
     if job.format in KINDS:
-        sidecars = Sidecars(job.format, job.inputs, job.output, overwrite=not job.keeps)
+        sidecars = Sidecars(_place(job), job.inputs, job.output, overwrite=not job.keeps)
         sidecars.check(lambda: photos(source(), job.column, read=False))
         name = "\n".join([job.format, *job.inputs])
         target: Beside | Draft = Beside(sidecars, job.output, name)
@@ -174,6 +179,10 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Out
     settings = {**job.settings(), "skip_existing": job.keeps}
     with recorded(target, settings, summary, job.resume, job.overwrite, job.keep) as record:
         yield record
+
+
+def _place(job: Job) -> Place:
+    return Xmp(job.sidecar_name) if job.format == "xmp" else KINDS[job.format]()
 
 
 def _count(job: Job) -> int | None:

@@ -1,20 +1,22 @@
-"""A file beside each photo with its caption: plain text, or XMP for photo managers."""
+"""Captions at the photos themselves: plain text or XMP beside each, or in its own metadata."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+import stat
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from captioner.batch import xmp
 from captioner.batch.files import broken_off, sync_folder
 from captioner.batch.journal import digest
+from captioner.batch.places import Place
 from captioner.batch.result import Result
 from captioner.batch.run import Item
 from captioner.datasets.photos import remote
@@ -22,7 +24,6 @@ from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.sources import is_pattern
 from captioner.errors import CaptionerError, ImageError
 
-KINDS = ("sidecar", "xmp")
 _OF_ONE_PHOTO = {
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 }  # what keeps one sidecar from being written, and may spare the next
@@ -30,21 +31,21 @@ _SHOWN = 10  # conflicts that are named before the rest is counted
 
 
 class Sidecars:
-    """Writes `photo.txt` beside `photo.jpg`, or `photo.jpg.xmp`; below `folder` if one is given.
+    """Writes each photo's caption where `kind` has it; below `folder` if one is given.
 
     There the photos' own folders are made again, from each of the `inputs` down.
     """
 
     def __init__(
-        self, kind: str, inputs: Iterable[str], folder: Path | None, overwrite: bool
+        self, kind: Place, inputs: Iterable[str], folder: Path | None, overwrite: bool
     ) -> None:
         self.kind, self.folder, self.overwrite = kind, folder, overwrite
         self._roots = sorted(filter(None, map(_root, inputs)), key=len, reverse=True)
         self._fresh: list[Path] = []
 
     def place(self, photo: str) -> Path:
-        """Where the sidecar of the photo of that path goes."""
-        name = f"{photo}.xmp" if self.kind == "xmp" else os.path.splitext(photo)[0] + ".txt"
+        """Where the caption of the photo of that path goes."""
+        name = self.kind.of(photo)
         return Path(name) if self.folder is None else self.folder / self._below(name)
 
     def has(self, photo: str) -> bool:
@@ -52,34 +53,27 @@ class Sidecars:
         if self.overwrite:
             return False
         try:
-            content = self.place(photo).read_bytes()
-            return bool(content.strip()) if self.kind == "sidecar" else xmp.has_caption(content)
+            return self.kind.has(photo, self.place(photo))
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except xmp.NotXmp:
-            return True  # it is not ours to write over
         except OSError as error:
             return error.errno != errno.ENAMETOOLONG  # then writing it says so
 
     def write(self, result: Result) -> None:
-        """Put the photo's sidecar in place, whole. Raises ImageError where just this one fails."""
+        """Put the photo's caption in place, whole. Raises ImageError where just this one fails."""
         if result.caption is None:
             return
         path = self.place(result.path)
         sentences = [c.text for c in (result.caption, *result.caption.alternatives)]
         try:
-            content = self._content(path, sentences)
+            content = self.kind.content(result.path, path, sentences)
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{digest(path.name):016x}.tmp")  # no longer than a name may be
-            draft.write_bytes(content)
-            os.replace(draft, path)
-        except xmp.NotXmp:
-            reason = f"its sidecar {path} is no XMP; move it away"
-            raise ImageError(result.path, reason) from None
+            _replace(Path(os.path.realpath(path)), content)
         except OSError as error:
             if error.errno not in _OF_ONE_PHOTO:
                 raise broken_off(path, error) from None
-            reason = f"its sidecar cannot be written ({error.strerror})"
+            what = "its sidecar" if self.kind.beside else "it"
+            reason = f"{what} cannot be written ({error.strerror})"
             raise ImageError(result.path, reason) from None
         self._fresh.append(path)
 
@@ -104,9 +98,10 @@ class Sidecars:
         places, folders = array("Q"), set[Path]()
         for photo in _only_photos(photos()):
             if self.folder is None and not isinstance(photo.content, str):
+                advice = "name a folder for the sidecars with --output"
                 raise CaptionerError(
-                    f"{photo.path}: there is no beside for a photo that lies in an archive, in a"
-                    " table or elsewhere; name a folder for the sidecars with --output."
+                    f"{photo.path}: lies in an archive, in a table or elsewhere, where nothing is"
+                    f" written; {advice if self.kind.beside else 'copy it to a folder'}."
                 )
             place = self.place(photo.path)
             places.append(digest(str(place)))
@@ -133,16 +128,8 @@ class Sidecars:
         more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
         raise CaptionerError(
             f"these photos would write the same sidecar: {'; '.join(named[:_SHOWN])}{more};"
-            " rename them, or take --format xmp, whose sidecars bear the photo's whole name."
+            f" rename them{self.kind.way_out}."
         )
-
-    def _content(self, path: Path, sentences: list[str]) -> bytes:
-        if self.kind == "sidecar":
-            return "".join(f"{sentence}\n" for sentence in sentences).encode()
-        try:
-            return xmp.merged(path.read_bytes(), sentences[0])
-        except FileNotFoundError:
-            return xmp.new(sentences[0])
 
     def _below(self, path: str) -> PurePosixPath:
         """The part of a photo's path that is made again below the folder; never outside it."""
@@ -175,3 +162,18 @@ def _check_folder(folder: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CaptionerError(f"{folder}: sidecars cannot be written there; check its permissions.")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Give the file this content, whole or not at all; whose it is and who may read it stays."""
+    draft = path.with_name(f".{digest(path.name):016x}.tmp")  # no longer than a name may be
+    try:
+        draft.write_bytes(content)
+        with suppress(OSError):
+            was = path.stat()
+            os.chmod(draft, stat.S_IMODE(was.st_mode))
+            os.chown(draft, was.st_uid, was.st_gid)
+        os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

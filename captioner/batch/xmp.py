@@ -15,7 +15,6 @@ from defusedxml import DefusedXmlException
 from defusedxml.minidom import parseString
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-XML = "http://www.w3.org/XML/1998/namespace"
 PROPERTIES = {
     "dc:description": "http://purl.org/dc/elements/1.1/",
     "Iptc4xmpCore:AltTextAccessibility": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
@@ -44,31 +43,25 @@ class NotXmp(ValueError):
     """A sidecar that is there but holds no XMP."""
 
 
-def new(text: str) -> bytes:
-    """A sidecar with this caption alone."""
-    return merged(_EMPTY.encode(), text)
-
-
-def has_caption(sidecar: bytes) -> bool:
-    """Whether someone described the photo in this sidecar. Raises NotXmp."""
-    document = _parsed(sidecar)
-    return any(_text(p).strip() for name in PROPERTIES for p in _properties(document, name))
+def description(packet: bytes) -> str:
+    """What someone wrote about the photo in this sidecar or packet: the caption, else the
+    alternative text; "" for neither. Raises NotXmp."""
+    document = _parsed(packet)
+    for name in PROPERTIES:
+        for node in (*_attributes(document, name), *_elements(document, name)):
+            if text := _text(node).strip():
+                return text
+    return ""
 
 
 def merged(sidecar: bytes, text: str) -> bytes:
-    """The sidecar with this caption, in both properties; all else is kept. Raises NotXmp."""
-    document = _parsed(sidecar)
-    description = document.getElementsByTagNameNS(RDF, "Description")[0]
-    for name, namespace in PROPERTIES.items():
-        there = _properties(document, name)
-        for surplus in there[1:]:
-            surplus.parentNode.removeChild(surplus)
-        if there:
-            owner = there[0]
-        else:
-            owner = description.appendChild(document.createElementNS(namespace, name))
-            owner.setAttribute(f"xmlns:{name.partition(':')[0]}", namespace)
-        _set_default(document, owner, _legal(text))
+    """The sidecar with this caption, in both properties; all else is kept. Raises NotXmp.
+
+    One without any content, b"" say, becomes a new one.
+    """
+    document = _parsed(sidecar if sidecar.strip() else _EMPTY.encode())
+    for name in PROPERTIES:
+        _set_default(document, _only_element(document, name), _legal(text))
     return b"".join(node.toxml(encoding="utf-8") + b"\n" for node in document.childNodes)
 
 
@@ -77,16 +70,57 @@ def _parsed(sidecar: bytes) -> Document:
         document: Document = parseString(sidecar)
     except (ExpatError, DefusedXmlException, ValueError, LookupError):
         raise NotXmp from None
-    if not document.getElementsByTagNameNS(RDF, "Description"):
+    if not _subjects(document):
         raise NotXmp
     return document
 
 
-def _properties(document: Document, name: str) -> list[Any]:
-    return list(document.getElementsByTagNameNS(PROPERTIES[name], name.partition(":")[2]))
+def _subjects(document: Document) -> list[Any]:
+    """The elements that hold the photo's properties; not those of pictures it is made of."""
+    return [
+        node
+        for root in document.getElementsByTagNameNS(RDF, "RDF")
+        for node in root.childNodes
+        if (node.namespaceURI, node.localName) == (RDF, "Description")
+    ]
+
+
+def _elements(document: Document, name: str) -> list[Any]:
+    wanted = (PROPERTIES[name], name.partition(":")[2])
+    return [
+        node
+        for subject in _subjects(document)
+        for node in subject.childNodes
+        if (node.namespaceURI, node.localName) == wanted
+    ]
+
+
+def _attributes(document: Document, name: str) -> list[Any]:
+    """The property in its short form, an attribute."""
+    found = (
+        subject.getAttributeNodeNS(PROPERTIES[name], name.partition(":")[2])
+        for subject in _subjects(document)
+    )
+    return [attribute for attribute in found if attribute is not None]
+
+
+def _only_element(document: Document, name: str) -> Any:
+    """The property's one element, made if need be. No reader takes a property that is twice."""
+    for attribute in _attributes(document, name):
+        attribute.ownerElement.removeAttributeNode(attribute)
+    there = _elements(document, name)
+    for surplus in there[1:]:
+        surplus.parentNode.removeChild(surplus)
+    if there:
+        return there[0]
+    owner = _subjects(document)[0].appendChild(document.createElementNS(PROPERTIES[name], name))
+    owner.setAttribute(f"xmlns:{name.partition(':')[0]}", PROPERTIES[name])
+    return owner
 
 
 def _text(node: Any) -> str:
+    if node.nodeType == Node.ATTRIBUTE_NODE:
+        return str(node.value)
     if node.nodeType in (Node.TEXT_NODE, Node.CDATA_SECTION_NODE):
         return str(node.data)
     return "".join(map(_text, node.childNodes))
@@ -95,17 +129,26 @@ def _text(node: Any) -> str:
 def _set_default(document: Document, owner: Element, text: str) -> None:
     """Make `text` the property's value for readers of any language; other languages stay."""
     items: list[Any] = list(owner.getElementsByTagNameNS(RDF, "li"))
-    if not items:
-        for child in list(owner.childNodes):
-            owner.removeChild(child)
-        alternatives = owner.appendChild(document.createElementNS(RDF, "rdf:Alt"))
-        alternatives.setAttribute("xmlns:rdf", RDF)
-        items = [alternatives.appendChild(document.createElementNS(RDF, "rdf:li"))]
-        items[0].setAttribute("xml:lang", "x-default")
-    default = next((i for i in items if i.getAttribute("xml:lang") == "x-default"), items[0])
+    default = next((i for i in items if i.getAttribute("xml:lang") in ("x-default", "")), None)
+    if default is None:
+        default = document.createElementNS(RDF, "rdf:li")
+        default.setAttribute("xmlns:rdf", RDF)
+        default.setAttribute("xml:lang", "x-default")
+        _alternatives(document, owner, items).insertBefore(default, items[0] if items else None)
     for child in list(default.childNodes):
         default.removeChild(child)
     default.appendChild(document.createTextNode(text))
+
+
+def _alternatives(document: Document, owner: Any, items: list[Any]) -> Any:
+    """The element with a text for each language; what stood there without one goes."""
+    if items:
+        return items[0].parentNode
+    for child in list(owner.childNodes):
+        owner.removeChild(child)
+    alternatives = owner.appendChild(document.createElementNS(RDF, "rdf:Alt"))
+    alternatives.setAttribute("xmlns:rdf", RDF)
+    return alternatives
 
 
 def _legal(text: str) -> str:

@@ -1,0 +1,113 @@
+"""What a person wrote about a photo: inside it, or in an XMP sidecar."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image, IptcImagePlugin
+from PIL.ImageFile import ImageFile
+
+from captioner.batch import xmp
+
+_CAPTION, _CHARACTER_SET = (2, 120), (1, 90)  # of IPTC-IIM
+_UTF8 = b"\x1b%G"
+
+# What cameras and programs write by themselves. Most names are from PhotoPrism's list of unwanted
+# descriptions (internal/meta), found in many people's photos.
+_MACHINES = re.compile(
+    r"((olympus|(konica )?minolta|samsung|sony|pentax|casio|sanyo|kodak|ricoh|asus|hp|vivitar|benq"
+    r"|polaroid|panasonic|toshiba|concord|medion|premier) )?digital (still )?camera"
+    r"|(samsung|sony dsc|minolta dsc)( camera pictures)?"
+    r"|<digimax.*>|dcim[\\/].*|exif_jpeg_picture|default|untitled|binary comment|iclarified"
+    r"|charset=\w+|dvc .*hdmi|created (by|with) .*|picture|image|screenshot"
+    r"|r?hdr(pl)?|sdr(_hdrb)?|[fr]?bt(hdr|fhdr|fmdn|f|r)?|mon|o?z?nor(wo)?|dav|mde(_soft)?|edf|cof"
+    r"|frontbhdp|ptr|frem|rpt|burst|qrf|fshbty|_?cuva",
+    re.IGNORECASE | re.DOTALL,
+)
+_DATA = re.compile(r"(<\?xml|<OME|ImageJ=|SCIFIO=|\{).*", re.DOTALL)
+
+
+def sidecars(photo: str) -> tuple[Path, Path]:
+    """The XMP sidecars that the photo of that path may have: darktable's and digiKam's
+    `photo.jpg.xmp`, and Lightroom's `photo.xmp`."""
+    return Path(f"{photo}.xmp"), Path(f"{os.path.splitext(photo)[0]}.xmp")
+
+
+def is_described(photo: str, *places: Path) -> bool:
+    """Whether someone has described the photo of that path: in it, beside it, or in a sidecar in
+    one of those places."""
+    return any(map(_is_described_in, (*places, *sidecars(photo)))) or bool(description(photo))
+
+
+def description(photo: str) -> str:
+    """The description inside a photo: XMP's, IPTC's, EXIF's or PNG's; "" where there is none, or
+    only what a camera writes by itself, or no photo."""
+    try:
+        with Image.open(photo) as image:
+            return next(filter(None, map(_by_a_person, _descriptions(image))), "")
+    except Exception:  # damaged notes can trip a decoder in any way; opening the photo will tell
+        return ""
+
+
+def _descriptions(image: ImageFile) -> Iterator[str]:
+    packet = image.info.get("xmp")
+    if packet:
+        yield _of_xmp(packet if isinstance(packet, bytes) else str(packet).encode())
+    yield _of_iptc(image)
+    yield _text(image.getexif().get(ExifTags.Base.ImageDescription))
+    yield _text(image.info.get("Description"))  # a keyword of the PNG specification
+
+
+def _by_a_person(text: str) -> str:
+    text = text.strip(" \t\r\n\0")
+    return "" if _MACHINES.fullmatch(text) or is_data(text) else text
+
+
+def is_data(description: str) -> bool:
+    """Whether this is what a microscope or a program keeps there, OME-XML say, for programs."""
+    return _DATA.match(description.lstrip()) is not None
+
+
+def _of_xmp(packet: bytes) -> str:
+    try:
+        return xmp.description(packet.strip(b" \t\r\n\0"))
+    except xmp.NotXmp:
+        return ""
+
+
+def _of_iptc(image: ImageFile) -> str:
+    notes: dict[tuple[int, int], Any] = IptcImagePlugin.getiptcinfo(image) or {}
+    caption = notes.get(_CAPTION, b"")
+    caption = b"\n".join(caption) if isinstance(caption, list) else caption
+    if notes.get(_CHARACTER_SET) == _UTF8:
+        return str(caption.decode("utf-8", "replace"))
+    return _text(caption)
+
+
+def _text(value: Any) -> str:
+    """A note as text: UTF-8 where it can be, which is what people's programs write."""
+    if isinstance(value, tuple):
+        value = value[0] if value else ""
+    if isinstance(value, str):  # Pillow reads EXIF as Latin-1
+        try:
+            return value.encode("latin-1").decode()
+        except UnicodeError:
+            return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeError:
+            return value.decode("latin-1")
+    return ""
+
+
+def _is_described_in(sidecar: Path) -> bool:
+    """Whether a description is in that sidecar. One that is empty or broken has none."""
+    try:
+        return bool(xmp.description(sidecar.read_bytes()))
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,96 @@
+"""Where captions go that stay with their photos, and what stands there already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from captioner.batch import xmp
+from captioner.batch.descriptions import is_described, sidecars
+from captioner.batch.embedding import embedded, exiv2
+from captioner.errors import ImageError
+
+SIDECAR_NAMES = ("photo.jpg.xmp", "photo.xmp")
+
+
+class Place(Protocol):
+    """Where a photo's caption goes, one for each kind."""
+
+    beside: bool
+    """Whether `--output` may name a folder for it."""
+
+    way_out: str
+    """How else photos whose sidecars would be the same can be had apart."""
+
+    def of(self, photo: str) -> str:
+        """The file that the caption of the photo of that path goes into."""
+
+    def has(self, photo: str, place: Path) -> bool:
+        """Whether the photo has a caption that someone wrote. Raises OSError."""
+
+    def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
+        """What that file is to hold. Raises ImageError and OSError."""
+
+
+class Text:
+    """`photo.txt` beside `photo.jpg`."""
+
+    beside = True
+    way_out = ", or take --format xmp, whose sidecars bear the photo's whole name"
+
+    def of(self, photo: str) -> str:
+        return os.path.splitext(photo)[0] + ".txt"
+
+    def has(self, photo: str, place: Path) -> bool:
+        return bool(place.read_bytes().strip())
+
+    def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
+        return "".join(f"{sentence}\n" for sentence in sentences).encode()
+
+
+class Xmp:
+    """`photo.jpg.xmp`, or Lightroom's `photo.xmp`, beside `photo.jpg`."""
+
+    beside = True
+
+    def __init__(self, name: str = SIDECAR_NAMES[0]) -> None:
+        self._number = SIDECAR_NAMES.index(name)
+        self.way_out = f", or take --sidecar-name {SIDECAR_NAMES[0]}" if self._number else ""
+
+    def of(self, photo: str) -> str:
+        return str(sidecars(photo)[self._number])
+
+    def has(self, photo: str, place: Path) -> bool:
+        return is_described(photo, place)
+
+    def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
+        try:
+            return xmp.merged(place.read_bytes(), sentences[0])
+        except FileNotFoundError:
+            return xmp.merged(b"", sentences[0])
+        except xmp.NotXmp:
+            raise ImageError(photo, f"its sidecar {place} is no XMP; move it away") from None
+
+
+class Inside:
+    """The photo's own metadata."""
+
+    beside = False
+    way_out = ""
+
+    def __init__(self) -> None:
+        exiv2()  # says where it is not installed
+
+    def of(self, photo: str) -> str:
+        return photo
+
+    def has(self, photo: str, place: Path) -> bool:
+        return is_described(photo)
+
+    def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
+        return embedded(photo, place.read_bytes(), sentences[0])
+
+
+KINDS: dict[str, Callable[[], Place]] = {"sidecar": Text, "xmp": Xmp, "embed": Inside}
