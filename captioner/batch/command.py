@@ -51,7 +51,7 @@ def _format(text: str) -> str:
     from captioner.batch.formats import FORMATS
     from captioner.batch.places import KINDS
 
-    return one_of(*FORMATS, *KINDS)(text)
+    return one_of(*FORMATS, "coco", *KINDS)(text)
 
 
 def _sidecar_name(text: str) -> str:
@@ -82,6 +82,10 @@ def caption(
     fields: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help=f"What a row holds, of {ROW}; with commas."),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="COCO results: take ids by file name from here."),
     ] = None,
     sidecar_name: Annotated[
         str | None,
@@ -200,6 +204,8 @@ def caption(
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if names is not None and format in ("coco", "sidecar", "xmp", "embed"):
         raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
+    if annotations is not None and format != "coco":
+        raise typer.BadParameter("--annotations is for --format coco.")
     if sidecar_name is not None and format != "xmp":
         raise typer.BadParameter("--sidecar-name is for --format xmp.")
     if names is not None and existing is False:
@@ -216,6 +222,7 @@ def caption(
         output=output,
         fields=names,
         column=column,
+        annotations=annotations,
         sidecar_name=sidecar_name or SIDECAR_NAMES[0],
         before=before,
         after=after,

@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import os
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import chain, islice
@@ -23,7 +22,6 @@ from captioner.datasets.photos.tables import parquet
 from captioner.errors import CaptionerError
 
 _CHUNK = 8192  # rows of a Parquet file that are in memory at once
-_COCO_NAME = re.compile(r"(?:COCO_\w+_)?(\d+)")
 
 
 class Format(Protocol):
@@ -48,7 +46,7 @@ class Format(Protocol):
         """Key and line of each caption in a finished file. Raises CaptionerError."""
 
 
-class _Lines:
+class Lines:
     """A format whose draft is the file."""
 
     default: Collection[str] = ()
@@ -67,7 +65,7 @@ class _Lines:
         replace_file(draft, target)
 
 
-class Text(_Lines):
+class Text(Lines):
     """`path<TAB>caption`, a line for each further caption after it; none for a failure.
 
     It alone has a field "rank", 1 for the best sentence of a photo. A score has three digits.
@@ -99,14 +97,14 @@ class Text(_Lines):
                 yield cells[names.index("path")], line
 
 
-class JsonLines(_Lines):
+class JsonLines(Lines):
     """One object a line: path, caption, score, words and alternatives, or path and error."""
 
     default = ("caption", "score", "words", "alternatives", "error")
     encoding_errors = "backslashreplace"  # which is JSON's own way to write such a character
 
     def rows(self, result: Result) -> str:
-        return _json(row(result, self.fields))
+        return to_json(row(result, self.fields))
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
         with open(target, encoding="utf-8") as file:
@@ -122,7 +120,7 @@ class JsonLines(_Lines):
                     yield key, line
 
 
-class Csv(_Lines):
+class Csv(Lines):
     """A header, then a row a photo; a field that a photo does not have is an empty cell."""
 
     default = ("caption", "score", "error")
@@ -153,44 +151,7 @@ class Csv(_Lines):
         return line.getvalue()
 
 
-class Coco(_Lines):
-    """COCO's results: a list of {"image_id", "caption"}, without those that failed.
-
-    The id is the number that is a COCO file's name, 391895 for COCO_val2014_000000391895.jpg;
-    a photo of another name goes by its path.
-    """
-
-    encoding_errors = "backslashreplace"
-
-    def rows(self, result: Result) -> str:
-        if result.caption is None:
-            return ""
-        return _json({"image_id": self._id(result.path), "caption": result.caption.text})
-
-    def key(self, path: str) -> str:
-        return str(self._id(path))
-
-    def finish(self, draft: Path, target: Path) -> None:
-        with open(draft, encoding="utf-8") as lines, whole_file(target, "w") as file:
-            file.write("[")
-            for number, line in enumerate(lines):
-                file.write(("," if number else "") + "\n" + line.rstrip("\n"))
-            file.write("\n]\n")
-        draft.unlink()
-
-    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        try:
-            for entry in json.loads(target.read_bytes()):
-                yield str(entry["image_id"]), _json(entry)
-        except (ValueError, KeyError, TypeError):
-            raise CaptionerError(f"{target}: is no file of COCO results.") from None
-
-    def _id(self, path: str) -> int | str:
-        number = _COCO_NAME.fullmatch(os.path.splitext(os.path.basename(path))[0])
-        return int(number[1]) if number else path
-
-
-class Parquet(_Lines):
+class Parquet(Lines):
     """A Parquet file; while the run lasts its rows are lines of JSON. Needs pyarrow."""
 
     default = ("caption", "score", "error")
@@ -201,7 +162,7 @@ class Parquet(_Lines):
         self._schema = _arrow_schema(ordered(self.fields))
 
     def rows(self, result: Result) -> str:
-        return _json(row(result, self.fields))
+        return to_json(row(result, self.fields))
 
     def finish(self, draft: Path, target: Path) -> None:
         import pyarrow
@@ -228,19 +189,19 @@ class Parquet(_Lines):
         batches = table.iter_batches(batch_size=_CHUNK)
         for values in chain.from_iterable(batch.to_pylist() for batch in batches):
             if has_caption(values):
-                yield values["path"], _json({k: v for k, v in values.items() if v is not None})
+                yield values["path"], to_json({k: v for k, v in values.items() if v is not None})
 
 
-FORMATS: dict[str, type[Text] | type[JsonLines] | type[Csv] | type[Coco] | type[Parquet]] = {
+FORMATS: dict[str, type[Text] | type[JsonLines] | type[Csv] | type[Parquet]] = {
     "text": Text,
     "jsonl": JsonLines,
     "csv": Csv,
     "parquet": Parquet,
-    "coco": Coco,
 }
+"""Formats of rows; COCO's, which takes more than rows, is in `coco.py`."""
 
 
-def _json(values: Any) -> str:
+def to_json(values: Any) -> str:
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 

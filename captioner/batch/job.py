@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from captioner.batch.coco import Coco, ImageIds
 from captioner.batch.fields import OF_FILES
 from captioner.batch.files import is_plain
-from captioner.batch.formats import FORMATS
+from captioner.batch.formats import FORMATS, Format
 from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
 from captioner.batch.places import KINDS, SIDECAR_NAMES, Place, Xmp
@@ -49,6 +50,7 @@ class Job:
     output: Path | None = None
     fields: tuple[str, ...] | None = None
     column: str | None = None
+    annotations: Path | None = None
     sidecar_name: str = SIDECAR_NAMES[0]
     before: str = ""
     after: str = ""
@@ -69,7 +71,8 @@ class Job:
             *("format", "fields", "column", "sidecar_name"),
             *("before", "after", "model", "batch_size"),
         )
-        return asdict(self.options) | {name: getattr(self, name) for name in names}
+        own = {name: getattr(self, name) for name in names}
+        return asdict(self.options) | own | {"annotations": str(self.annotations or "")}
 
 
 def run(job: Job) -> int:
@@ -137,8 +140,8 @@ def _work(
 
 
 def _source(job: Job) -> Source:
-    """How to go through the files, more than once if sidecars are to be checked beforehand."""
-    if "-" in job.inputs and job.format in KINDS:
+    """How to go through the files, more than once if places or ids are to be checked beforehand."""
+    if "-" in job.inputs and job.format in (*KINDS, "coco"):
         listed = list(files(job.inputs))
         return lambda: listed
     return lambda: files(job.inputs)
@@ -170,7 +173,7 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Out
         name = "\n".join([job.format, *job.inputs])
         target: Beside | Draft = Beside(sidecars, job.output, name)
     else:
-        format = FORMATS[job.format](job.fields)
+        format = _format(job, source)
         if job.output is None or not is_plain(job.output):
             with stream(job.output, format) as output:
                 yield output
@@ -179,6 +182,21 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Out
     settings = {**job.settings(), "skip_existing": job.keeps}
     with recorded(target, settings, summary, job.resume, job.overwrite, job.keep) as record:
         yield record
+
+
+def _format(job: Job, source: Source) -> Format:
+    if job.format != "coco":
+        return FORMATS[job.format](job.fields)
+
+    def paths() -> Iterator[str]:
+        found = photos(source(), job.column, read=False)
+        return (item.path for item in found if not isinstance(item, ImageError))
+
+    return Coco(ImageIds(paths, job.annotations, say))
+
+
+def say(sentence: str) -> None:
+    print(f"captioner: {sentence}", file=sys.stderr)
 
 
 def _place(job: Job) -> Place:

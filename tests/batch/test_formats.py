@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from captioner.batch.command import model_name
 from captioner.batch.fields import FIELDS
 from captioner.batch.formats import FORMATS
-from captioner.batch.sidecars import KINDS
+from captioner.batch.places import KINDS
 from captioner.errors import ImageError
 from tests.batch import process
 
@@ -79,7 +79,7 @@ def test_parquet(album: Path) -> None:
 def test_coco_is_what_the_evaluation_reads(album: Path) -> None:
     rows = json.loads(run(album, "--format", "coco").read_text())
     assert rows == [
-        {"image_id": 7, "caption": "A photo 7 by 3."},
+        {"image_id": "album/7.jpg", "caption": "A photo 7 by 3."},
         {"image_id": 42, "caption": "A photo 4 by 2."},
         {"image_id": 'album/ü, "x".png', "caption": "A photo 5 by 6."},
     ]
@@ -87,6 +87,64 @@ def test_coco_is_what_the_evaluation_reads(album: Path) -> None:
     truth.dataset = {"images": [{"id": row["image_id"]} for row in rows], "annotations": []}
     truth.createIndex()
     assert len(truth.loadRes(str(album / "out")).anns) == 3
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    """Photos whose names hold one number, and one that is COCO's for sure."""
+    for number, name in enumerate(
+        ("1.jpg", "a/0001.jpg", "a/000000000001.jpg", "b/000000000001.jpg", "b/000000000002.jpg")
+    ):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (number + 1, 5)).save(tmp_path / "in" / name)
+    return tmp_path
+
+
+def test_coco_ids_are_numbers_only_where_one_photo_has_them(numbered: Path) -> None:
+    arguments = ["caption", "in", "--format", "coco", "-o", "out"]
+    assert process.run(arguments, numbered) == 0
+    ids = [row["image_id"] for row in json.loads((numbered / "out").read_text())]
+    paths = ("1.jpg", "a/000000000001.jpg", "a/0001.jpg", "b/000000000001.jpg")
+    assert ids == [*(f"in/{path}" for path in paths), 2]
+    said = (numbered / "said.txt").read_text()
+    assert "1: in/a/000000000001.jpg, in/b/000000000001.jpg" in said
+    assert "image_id is the path of 2 of 5 photos" in said
+
+
+def test_a_new_photo_with_a_number_that_is_there_gets_its_caption(numbered: Path) -> None:
+    base = ["caption", "--format", "coco", "-o", "out"]
+    assert process.run([*base, "in/a/000000000001.jpg", "in/1.jpg"], numbered) == 0
+    assert process.run([*base, "in", "--skip-existing"], numbered) == 0
+    assert "4 photos captioned, 1 skipped" in (numbered / "said.txt").read_text()
+    rows = {r["image_id"]: r["caption"] for r in json.loads((numbered / "out").read_text())}
+    assert rows == {
+        "in/1.jpg": "A photo 1 by 5.",
+        "in/a/0001.jpg": "A photo 2 by 5.",
+        "in/a/000000000001.jpg": "A photo 3 by 5.",
+        "in/b/000000000001.jpg": "A photo 4 by 5.",
+        2: "A photo 5 by 5.",
+    }
+
+
+def test_coco_ids_by_file_name_from_annotations(numbered: Path) -> None:
+    images = [
+        {"id": 7, "file_name": "1.jpg"},
+        {"id": 8, "file_name": "a/0001.jpg"},
+        {"id": 9, "file_name": "000000000002.jpg"},
+    ]
+    (numbered / "ann.json").write_text(json.dumps({"images": images, "annotations": []}))
+    arguments = ["caption", "in", "--format", "coco", "-o", "out", "--annotations", "ann.json"]
+    assert process.run(arguments, numbered) == 1
+    rows = json.loads((numbered / "out").read_text())
+    assert [row["image_id"] for row in rows] == [7, 8, 9]
+    said = (numbered / "said.txt").read_text()
+    assert "in/a/000000000001.jpg: ann.json names no such photo" in said
+    images.append({"id": 10, "file_name": "000000000001.jpg"})
+    (numbered / "ann.json").write_text(json.dumps({"images": images, "annotations": []}))
+    assert process.run([*arguments, "--overwrite"], numbered) == 1
+    said = (numbered / "said.txt").read_text()
+    assert "several photos have one image_id (10: in/a/0000" in said
+    assert len(json.loads((numbered / "out").read_text())) == 3
 
 
 def test_jsonl_with_chosen_fields_in_their_order(album: Path) -> None:
