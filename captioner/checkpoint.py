@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +17,7 @@ from torch import Tensor
 from captioner.assets import EMBEDDED as EMBEDDED
 from captioner.config import ModelConfig, Section, describe
 from captioner.errors import CaptionerError
+from captioner.files import whole_path
 from captioner.model.encoder import Encoder
 from captioner.model.model import Model
 from captioner.vocabulary import SPECIAL, Vocabulary
@@ -118,17 +117,12 @@ def metadata(model: Model) -> dict[str, str]:
 
 def write(file: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> None:
     """Write a safetensors file so that a crash leaves the old one or the new one, never a part."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: t.contiguous() for name, t in tensors.items()}, partial, notes)
-        partial.chmod(0o666 & ~_umask())
-        os.replace(partial, file)
+        with whole_path(file) as draft:
+            save_file({name: t.contiguous() for name, t in tensors.items()}, draft, notes)
     except (OSError, SafetensorError) as error:
         raise CaptionerError(f"{file}: cannot be written ({error})") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def load(file: Path) -> Model:
@@ -218,9 +212,3 @@ def _parsed(file: Path, notes: Mapping[str, str], key: str, kind: type[Parsed]) 
         raise CaptionerError(
             f"{file}: its metadata is damaged ({key}: {describe(error, kind)})"
         ) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

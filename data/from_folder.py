@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a fil
 
 from captioner.datasets.captions import first_few, read_references
 from captioner.errors import CaptionerError
+from captioner.files import drafts, unwritable
 from captioner.training.data import PhotoFiles
 from data.join import SPLITS, WEIGHTS, make_folder, refuse_other_making, summary, write_text
 from data.prepare import OUTPUT, Output, main
@@ -92,21 +93,20 @@ def _weights(folder: Path, named: Path | None) -> Path | None:
 def _put(file: Path, target: Path, copy: bool) -> None:
     """Link or copy a file or a folder to `target`, whole or not at all."""
     make_folder(target.parent)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        if not copy:
-            partial.symlink_to(file.resolve())
-        elif file.is_dir():
-            shutil.copytree(file, partial, copy_function=shutil.copyfile)
-        else:
-            shutil.copyfile(file, partial)
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        os.replace(partial, target)
+        with drafts(target.parent) as room:
+            draft = room / target.name
+            if not copy:
+                draft.symlink_to(file.resolve())
+            elif file.is_dir():
+                shutil.copytree(file, draft, copy_function=shutil.copyfile)
+            else:
+                shutil.copyfile(file, draft)
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            os.replace(draft, target)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.unlink(missing_ok=True)
-        raise CaptionerError(f"{target}: cannot be written ({error.strerror or error})") from None
+        raise unwritable(target, error) from None
 
 
 if __name__ == "__main__":

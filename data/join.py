@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import lzma
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from captioner.datasets.captions import read_json
 from captioner.errors import CaptionerError
+from captioner.files import whole_file
 from data.shards import Size
 
 SOURCES = ("coco", "flickr8k", "flickr30k")
@@ -158,10 +158,5 @@ def write_text(file: Path, sentences: Sequence[str]) -> None:
 
 def write_bytes(file: Path, content: bytes) -> None:
     """Write a file whole or not at all. Raises CaptionerError."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, file)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise CaptionerError(f"{file}: cannot be written ({error.strerror})") from None
+    with whole_file(file, "wb") as out:
+        out.write(content)

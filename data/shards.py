@@ -7,7 +7,6 @@ shards that are there, so a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import io
-import os
 import signal
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from captioner.errors import CaptionerError, ImageError
+from captioner.files import whole_path
 from captioner.images import open_image
 
 PHOTOS_A_SHARD = 200
@@ -96,15 +96,8 @@ def pack(shard: Shard) -> Packed:
     done = _looked_into(shard)
     if done is not None:
         return done
-    partial = shard.file.with_name(f".{shard.file.name}.{os.getpid()}.partial")
-    try:
-        packed = _write(shard, partial)
-        os.replace(partial, shard.file)
-    except OSError as error:
-        raise CaptionerError(f"{shard.file}: cannot be written ({error.strerror})") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return packed
+    with whole_path(shard.file) as draft:
+        return _write(shard, draft)
 
 
 def _write(shard: Shard, file: Path) -> Packed:
@@ -157,9 +150,8 @@ def _looked_into(shard: Shard) -> Packed | None:
 
 
 def sweep(folder: Path, source: str, keep: Iterable[Shard]) -> None:
-    """Delete the shards of `source` that no longer belong, and what a killed run left half done."""
+    """Delete the shards of `source` that no longer belong."""
     kept = {shard.file.name for shard in keep}
-    for pattern in (f"{source}-*.tar", f".{source}-*.partial"):
-        for file in folder.glob(pattern):
-            if file.name not in kept:
-                file.unlink()
+    for file in folder.glob(f"{source}-*.tar"):
+        if file.name not in kept:
+            file.unlink()

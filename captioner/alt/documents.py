@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from captioner.alt import in_html, in_markdown
 from captioner.alt.gaps import Gap, filled
-from captioner.batch.files import whole_file
 from captioner.errors import CaptionerError
+from captioner.files import whole_file
 
 HTML = (".html", ".htm", ".xhtml")
 MARKDOWN = (".md", ".markdown", ".mdown")

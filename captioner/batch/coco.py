@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.batch.files import whole_file
 from captioner.batch.formats import Lines, to_json
 from captioner.batch.journal import digest
 from captioner.batch.result import Result
 from captioner.batch.summary import counted
 from captioner.datasets.captions import CaptionedPhoto, Names, PhotoId, first_few, read_references
 from captioner.errors import CaptionerError, ImageError
+from captioner.files import whole_file
 
 Paths = Callable[[], Iterable[str]]
 

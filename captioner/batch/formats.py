@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from captioner.batch.fields import cell, has_caption, ordered, row
-from captioner.batch.files import replace_file, whole_file
 from captioner.batch.result import Result
 from captioner.datasets.photos.tables import parquet
 from captioner.errors import CaptionerError
+from captioner.files import replace_file, whole_file
 
 _CHUNK = 8192  # rows of a Parquet file that are in memory at once
 

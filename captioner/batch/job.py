@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from captioner.batch.coco import Coco, ImageIds
 from captioner.batch.fields import OF_FILES
-from captioner.batch.files import is_plain
 from captioner.batch.formats import FORMATS, Format
 from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
@@ -25,6 +24,7 @@ from captioner.batch.summary import Progress, Summary
 from captioner.datasets.photos.sources import files, holds_photos
 from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
+from captioner.files import is_plain
 from captioner.options import Options
 
 if TYPE_CHECKING:

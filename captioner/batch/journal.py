@@ -18,8 +18,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
-from captioner.batch.files import broken_off, flush, sync_folder, unwritable
 from captioner.errors import CaptionerError
+from captioner.files import broken_off, flush, sync_folder, unwritable
 
 _DIGITS = 16  # of a digest, in hexadecimal
 _NEAR = 4096

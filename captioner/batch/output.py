@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from captioner.batch.files import broken_off, flush, unwritable
 from captioner.batch.formats import Format
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import Result
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
 from captioner.errors import CaptionerError
+from captioner.files import broken_off, flush, unwritable
 
 _SHARE = 20  # a commit may take one part in so many of a run's time
 _SOONEST, _LATEST = 0.1, 10.0  # seconds from one to the next

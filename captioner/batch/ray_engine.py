@@ -24,7 +24,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from captioner.batch.files import unwritable, whole_file
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, way_on
@@ -33,6 +32,7 @@ from captioner.batch.summary import Progress, Summary
 from captioner.datasets.photos.sources import files, holds_photos
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
+from captioner.files import drafts, unwritable, whole_file
 
 MANIFEST = "_parts.jsonl"
 OUTCOMES = "_outcomes"
@@ -121,7 +121,10 @@ class Worker:
             attempts.unlink(missing_ok=True)
 
     def _do(self, target: Path, items: list[str | ImageError]) -> dict[str, Any]:
-        draft = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.partial")
+        with drafts(target.parent) as room:
+            return self._written(target, room / target.name, items)
+
+    def _written(self, target: Path, draft: Path, items: list[str | ImageError]) -> dict[str, Any]:
         format = FORMATS[self._job.format](self._job.fields)
         captioned, failed = 0, []
         everything = results_of(self._job, lambda: items, lambda path: True, lambda: False)

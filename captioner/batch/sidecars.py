@@ -5,16 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from captioner.batch.files import broken_off, sync_folder
 from captioner.batch.journal import digest
 from captioner.batch.places import Place
 from captioner.batch.result import Result
@@ -23,6 +20,7 @@ from captioner.datasets.photos import remote
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.sources import is_pattern
 from captioner.errors import CaptionerError, ImageError
+from captioner.files import broken_off, replacing, sync_folder
 
 _OF_ONE_PHOTO = {
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -68,7 +66,8 @@ class Sidecars:
         try:
             content = self.kind.content(result.path, path, sentences)
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(Path(os.path.realpath(path)), content)
+            with replacing(path, sync=False) as draft:
+                draft.write_bytes(content)
         except OSError as error:
             if error.errno not in _OF_ONE_PHOTO:
                 raise broken_off(path, error) from None
@@ -162,18 +161,3 @@ def _check_folder(folder: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CaptionerError(f"{folder}: sidecars cannot be written there; check its permissions.")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Give the file this content, whole or not at all; whose it is and who may read it stays."""
-    draft = path.with_name(f".{digest(path.name):016x}.tmp")  # no longer than a name may be
-    try:
-        draft.write_bytes(content)
-        with suppress(OSError):
-            was = path.stat()
-            os.chmod(draft, stat.S_IMODE(was.st_mode))
-            os.chown(draft, was.st_uid, was.st_gid)
-        os.replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from captioner.batch.files import unwritable, whole_file
 from captioner.batch.result import Result
 from captioner.datasets.photos.sources import ATTENTION
 from captioner.errors import CaptionerError, ImageError
+from captioner.files import unwritable, whole_file
 
 _LONGEST = 200  # bytes of a picture's name before its number and ending; a name may have 255
 

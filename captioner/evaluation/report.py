@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from captioner.batch.files import whole_file
 from captioner.datasets.captions import PhotoId
 from captioner.evaluation.figures import Evaluation, plain
 from captioner.evaluation.results import Candidate
+from captioner.files import whole_file
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:

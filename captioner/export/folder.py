@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,37 +48,3 @@ def check_output(folder: Path, overwrite: bool) -> None:
         raise CaptionerError(
             f"{folder}: holds what is no export ({min(held - FILES)}); name another folder"
         )
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `folder` when all went well.
-
-    Whatever goes wrong, what was there before is kept. Raises CaptionerError where the new one
-    cannot be written.
-    """
-    folder = folder.resolve()
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-    except OSError as error:
-        raise CaptionerError(f"{folder}: cannot be written ({error})") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if old.exists() and not folder.exists():
-            _put_back(old, folder)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _put_back(old: Path, folder: Path) -> None:
-    try:
-        old.rename(folder)
-    except OSError as error:
-        raise CaptionerError(
-            f"{folder}: cannot be written ({error}); the export that was there is {old}"
-        ) from None

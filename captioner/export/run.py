@@ -9,8 +9,9 @@ from typing import Any, Literal
 from captioner import __version__, checkpoint
 from captioner.captioner import rules
 from captioner.errors import CaptionerError
-from captioner.export.folder import FORMAT, NOTES, check_output, whole
+from captioner.export.folder import FORMAT, NOTES, check_output
 from captioner.export.graphs import Graph, graphs
+from captioner.files import whole_folder
 from captioner.model.model import Model
 
 Format = Literal["onnx", "torch"]
@@ -27,7 +28,7 @@ def export(
     if format == "torch" and int8:
         raise CaptionerError("int8 weights are for --format onnx")
     pair = graphs(model)
-    with whole(output) as folder:
+    with whole_folder(output) as folder:
         files = {graph.name: _write(graph, folder, format, int8) for graph in pair}
         notes = describe(model, pair, files)
         text = json.dumps(notes, ensure_ascii=False, indent=1)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from captioner.images.colours import rgb
 
+_ANIMATIONS = {"GIF", "PNG", "WEBP", "AVIF"}
 _SHOWS = 64  # levels of brightness, of 255, between the darkest and the lightest place
 _FRAMES = 100  # that are looked at
 
@@ -13,8 +14,9 @@ _FRAMES = 100  # that are looked at
 def first_that_shows(image: Image.Image) -> Image.Image:
     """The first frame in RGB that is more than one flat colour; of flat ones, the least flat."""
     best = rgb(image)
-    most = _range(best)
-    place = 1
+    if image.format not in _ANIMATIONS:
+        return best
+    most, place = _range(best), 1
     while most < _SHOWS and place < _FRAMES and getattr(image, "is_animated", False):
         try:
             image.seek(place)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +17,7 @@ from tqdm import tqdm
 
 from captioner.checkpoint import pack
 from captioner.errors import CaptionerError
+from captioner.files import whole_file
 from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
 
@@ -112,17 +111,12 @@ def _gathered(batches: Iterator[Maps], bar: tqdm[NoReturn]) -> Maps:
 
 
 def _store(maps: Maps, path: Path) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with whole_file(path, "wb") as file:
             np.save(file, maps)
-        os.replace(partial, path)
-    except OSError as error:
-        raise CaptionerError(f"data.cache: {path} cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    except (OSError, CaptionerError) as error:
+        raise CaptionerError(f"data.cache: {error}") from None
 
 
 def _quick(encoder: Encoder) -> Encoder:

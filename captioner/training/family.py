@@ -10,7 +10,6 @@ Every variant sees the same photos in the same order for the same number of step
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from captioner import checkpoint
 from captioner.config import Recipe, read_recipe
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import compare, interval, sampled_means
+from captioner.files import unwritable, whole_file
 from captioner.training.data import Example, PhotoFiles, read_examples
 from captioner.training.family_plot import draw_family
 from captioner.training.loop import LAST, train
@@ -143,15 +143,13 @@ def _difference(one: Result, base: Result) -> str:
 
 def write_log(results: Sequence[Result], file: Path, every: int = 20) -> None:
     """Nats a word of every variant, each the mean of `every` steps."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with partial.open("w", newline="") as out:
+    with whole_file(file, "w", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["decoder", "step", "nll"])
         for one in results:
             smooth = one.nll.smoothed(every)
             for i in range(every - 1, len(smooth), every):
                 rows.writerow([one.name, one.nll.steps[i], f"{smooth[i]:.4f}"])
-    os.replace(partial, file)
 
 
 def family(
@@ -191,12 +189,11 @@ def _write_all(
 ) -> None:
     try:
         to.mkdir(parents=True, exist_ok=True)
-        partial = to / f".family.{os.getpid()}.partial"
-        partial.write_text(table(results, styles), encoding="utf-8")
-        os.replace(partial, to / "family.md")
-        write_log(results, to / "family.csv")
     except OSError as error:
-        raise CaptionerError(f"{to}: cannot be written ({error.strerror})") from None
+        raise unwritable(to, error) from None
+    with whole_file(to / "family.md", "w") as out:
+        out.write(table(results, styles))
+    write_log(results, to / "family.csv")
     lengths = np.array([np.mean([len(c) for c in example.captions]) for example in examples])
     draw_family(results, lengths, to / "family.png")
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from captioner.files import whole_file
+
 FIELDS = (
     "step",
     "loss",
@@ -45,12 +47,10 @@ class Log:
 
     def _begin(self, rows: list[dict[str, str]]) -> None:
         """Replace the file in one step: a run killed here loses no row."""
-        partial = self.file.with_suffix(".partial")
-        with partial.open("w", newline="") as out:
+        with whole_file(self.file, "w", newline="") as out:
             table = csv.DictWriter(out, FIELDS)
             table.writeheader()
             table.writerows(rows)
-        partial.replace(self.file)
 
     def write(self, step: int, **figures: float | str) -> None:
         self._csv.writerow({"step": step, **figures})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from captioner.errors import CaptionerError
+from captioner.files import whole_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,14 +113,11 @@ def draw(runs: Sequence[Run], file: Path) -> None:
 
 def save_figure(figure: Figure, file: Path) -> None:
     """Write a figure in one step. Raises CaptionerError."""
-    partial = file.with_name(f".{file.stem}.{os.getpid()}.partial{file.suffix}")
     try:
-        figure.savefig(partial, metadata={"Software": None} if file.suffix == ".png" else None)
-        os.replace(partial, file)
-    except (OSError, ValueError) as error:
+        with whole_path(file) as draft:
+            figure.savefig(draft, metadata={"Software": None} if file.suffix == ".png" else None)
+    except ValueError as error:
         raise CaptionerError(f"{file}: cannot be written ({error})") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _judged_by(run: Run) -> str | None:

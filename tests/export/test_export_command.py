@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from captioner import CaptionerError, checkpoint
 from captioner.cli import app
 from captioner.export import run
-from captioner.export.folder import read_notes, whole
+from captioner.export.folder import read_notes
 from captioner.export.graphs import Graph
 from tests.tiny import tiny_model
 
@@ -83,33 +83,6 @@ def test_a_package_that_is_missing(
         assert 'pip install "captioner[export]"' in said
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert json.loads((old / "captioner.json").read_text()) == {"old": True}
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError("disk full")])
-def test_the_old_export_outlasts_a_change_of_place_that_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException] | OSError
-) -> None:
-    folder, rename = tmp_path / "out", Path.rename
-    folder.mkdir()
-    (folder / "step.onnx").write_text("old")
-
-    def failing(path: Path, target: Path) -> Path:
-        if path.suffix in broken:
-            raise stop
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    broken = {".partial"}  # the new one cannot take the place
-    with pytest.raises((KeyboardInterrupt, CaptionerError)), whole(folder):
-        pass
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert (folder / "step.onnx").read_text() == "old"
-    broken.add(".old")  # nor can the old one be put back
-    with pytest.raises((KeyboardInterrupt, CaptionerError)) as error, whole(folder):
-        pass
-    (kept,) = tmp_path.iterdir()
-    assert (kept / "step.onnx").read_text() == "old"
-    assert stop is KeyboardInterrupt or f"the export that was there is {kept}" in str(error.value)
 
 
 def test_wrong_usage(model: Path, tmp_path: Path) -> None:

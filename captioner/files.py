@@ -1,0 +1,219 @@
+"""Files and folders that are there whole or not at all, and that outlast a power cut.
+
+What is being written lies in a hidden folder beside its place, under its own name, and moves out of
+it in one step. A run that was killed leaves that folder; the next that writes there clears it away.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import platform
+import secrets
+import shutil
+import stat
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from captioner.errors import CaptionerError
+
+_OTHERS = 24 * 3600  # seconds after which what a run on another machine left is cleared away too
+_OLD = "old"
+
+
+@contextmanager
+def whole_file(path: Path, mode: str, *, sync: bool = True, **how: Any) -> Iterator[IO[Any]]:
+    """A file to write that takes `path`'s place once it is complete; until then that is as it was.
+
+    Text is UTF-8. Without `sync` it is whole, but may be lost with the power. A device or a pipe is
+    written directly. Raises CaptionerError where it cannot be written.
+    """
+    if "b" not in mode:
+        how.setdefault("encoding", "utf-8")
+    with whole_path(path, sync=sync) as draft, _said_of(path), open(draft, mode, **how) as file:
+        yield file
+
+
+@contextmanager
+def whole_path(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """As `whole_file`, for what writes a file by its name: an empty file, named as `path` is."""
+    with _said_of(path), replacing(path, sync=sync) as draft:
+        yield draft
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """As `whole_path`, but raises OSError.
+
+    A file that is there already passes its permissions on and, where that is allowed, its owner.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not is_plain(target):
+        yield target
+        return
+    with drafts(target.parent) as room:
+        draft = room / target.name
+        draft.touch()
+        like = (target if target.exists() else draft).stat()
+        yield draft
+        _take_after(draft, like)
+        if sync:
+            _sync(draft)
+        os.replace(draft, target)
+    if sync:
+        sync_folder(target.parent)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder to fill, which takes the place of `path` when all went well.
+
+    Whatever goes wrong, what was there is kept: between the two steps in which the folders change
+    places it lies where the next run finds it and puts it back. Raises CaptionerError where the new
+    one cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    with _said_of(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with drafts(target.parent) as room:
+            draft, old = room / target.name, room / _OLD / target.name
+            draft.mkdir()
+            yield draft
+            old.parent.mkdir()
+            if target.exists():
+                target.rename(old)
+            draft.rename(target)
+        sync_folder(target.parent)
+
+
+@contextmanager
+def drafts(folder: Path) -> Iterator[Path]:
+    """A hidden folder in `folder` for what is not finished; gone afterwards. Raises OSError."""
+    _clear_away(folder)
+    room, lock = _room(folder)
+    try:
+        yield room
+    finally:
+        try:
+            _remove(room)
+        finally:
+            os.close(lock)
+
+
+def _room(folder: Path) -> tuple[Path, int]:
+    """A new room and what holds it: its open handle, locked as long as this process lives."""
+    while True:
+        room = folder / f".captioner-{_machine()}-{secrets.token_hex(4)}.partial"
+        room.mkdir()
+        lock = os.open(room, os.O_RDONLY)
+        with suppress(OSError):  # a file system without locks, whose rooms nobody clears away
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_nlink:
+            return room, lock
+        os.close(lock)  # another run took it for a dead one's before it was locked
+
+
+@cache
+def _machine() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+@cache
+def _clear_away(folder: Path) -> None:
+    """Remove the rooms of runs that were killed, once for each folder that this process writes in.
+
+    A lock tells the dead from the living; between machines that share a folder it may not hold.
+    """
+    for room in folder.glob(".captioner-*.partial"):
+        with suppress(OSError, CaptionerError):
+            ours = room.name.startswith(f".captioner-{_machine()}-")
+            if not ours and time.time() - room.stat().st_mtime < _OTHERS:
+                continue
+            lock = os.open(room, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(room)
+            finally:
+                os.close(lock)
+
+
+def _remove(room: Path) -> None:
+    """Remove a room, but first put back what a new folder was about to replace and did not."""
+    for old in (room / _OLD).glob("*"):
+        if (target := room.parent / old.name).exists():
+            continue
+        try:
+            old.rename(target)
+        except OSError as error:
+            raise CaptionerError(
+                f"{target}: cannot be written: {error}; what was there is {old}."
+            ) from None
+    shutil.rmtree(room, ignore_errors=True)
+
+
+def _take_after(draft: Path, like: os.stat_result) -> None:
+    there = draft.stat()
+    with suppress(OSError):  # only some may give a file away
+        if (there.st_uid, there.st_gid) != (like.st_uid, like.st_gid):
+            os.chown(draft, like.st_uid, like.st_gid)
+    draft.chmod(stat.S_IMODE(like.st_mode))
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def replace_file(draft: Path, target: Path) -> None:
+    """Put a file that is complete and on disk into the place of another."""
+    real = Path(os.path.realpath(target))
+    os.replace(draft, real)
+    sync_folder(real.parent)
+
+
+def flush(file: IO[Any]) -> None:
+    """Bring everything written so far onto the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder onto the disk, where the file system can."""
+    with suppress(OSError):
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether this is a file like any other, or may become one: no pipe, no device."""
+    return not path.exists() or stat.S_ISREG(path.stat().st_mode)
+
+
+def unwritable(path: Path, error: OSError) -> CaptionerError:
+    """What to say where something cannot be written."""
+    advice = "make its folder first" if error.errno == errno.ENOENT else "choose another place"
+    return CaptionerError(f"{path}: cannot be written: {error.strerror or error}; {advice}.")
+
+
+def broken_off(path: Path, error: OSError) -> CaptionerError:
+    """What to say when a disk is full, or gone, in the middle of a run."""
+    reason = error.strerror or error
+    return CaptionerError(f"{path}: cannot be written: {reason}; that mended, --resume continues.")
