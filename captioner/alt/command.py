@@ -35,23 +35,37 @@ from captioner.cli.options import (
 
 if TYPE_CHECKING:
     from captioner.alt.documents import Document
+    from captioner.alt.findings import Finding
     from captioner.alt.gaps import Gap
     from captioner.batch.result import Result
 
+_DECORATIVE = 'decorative: alt="" is enough'
+_UNPLACED = "cannot be put in here; do it by hand"
+MIN_CONFIDENCE = 0.3
 FIELDS = ("file", "line", "picture", "text", "problem")
 
 
 @dataclass(frozen=True)
 class Row:
-    """An image without alternative text, and the text proposed for it, or why there is none."""
+    """A picture without alternative text, and the text proposed for it, or why there is none."""
 
-    document: Document
-    gap: Gap
+    finding: Finding
     text: str = ""
     problem: str = ""
 
+    @property
+    def page(self) -> Path:
+        return self.finding.document.path
+
+    @property
+    def filling(self) -> str | None:
+        """What can be put in without asking anyone: a text, or "" for what needs none."""
+        placed = self.finding.gap.place is not None
+        return self.text if placed and (self.finding.blank or not self.problem) else None
+
     def cells(self) -> dict[str, str | int]:
-        values = (str(self.document.path), self.gap.line, self.gap.source, self.text, self.problem)
+        gap = self.finding.gap
+        values = (str(self.page), gap.line, gap.source, self.text, self.problem)
         return dict(zip(FIELDS, values, strict=True))
 
 
@@ -63,6 +77,27 @@ def alt(
     write: Annotated[
         bool, typer.Option("--write", help="Put the texts into the files, and change nothing else.")
     ] = False,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where addresses such as /a.jpg start, as in --root static. Found by itself for "
+            "Hugo, Jekyll, Docusaurus, Astro and Eleventy.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Pages and folders to pass over, as in '*.vue'."),
+    ] = None,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="A text less likely than this to be accepted by a person is not written.",
+        ),
+    ] = MIN_CONFIDENCE,
     format: Annotated[
         str,
         typer.Option(
@@ -90,11 +125,14 @@ def alt(
 
     SITE_OR_FILE is a folder, searched for such pages, or one page.
 
-    <img> without alt and ![](...) are listed; alt="" says that a picture is decorative, and is left
-    alone. Pictures that are missing or lie on another server are listed too. The exit code is 1
-    where a page or a picture of the site cannot be read, or a page changed while it was at work.
+    <img> without alt and ![](...) are listed, with Hugo's figures and ![[a.jpg]]; what has a name
+    by ARIA, a title, its link or figure, or says by alt="" that it is decorative, is left alone.
+    Dots and rules get alt="". Pictures that are missing or lie on another server are listed too,
+    and pages of other kinds are named. The exit code is 1 where a page or a picture of the site
+    cannot be read, a page changed while it was at work, or --check finds anything.
     """
-    from captioner.alt.documents import Document, documents
+    from captioner.alt.documents import Document, NotLookedInto, documents
+    from captioner.alt.findings import findings
     from captioner.errors import CaptionerError
 
     if check and write:
@@ -110,30 +148,25 @@ def alt(
         min_words=min_words,
         max_words=max_words,
     )
-    pages = list(documents(inputs))
-    found = [page for page in pages if isinstance(page, Document)]
-    unread = [page for page in pages if isinstance(page, CaptionerError)]
-    for error in unread:
+    pages = list(documents(inputs, root, exclude or ()))
+    found = list(findings(page for page in pages if isinstance(page, Document)))
+    errors = [page for page in pages if isinstance(page, CaptionerError)]
+    unread = [error for error in errors if not isinstance(error, NotLookedInto)]
+    for error in errors:
         _say(error)
-    if not pages:
+    if not found and not errors:
         _say("no picture there lacks a text")
     if check:
-        rows = [Row(document, gap) for document in found for gap in document.gaps]
-        _show(rows, format)
-        raise typer.Exit(1 if rows or unread else 0)
+        _show([Row(each, problem=_DECORATIVE if each.blank else "") for each in found], format)
+        raise typer.Exit(1 if found or errors else 0)
     from captioner.batch.run import caption_photos, dressed
     from captioner.datasets.photos.photo import Photo
 
-    wanted = dict.fromkeys(
-        str(picture)
-        for document in found
-        for gap in document.gaps
-        if (picture := document.picture(gap)) is not None
-    )
+    wanted = dict.fromkeys(str(each.picture) for each in found if each.picture and not each.blank)
     photos = [Photo(path, path) for path in wanted]
     results = caption_photos(lambda: load_model(model, device), photos, search, batch_size)
     texts = {result.path: dressed(result, before, after) for result in results}
-    rows = [_row(document, gap, texts) for document in found for gap in document.gaps]
+    rows = [_row(each, texts, min_confidence) for each in found]
     _show(rows, format)
     written = _write(rows) if write else True
     raise typer.Exit(1 if unread or not written or any(map(_is_failure, rows)) else 0)
@@ -143,32 +176,24 @@ def _say(message: object) -> None:
     print(f"captioner: {message}", file=sys.stderr)
 
 
-def _row(document: Document, gap: Gap, texts: dict[str, Result]) -> Row:
-    picture = document.picture(gap)
-    if not gap.source:
-        return Row(document, gap, problem="names no picture")
-    if picture is None:
-        return Row(document, gap, problem=_elsewhere(document, gap))
-    result = texts[str(picture)]
+def _row(finding: Finding, texts: dict[str, Result], min_confidence: float) -> Row:
+    if finding.blank:
+        return Row(finding, problem=_DECORATIVE)
+    if finding.picture is None:
+        return Row(finding, problem=finding.problem)
+    result = texts[str(finding.picture)]
     if result.caption is None:
-        return Row(document, gap, problem=result.error)
-    unplaced = "" if gap.place is not None else "cannot be put in here; do it by hand"
-    return Row(document, gap, result.caption.text, unplaced)
-
-
-def _elsewhere(document: Document, gap: Gap) -> str:
-    """Why the picture that the gap names is no file of the site."""
-    from captioner.alt.documents import address_parts
-
-    if gap.source.startswith("data:"):
-        return "lies in the page itself"
-    if address_parts(gap.source) is None or address_parts(document.base) is None:
-        return "its address cannot be read; correct it"
-    return "lies on another server; download it to have it described"
+        return Row(finding, problem=result.error)
+    problem = finding.gap.problem
+    if finding.gap.place is None:
+        problem = problem or _UNPLACED
+    elif (sure := result.caption.confidence) is not None and sure < min_confidence:
+        problem = f"unsure ({sure:.2f}); look at it, and write it by hand or lower --min-confidence"
+    return Row(finding, result.caption.text, problem)
 
 
 def _is_failure(row: Row) -> bool:
-    return not row.text and row.document.picture(row.gap) is not None
+    return not row.text and not row.finding.blank and row.finding.picture is not None
 
 
 def _write(rows: list[Row]) -> bool:
@@ -179,9 +204,9 @@ def _write(rows: list[Row]) -> bool:
     texts: dict[Path, dict[Gap, str]] = {}
     pages: dict[Path, Document] = {}
     for row in rows:
-        if row.text and not row.problem:
-            texts.setdefault(row.document.path, {})[row.gap] = row.text
-            pages[row.document.path] = row.document
+        if row.filling is not None:
+            texts.setdefault(row.page, {})[row.finding.gap] = row.filling
+            pages[row.page] = row.finding.document
     written = []
     for path, page in pages.items():
         try:
@@ -219,8 +244,9 @@ def _table(rows: list[Row]) -> Iterator[str]:
     cells = [("where", "picture", proposed)]
     for row in rows:
         problem = f"[{row.problem}]" if row.problem else ""
-        source = row.gap.source if len(row.gap.source) <= 60 else f"{row.gap.source[:57]}..."
-        where = f"{row.document.path}:{row.gap.line}"
+        source = row.finding.gap.source
+        source = source if len(source) <= 60 else f"{source[:57]}..."
+        where = f"{row.page}:{row.finding.gap.line}"
         cells.append((where, source, " ".join(filter(None, (row.text, problem)))))
     widths = [max(len(row[column]) for row in cells) for column in (0, 1)]
     for where, source, text in cells:

@@ -1,0 +1,190 @@
+"""Where the pictures of a site lie: which folder its `/` is, and what is outside of it."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A maker of static sites: what tells its folder, where `/` lies in it, what it makes."""
+
+    name: str
+    markers: tuple[str, ...]
+    roots: tuple[str, ...]
+    output: tuple[str, ...]
+
+    def made(self, folder: Path) -> bool:
+        """Whether this is the folder of one of its sites."""
+        return any((folder / marker).exists() for marker in self.markers)
+
+
+GENERATORS = (
+    Generator(
+        "Hugo",
+        ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config/_default"),
+        ("static", "assets", "content"),
+        ("public", "resources"),
+    ),
+    Generator("Jekyll", ("_config.yml", "_config.yaml", "_config.toml"), (".",), ("_site",)),
+    Generator(
+        "Docusaurus",
+        tuple(f"docusaurus.config.{ending}" for ending in ("js", "ts", "mjs", "cjs", "mts")),
+        ("static",),
+        ("build",),
+    ),
+    Generator(
+        "Astro",
+        tuple(f"astro.config.{ending}" for ending in ("mjs", "js", "ts", "mts", "cjs")),
+        ("public",),
+        ("dist",),
+    ),
+    Generator(
+        "Eleventy",
+        (".eleventy.js", *(f"eleventy.config.{ending}" for ending in ("js", "mjs", "cjs", "ts"))),
+        (".", "src", "public", "static"),
+        ("_site",),
+    ),
+)
+# Older sites of Hugo's say who made them by their folders only.
+_HUGO_BY_FOLDERS = ("content", "static")
+_ANYWHERE = ("static", "public")
+
+
+@dataclass
+class Site:
+    """The files around one folder of pages, with `folder` as the site's and `named` as the one
+    that the person named; `roots` are the folders that an address such as `/a.jpg` may start from.
+    """
+
+    named: Path
+    folder: Path
+    roots: tuple[Path, ...]
+    _names: dict[Path, dict[str, list[str]]] = field(default_factory=dict, repr=False)
+    _pictures: dict[str, Path | None] | None = field(default=None, repr=False)
+
+    def holds(self, path: Path) -> bool:
+        """Whether the file lies in the site, links followed."""
+        real = os.path.realpath(path)
+        return any(_is_below(real, folder) for folder in (self.named, self.folder, *self.roots))
+
+    def find(self, folder: Path, address: str) -> Path:
+        """The file of an address in a page of that folder; if there is none, where it should be.
+
+        An address that is not found beside its page is looked for from the roots. A name that
+        differs in how its accents are composed, or in capitals where it stays clear, is the same.
+        """
+        below = address.lstrip("/")
+        places = [root / below for root in self.roots]
+        if address.startswith("@site/"):  # Docusaurus's own
+            places = [self.folder / address.removeprefix("@site/")]
+        elif not address.startswith("/"):
+            places.insert(0, folder / address)
+        return next(filter(None, map(self._existing, places)), places[0])
+
+    def named_alone(self, name: str) -> Path | None:
+        """The one file of that name in the site, as Obsidian finds the pictures of a vault."""
+        if self._pictures is None:
+            self._pictures = {}
+            for parent, folders, names in os.walk(self.named):
+                folders[:] = [each for each in folders if not each.startswith(".")]
+                for each in names:
+                    twice = each in self._pictures
+                    self._pictures[each] = None if twice else Path(parent, each)
+        return self._pictures.get(name)
+
+    def _existing(self, path: Path) -> Path | None:
+        if not self.holds(path):
+            return path if os.path.lexists(path) else None
+        if path.exists():
+            return path
+        found = Path(path.anchor)
+        for part in path.relative_to(path.anchor).parts:
+            there = found / part
+            alike = [part] if there.exists() else self._alike(found, part)
+            if len(alike) != 1:
+                return None
+            found = found / alike[0]
+        return found
+
+    def _alike(self, folder: Path, name: str) -> list[str]:
+        """What the folder holds under that name, however it is composed; else in other capitals."""
+        if folder not in self._names:
+            names: dict[str, list[str]] = {}
+            for there in _listed(folder):
+                composed = unicodedata.normalize("NFC", there)
+                for key in {composed, composed.casefold()}:
+                    names.setdefault(key, []).append(there)
+            self._names[folder] = names
+        composed = unicodedata.normalize("NFC", name)
+        names = self._names[folder]
+        same = [there for there in names.get(composed, []) if _composed(there) == composed]
+        return same or names.get(composed.casefold(), [])
+
+
+class Sites:
+    """The sites below a folder that a person named: the nearest one around each page."""
+
+    def __init__(self, named: Path, root: str | None = None) -> None:
+        self._named = named
+        self._root = root
+        self._sites: dict[Path, Site] = {}
+
+    def around(self, folder: Path) -> Site:
+        """The site of the pages in that folder."""
+        real = Path(os.path.realpath(folder))
+        above = next((each for each in (real, *real.parents) if generator(each)), None)
+        key = above or self._named
+        if key not in self._sites:
+            self._sites[key] = Site(self._named, key, tuple(self._roots(above)))
+        return self._sites[key]
+
+    def _roots(self, above: Path | None) -> Iterator[Path]:
+        if self._root is not None:
+            yield self.root_folder(above) or Path(self._root)
+            return
+        by = generator(above) if above else None
+        if above and by:
+            yield from _folders(above, by.roots)
+        yield from _folders(self._named, _ANYWHERE)
+        yield self._named
+
+    def root_folder(self, above: Path | None = None) -> Path | None:
+        """The folder that `--root` names: from here, or from the folder of the site."""
+        starts = [Path(), self._named, *([above] if above else [])]
+        return next(_folders_of(starts, self._root or "."), None)
+
+
+def generator(folder: Path) -> Generator | None:
+    """Who makes a site of that folder."""
+    if all((folder / name).is_dir() for name in _HUGO_BY_FOLDERS):
+        return GENERATORS[0]
+    return next((each for each in GENERATORS if each.made(folder)), None)
+
+
+def _folders(above: Path, names: Sequence[str]) -> Iterator[Path]:
+    yield from (above / name for name in names if (above / name).is_dir())
+
+
+def _folders_of(starts: Sequence[Path], name: str) -> Iterator[Path]:
+    yield from (start / name for start in starts if (start / name).is_dir())
+
+
+def _is_below(real: str, folder: Path) -> bool:
+    above = os.path.realpath(folder)
+    return real == above or real.startswith(above.rstrip(os.sep) + os.sep)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder or ".")
+    except OSError:
+        return []
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
