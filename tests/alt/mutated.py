@@ -99,9 +99,12 @@ def page(chance: Random) -> tuple[str, bytes]:
     return name, bytes(data)
 
 
-def check(folder: Path, name: str, data: bytes) -> None:
-    """Write a text into each of the page's gaps: nothing is lost, and only the texts are added."""
-    path = folder / name
+def check(folder: Path, name: str, data: bytes) -> int:
+    """Write a text into each of the page's gaps: nothing is lost, and only the texts are added.
+
+    How many they were.
+    """
+    path, count = folder / name, 0
     path.write_bytes(data)
     for document in documents([str(path)]):
         assert isinstance(document, Document), document
@@ -120,4 +123,6 @@ def check(folder: Path, name: str, data: bytes) -> None:
         assert back.encode(document.encoding, "surrogateescape") == data
         if name.endswith("html"):
             assert all(gap.place is None for gap in in_html.gaps(after)), "all are filled"
+        count += len(added)
     path.unlink()
+    return count

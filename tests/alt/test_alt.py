@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from captioner.alt.documents import Document, documents
 from captioner.alt.findings import findings
 from captioner.alt.gaps import Gap, filled
 from captioner.alt.markdown_rules import parser
+from captioner.batch.result import Result
 from captioner.errors import CaptionerError
 from tests.batch import process
+from tests.batch.fakes import sentence
 
 # A piece of HTML with @ where a text is missing.
 HTML_PIECES = [
@@ -354,3 +357,14 @@ def test_what_is_no_document_is_said(tmp_path: Path, name: str, message: str) ->
     with pytest.raises(CaptionerError, match=message):
         list(documents([target]))
     assert Gap("a", 1, None, "html").filling("x") == ' alt="x"'
+
+
+def test_a_text_that_the_model_is_unsure_of_is_left_to_a_person(site: Path) -> None:
+    pages = [page for page in documents([str(site / "site/blog")]) if isinstance(page, Document)]
+    for finding in findings(pages):
+        for sure, written in ((None, True), (0.3, True), (0.29, False)):
+            caption = replace(sentence("a", "dog"), confidence=sure)
+            row = command._row(finding, {str(finding.picture): Result("x", caption)}, 0.3)
+            assert row.text == "A dog." and (row.filling == "A dog.") is written
+            assert written or row.problem.startswith("unsure (0.29); look at it")
+        break
