@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.alt import mutated  # noqa: E402
+from tests.alt import mutated
 
 
 def main() -> int:
