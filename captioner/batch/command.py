@@ -99,6 +99,13 @@ def caption(
         str | None,
         typer.Option(metavar="NAME", help="A table's column of paths, addresses or bytes."),
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out files and folders of such a name, *.gif or thumbs/*; several times.",
+        ),
+    ] = None,
     before: BeforeOption = "",
     after: AfterOption = "",
     min_words: MinWordsOption = None,
@@ -222,6 +229,7 @@ def caption(
         output=output,
         fields=names,
         column=column,
+        exclude=tuple(exclude or ()),
         annotations=annotations,
         sidecar_name=sidecar_name or SIDECAR_NAMES[0],
         before=before,

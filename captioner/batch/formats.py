@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import chain, islice
@@ -21,6 +22,7 @@ from captioner.datasets.photos.tables import parquet
 from captioner.errors import CaptionerError
 from captioner.files import replace_file, whole_file
 
+_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
 _CHUNK = 8192  # rows of a Parquet file that are in memory at once
 
 
@@ -107,7 +109,7 @@ class JsonLines(Lines):
         return to_json(row(result, self.fields))
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        with open(target, encoding="utf-8") as file:
+        with open(target, encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, 1):
                 try:
                     values = json.loads(line)
@@ -168,7 +170,7 @@ class Parquet(Lines):
         import pyarrow
 
         with (
-            open(draft, encoding="utf-8") as lines,
+            open(draft, encoding="utf-8", newline="\n") as lines,
             whole_file(target, "wb") as file,
             parquet().ParquetWriter(file, self._schema) as writer,
         ):
@@ -202,7 +204,10 @@ FORMATS: dict[str, type[Text] | type[JsonLines] | type[Csv] | type[Parquet]] = {
 
 
 def to_json(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False) + "\n"
+    """A line of JSON. What some programs take for the end of a line, U+2028 say, and what steers a
+    terminal is written as \\u…"""
+    text = json.dumps(values, ensure_ascii=False)
+    return _ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def _readable(values: dict[str, Any]) -> dict[str, Any]:

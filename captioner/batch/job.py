@@ -21,7 +21,8 @@ from captioner.batch.run import Item, caption_photos, dressed, prepared
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.sinks import Attention
 from captioner.batch.summary import Progress, Summary
-from captioner.datasets.photos.sources import files, holds_photos
+from captioner.datasets.photos.search import Search, holds_photos, told
+from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
 from captioner.files import is_plain
@@ -30,7 +31,7 @@ from captioner.options import Options
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
-Source = Callable[[], Iterable[str | ImageError]]
+Source = Callable[[Search], Iterable[str | ImageError]]
 INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 
 
@@ -50,6 +51,7 @@ class Job:
     output: Path | None = None
     fields: tuple[str, ...] | None = None
     column: str | None = None
+    exclude: tuple[str, ...] = ()
     annotations: Path | None = None
     sidecar_name: str = SIDECAR_NAMES[0]
     before: str = ""
@@ -68,7 +70,7 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
         names = (
-            *("format", "fields", "column", "sidecar_name"),
+            *("format", "fields", "column", "exclude", "sidecar_name"),
             *("before", "after", "model", "batch_size"),
         )
         own = {name: getattr(self, name) for name in names}
@@ -82,7 +84,8 @@ def run(job: Job) -> int:
     """
     check_tables(job.inputs, job.column)
     attention = Attention(job.attention) if job.attention else None
-    summary, source = Summary(), _source(job)
+    source, search = _source(job), Search(job.exclude)
+    summary = Summary(search.left_out)
     with _output(job, source, summary) as output:
         if output is None:
             print(
@@ -96,7 +99,7 @@ def run(job: Job) -> int:
         with (
             interrupts() as stopped,
             Progress(summary, lambda: _count(job), quiet) as progress,
-            closing(results_of(job, source, output.wanted, stopped)) as results,
+            closing(results_of(job, source(search), search, output.wanted, stopped)) as results,
         ):
             through = _work(job, results, output, attention, summary, progress)
             through = through and not stopped()
@@ -141,21 +144,31 @@ def _work(
 
 def _source(job: Job) -> Source:
     """How to go through the files, more than once if places or ids are to be checked beforehand."""
-    if "-" in job.inputs and job.format in (*KINDS, "coco"):
-        listed = list(files(job.inputs))
-        return lambda: listed
-    return lambda: files(job.inputs)
+    if "-" not in job.inputs or job.format not in (*KINDS, "coco"):
+        return lambda search: files(job.inputs, search)
+    first = Search(job.exclude)
+    listed = list(files(job.inputs, first))
+
+    def again(search: Search) -> list[str | ImageError]:
+        search.left_out.update(first.left_out)
+        return listed
+
+    return again
 
 
 def results_of(
-    job: Job, source: Source, wanted: Callable[[str], bool], stopped: Callable[[], bool]
+    job: Job,
+    found: Iterable[str | ImageError],
+    search: Search,
+    wanted: Callable[[str], bool],
+    stopped: Callable[[], bool],
 ) -> Generator[Result, None, None]:
-    """A result for each wanted photo in those files, as the job wants it."""
+    """A result for each wanted photo in the files that were found, as the job wants it."""
     facts = [name for name in job.fields or () if name in OF_FILES]
-    found = prepared(photos(source(), job.column, wanted), facts)
+    items = prepared(photos(found, job.column, wanted, search=search), facts)
     if "model" in (job.fields or ()):
-        found = (_of_model(item, job.model) for item in found)
-    for result in caption_photos(job.load, found, job.options, job.batch_size, stopped):
+        items = (_of_model(item, job.model) for item in items)
+    for result in caption_photos(job.load, items, job.options, job.batch_size, stopped):
         yield dressed(result, job.before, job.after)
 
 
@@ -169,7 +182,7 @@ def _of_model(item: Item, model: str) -> Item:
 def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Output | None]:
     if job.format in KINDS:
         sidecars = Sidecars(_place(job), job.inputs, job.output, overwrite=not job.keeps)
-        sidecars.check(lambda: photos(source(), job.column, read=False))
+        sidecars.check(lambda: _named_photos(job, source))
         name = "\n".join([job.format, *job.inputs])
         target: Beside | Draft = Beside(sidecars, job.output, name)
     else:
@@ -184,12 +197,18 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Out
         yield record
 
 
+def _named_photos(job: Job, source: Source) -> Iterator[Item]:
+    """The photos of the run, without their content."""
+    search = Search(job.exclude)
+    return photos(source(search), job.column, read=False, search=search)
+
+
 def _format(job: Job, source: Source) -> Format:
     if job.format != "coco":
         return FORMATS[job.format](job.fields)
 
     def paths() -> Iterator[str]:
-        found = photos(source(), job.column, read=False)
+        found = _named_photos(job, source)
         return (item.path for item in found if not isinstance(item, ImageError))
 
     return Coco(ImageIds(paths, job.annotations, say))
@@ -208,7 +227,7 @@ def _count(job: Job) -> int | None:
     if "-" in job.inputs:
         return None
     number = 0
-    for item in files(job.inputs):
+    for item in files(job.inputs, Search(job.exclude)):
         if holds_photos(item):
             return None
         number += 1
@@ -217,7 +236,9 @@ def _count(job: Job) -> int | None:
 
 def _sum_up(job: Job, summary: Summary, through: bool, recording: bool) -> None:
     if through and not recording and (not summary.failures or summary.photos == 1):
-        return  # the rows, or the one photo's, have said it all
+        if summary.left_out:
+            say(f"left out: {told(summary.left_out)}")
+        return  # the rows, or the one photo's, have said all else
     for line in summary.lines():
         print(f"captioner: {line}", file=sys.stderr)
     if not through:

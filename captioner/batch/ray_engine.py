@@ -29,7 +29,8 @@ from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, way_on
 from captioner.batch.result import Result
 from captioner.batch.summary import Progress, Summary
-from captioner.datasets.photos.sources import files, holds_photos
+from captioner.datasets.photos.search import Search, holds_photos
+from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import drafts, unwritable, whole_file
@@ -63,9 +64,10 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     if cluster.address is not None:
         _check_address(cluster.address)
     folder = _folder(job)
-    pending, total = _pending(job, folder, cluster.part_size)
+    search = Search(job.exclude)
+    pending, total = _pending(job, folder, cluster.part_size, search)
     _tidy(folder)
-    summary = Summary()
+    summary = Summary(search.left_out)
     if not pending:
         print(f"captioner: {folder} is complete; --overwrite makes it anew.", file=sys.stderr)
         return 0
@@ -127,7 +129,8 @@ class Worker:
     def _written(self, target: Path, draft: Path, items: list[str | ImageError]) -> dict[str, Any]:
         format = FORMATS[self._job.format](self._job.fields)
         captioned, failed = 0, []
-        everything = results_of(self._job, lambda: items, lambda path: True, lambda: False)
+        search = Search(self._job.exclude)
+        everything = results_of(self._job, items, search, lambda path: True, lambda: False)
         with open(draft, "w", encoding="utf-8", errors=format.encoding_errors) as file:
             file.write(format.header())
             for result in everything:
@@ -247,7 +250,9 @@ def _folder(job: Job) -> Path:
     return job.output
 
 
-def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], int]:
+def _pending(
+    job: Job, folder: Path, size: int, search: Search
+) -> tuple[list[tuple[int, int]], int]:
     """The parts that are to be done, each with its place in the manifest; and how many there are.
 
     Raises CaptionerError where the folder holds something else.
@@ -258,12 +263,12 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
                 f"{folder}: has files called part-… that are no earlier run's; choose another"
                 " folder."
             )
-        _plan(job, folder, size)
+        _plan(job, folder, size, search)
     elif job.overwrite and not (job.resume and _missing(job, folder)[0]):
         for old in folder.glob("part-*"):
             old.unlink()
         shutil.rmtree(folder / OUTCOMES, ignore_errors=True)
-        _plan(job, folder, size)
+        _plan(job, folder, size, search)
     elif not job.resume:
         raise CaptionerError(
             f"{folder}: has parts of an earlier run; continue it with --resume, or start again"
@@ -273,11 +278,11 @@ def _pending(job: Job, folder: Path, size: int) -> tuple[list[tuple[int, int]], 
     return _missing(job, folder)
 
 
-def _plan(job: Job, folder: Path, size: int) -> None:
+def _plan(job: Job, folder: Path, size: int, search: Search) -> None:
     """Write the manifest."""
     with whole_file(folder / MANIFEST, "w", errors="backslashreplace") as file:
         file.write(json.dumps(job.settings()) + "\n")
-        for entries in _parts(job, size):
+        for entries in _parts(job, size, search):
             file.write(json.dumps(entries) + "\n")
 
 
@@ -318,10 +323,10 @@ def _total(folder: Path) -> int | None:
     return total
 
 
-def _parts(job: Job, size: int) -> Iterator[list[Any]]:
+def _parts(job: Job, size: int, search: Search) -> Iterator[list[Any]]:
     """The files of each part: `size` photos, or one archive or table, which is taken whole."""
     part: list[Any] = []
-    for item in files(job.inputs):
+    for item in files(job.inputs, search):
         if holds_photos(item):
             if part:
                 yield part

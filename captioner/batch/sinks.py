@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from captioner.batch.result import Result
-from captioner.datasets.photos.sources import ATTENTION
+from captioner.datasets.photos.search import ATTENTION
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import unwritable, whole_file
 

@@ -11,14 +11,19 @@ from typing import Any
 
 from captioner.batch.result import Result
 from captioner.datasets.photos.photo import NO_PICTURES
+from captioner.datasets.photos.search import told
 
 LINE_EVERY = 30.0  # seconds, where there is no terminal to draw a bar on
 
 
 class Summary:
-    """How many photos were captioned, skipped and failed, the failed by reason."""
+    """How many photos were captioned, skipped and failed, the failed by reason.
 
-    def __init__(self) -> None:
+    `left_out` is how many files of each kind were passed over in folders and archives.
+    """
+
+    def __init__(self, left_out: Counter[str] | None = None) -> None:
+        self.left_out: Counter[str] = Counter() if left_out is None else left_out
         self.captioned = self.skipped = 0
         self.failed: Counter[str] = Counter()
         self.before = self._captioned_before = self._skipped_before = 0  # by an earlier run
@@ -67,9 +72,9 @@ class Summary:
         before = f", {self.before:,} of them by earlier runs" if self.before else ""
         rate = f", {self.rate():.1f} photos/s" if self.captioned > self._captioned_before else ""
         head = f"{', '.join(parts)}{before}; {duration(seconds)}{rate}"
-        if self.failures == 1 and not self.before:
-            return [head]
-        return [head, *(f"{count:8,} {reason}" for reason, count in self.failed.most_common())]
+        reasons = [f"{count:8,} {reason}" for reason, count in self.failed.most_common()]
+        left_out = [f"left out: {told(self.left_out)}"] if self.left_out else []
+        return [head, *(reasons if self.failures != 1 or self.before else []), *left_out]
 
 
 class Progress:

@@ -352,3 +352,21 @@ def test_a_full_standard_output(album: Path) -> None:
     assert process.run(["caption", "album", "-o", "/dev/full"], album) == 1
     said = (album / "said.txt").read_text()
     assert "/dev/full: cannot be written" in said and "Traceback" not in said
+
+
+def test_no_line_of_json_ends_within_a_name(tmp_path: Path) -> None:
+    """Python's str.splitlines, pandas and others end lines at more than a line feed."""
+    names = ["a\u2028b.png", "c\u2029d.png", "e\x85f.png", "g\x9b31mh.png"]
+    for name in names:
+        Image.new("RGB", (4, 5)).save(tmp_path / name)
+    arguments = ["caption", ".", "--format", "jsonl", "-o", "out", "--before", "\u2028"]
+    assert process.run(arguments, tmp_path) == 0
+    text = (tmp_path / "out").read_text(encoding="utf-8")
+    assert len(text.splitlines()) == 4 and "\x9b" not in text
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert sorted(row["path"] for row in rows) == sorted(f"./{name}" for name in names)
+    assert rows[0]["caption"] == "\u2028A photo 4 by 5."
+    raw = [json.dumps(row, ensure_ascii=False) for row in rows]  # as captioner 0.1 wrote them
+    (tmp_path / "out").write_text("\n".join(raw) + "\n", encoding="utf-8")
+    assert process.run([*arguments, "--skip-existing"], tmp_path) == 0
+    assert "4 skipped" in (tmp_path / "said.txt").read_text()

@@ -20,6 +20,7 @@ from PIL import Image
 
 from captioner.datasets.photos import remote
 from captioner.datasets.photos.photo import Photo
+from captioner.datasets.photos.search import Search
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import CaptionerError, ImageError
@@ -305,3 +306,37 @@ def test_addresses_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             yield item.content()
 
     assert list(fetched()) == [b"https://example.org/a.jpg"]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_links_in_a_tar_are_photos(tmp_path: Path, suffix: str) -> None:
+    """As `tar` packs a folder with hard links, which Python's reader resolves by other means."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(jpeg(1))
+    (folder / "sub" / "b.jpg").hardlink_to(folder / "a.jpg")
+    (folder / "sub" / "c.jpg").symlink_to("../z.jpg")
+    (folder / "sub" / "d.jpg").symlink_to("c.jpg")
+    (folder / "sub" / "e.jpg").symlink_to("/etc/gone.jpg")
+    (folder / "z.jpg").write_bytes(jpeg(2))
+    name = str(tmp_path / f"a{suffix}")
+    with tarfile.open(name, f"w:{suffix[5:]}") as archive:
+        for path in sorted(folder.rglob("*.jpg")):
+            archive.add(path, path.relative_to(folder))
+    found = {item.path.removeprefix(f"{name}/"): item for item in photos([name])}
+    lost = found.pop("sub/e.jpg")
+    assert isinstance(lost, ImageError) and "not in the archive" in lost.reason
+    with tarfile.open(name) as archive:
+        expected = {path: archive.extractfile(path).read() for path in found}  # type: ignore[union-attr]
+    assert {path: getattr(item, "content", None) for path, item in found.items()} == expected
+    assert len(found) == 5 and expected["sub/d.jpg"] == jpeg(2)
+
+
+def test_archives_leave_out_what_folders_do(tmp_path: Path) -> None:
+    pack(
+        tmp_path / "a.zip",
+        {"a.jpg": jpeg(1), "@eaDir/a.jpg": jpeg(2), "a.cr2": b"", "x/y/b.jpg": jpeg(3)},
+    )
+    name, search = str(tmp_path / "a.zip"), Search(["x"])
+    assert [item.path for item in photos([name], search=search)] == [f"{name}/a.jpg"]
+    assert search.left_out == {".cr2": 1}

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.datasets.photos.lists import lines
+from captioner.datasets.photos.photo import Photo
+from captioner.datasets.photos.search import Search, told
 from captioner.datasets.photos.sources import files
+from captioner.datasets.photos.stream import photos
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import IMAGE_SUFFIXES
 
@@ -320,3 +324,73 @@ def test_lists_in_files_and_on_standard_input(
         album = tmp_path / "album"
         assert rest == [str(album / "b.jpg"), str(album / "c.jpg"), *listed[2:]]
     assert failures(tmp_path / "none.txt")
+
+
+def test_what_is_left_out_of_folders_is_counted_by_kind(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.CR2", "sub/b.cr2", "b.psd", "c.tar.gz", "README", ".hidden.nef"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    search = Search()
+    assert list(files([str(tmp_path / "in")], search)) == [str(tmp_path / "in/a.jpg")]
+    assert search.left_out == {".cr2": 2, ".psd": 1, ".tar.gz": 1, "no ending": 1}
+    assert told(search.left_out).startswith("2 .cr2, 1 ") and "1 no ending" in told(search.left_out)
+    assert told(search.left_out, most=1) == "2 .cr2, 3 of other kinds"
+    search = Search()
+    assert len(list(files([str(tmp_path / "in/*")], search))) == 2  # an archive is opened
+    assert search.left_out == {".cr2": 1, ".psd": 1, "no ending": 1}
+
+
+def test_a_folder_of_archives_says_how_to_open_them(tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.parquet", "c.txt"):
+        (tmp_path / name).touch()
+    reason = failures(tmp_path)[str(tmp_path)]
+    assert reason.startswith("no pictures in this folder (but 2 .parquet, 1 .txt); name those")
+    assert reason.endswith("folder/*.parquet")
+
+
+def test_exclude_takes_files_and_folders_by_name_and_by_the_end_of_their_path(
+    tmp_path: Path,
+) -> None:
+    names = [
+        *("a.jpg", "a-masklabel.png", "@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", "__MACOSX/a.jpg"),
+        *("Thumbs.db", "x/thumbs/a.jpg", "y/thumbs/a.jpg", "raw/b.JPG", "x/c.attention.png"),
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def found(*exclude: str) -> list[str]:
+        search = Search(exclude)
+        everything = files([str(tmp_path)], search)
+        assert not search.left_out  # what is excluded is wanted out, and not told of
+        return [str(Path(x).relative_to(tmp_path)) for x in everything if isinstance(x, str)]
+
+    assert found() == ["a.jpg", "raw/b.JPG", "x/thumbs/a.jpg", "y/thumbs/a.jpg"]
+    assert found("RAW", "x/thumbs") == ["a.jpg", "y/thumbs/a.jpg"]
+    assert found("thumbs/", "*.JPG") == []
+    eadir = tmp_path / "@eaDir"  # what someone names is taken
+    assert paths(eadir) == [str(eadir / "a.jpg" / "SYNOPHOTO_THUMB_XL.jpg")]
+    search = Search(["x/*"])
+    found = list(files([str(tmp_path / "**/*.jpg")], search))
+    assert [str(name).rpartition("/")[2] for name in found] == ["a.jpg", "a.jpg"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_composed_or_not_and_letters_of_any_case_name_one_file(
+    tmp_path: Path, form: str
+) -> None:
+    other = "NFD" if form == "NFC" else "NFC"
+    there = unicodedata.normalize(form, "Fotos/Größe.JPG")
+    (tmp_path / there).parent.mkdir()
+    (tmp_path / there).touch()
+    for written in (unicodedata.normalize(other, "Fotos/Größe.JPG"), "fotos/größe.jpg"):
+        asked = unicodedata.normalize(other, written)
+        assert paths(tmp_path / asked) == [str(tmp_path / there)]
+        table = tmp_path / "t.csv"
+        table.write_text(f"path\n{asked}\n")
+        (photo,) = photos([str(table)])
+        assert isinstance(photo, Photo) and photo.content == str(tmp_path / there)
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "A.jpg").touch()
+    if len(os.listdir(tmp_path)) == 4:  # a file system that cares: both might be meant
+        assert failures(tmp_path / "a.JPG")

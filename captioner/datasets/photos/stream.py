@@ -7,8 +7,11 @@ from contextlib import closing
 from functools import partial
 from typing import IO
 
-from captioner.datasets.photos import archives, remote, sources, tables
+from captioner.datasets.photos import archives, remote, tables
+from captioner.datasets.photos.folders import reason
 from captioner.datasets.photos.photo import Photo
+from captioner.datasets.photos.search import ARCHIVES, TABLES, Search
+from captioner.datasets.photos.sources import opened
 from captioner.errors import CaptionerError, ImageError
 
 
@@ -17,19 +20,20 @@ def photos(
     column: str | None = None,
     wanted: Callable[[str], bool] = lambda path: True,
     read: bool = True,
+    search: Search | None = None,
 ) -> Iterator[Photo | ImageError]:
     """The wanted photos in a stream of files; in place of one that cannot be had, the error.
 
     `column` is that of a table. Of an archive only the photos wanted are read, and without `read`
-    only their names.
+    only their names. `search` is what `sources.files` was given: archives hold what folders do.
     """
     for item in files:
         if isinstance(item, ImageError):
             found: Iterable[Photo | ImageError] = [item]
-        elif item.lower().endswith(sources.TABLES):
+        elif item.lower().endswith(TABLES):
             found = _contents(item, partial(tables.rows, column=column))
-        elif item.lower().endswith(sources.ARCHIVES):
-            found = _contents(item, archives.members)
+        elif item.lower().endswith(ARCHIVES):
+            found = _contents(item, partial(archives.members, search=search or Search()))
             if read:
                 yield from map(_at_hand, _only(found, wanted))
                 continue
@@ -43,9 +47,9 @@ def photos(
 def check_tables(inputs: Iterable[str], column: str | None) -> None:
     """Raise CaptionerError for a table among `inputs` that lacks the column or is none."""
     for name in inputs:
-        if name.lower().endswith(sources.TABLES):
+        if name.lower().endswith(TABLES):
             try:
-                with closing(sources.opened(name)) as file:
+                with closing(opened(name)) as file:
                     tables.check(name, file, column)
             except OSError:
                 continue  # a row will say so
@@ -56,10 +60,10 @@ Opener = Callable[[str, IO[bytes]], Iterator[Photo | ImageError]]
 
 def _contents(name: str, members: Opener) -> Iterator[Photo | ImageError]:
     try:
-        with closing(sources.opened(name)) as file:
+        with closing(opened(name)) as file:
             yield from members(name, file)
     except (OSError, CaptionerError) as error:
-        yield ImageError(name, sources.reason(error).removeprefix(f"{name}: "))
+        yield ImageError(name, reason(error).removeprefix(f"{name}: "))
 
 
 def _only(

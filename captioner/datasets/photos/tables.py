@@ -14,6 +14,7 @@ from functools import partial
 from typing import IO, Any
 
 from captioner.datasets.photos import remote
+from captioner.datasets.photos.names import on_disk
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 
@@ -141,7 +142,7 @@ def _photo(name: str, number: int, value: Any) -> Photo | ImageError:
     if remote.is_remote(name):
         address = f"{name.rpartition('/')[0]}/{value}"
         return Photo(address, partial(remote.read, address))
-    path = os.path.join(os.path.dirname(name), value)
+    path = on_disk(os.path.join(os.path.dirname(name), value))
     return Photo(path, path)
 
 
