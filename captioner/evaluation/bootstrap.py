@@ -6,6 +6,7 @@ Translation Evaluation".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -69,7 +70,19 @@ def compare(score: float, other: float, sampled: Array, other_sampled: Array) ->
     differences = sampled - other_sampled
     low, high = interval(differences)
     tail = min((differences <= 0).sum(), (differences >= 0).sum())
-    return Difference(score - other, low, high, min(1.0, 2 * (int(tail) + 1) / (len(sampled) + 1)))
+    p = min(1.0, (int(tail) + 1) * least_p(len(sampled)))
+    return Difference(score - other, low, high, p)
+
+
+def least_p(samples: int) -> float:
+    """The smallest p-value that so many samples can show: a smaller one is only known to be so."""
+    return 2 / (samples + 1)
+
+
+def p_text(p: float, samples: int) -> str:
+    """A p-value as a table shows it: "0.034", or "< 0.002" where no sample contradicts."""
+    floor = least_p(samples)
+    return f"< {math.ceil(1000 * floor) / 1000:.3f}" if p <= floor else f"{p:.3f}"
 
 
 def ratio_interval(

@@ -25,6 +25,7 @@ from captioner.evaluation.spice import spice_missing, spice_scores
 from captioner.evaluation.style import self_bleu, style_figures
 
 Figures = dict[str, Any]
+FEW = 20  # photos; of fewer the bootstrap's intervals hold the truth too seldom
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +122,29 @@ class _Run:
             "calibration": self._calibration(),
         }
         figures = {name: part for name, part in figures.items() if part is not None}
-        figures["notes"] = self.notes
+        figures["notes"] = [*self.notes, *self._cautions()]
         figures["captions"] = [
             {"image_id": key, "caption": candidate.caption}
             for key, candidate in self.candidates.items()
         ]
         figures["photos"] = self._each()
         return Evaluation(figures, tuple(self.photos), self.candidates)
+
+    def _cautions(self) -> list[str]:
+        """What a reader of so few photos' figures should know."""
+        counted = self.frequencies.photos if self.frequencies else len(self.photos)
+        cautions = []
+        if counted == 1:
+            cautions.append(
+                "CIDEr is 0 whatever the caption: its document frequencies are from one photo's "
+                "references, where no word is rarer than another; --df FILE takes them from others"
+            )
+        if len(self.photos) < FEW:
+            cautions.append(
+                f"intervals and p-values of only {len(self.photos)} photos are too narrow: "
+                f"take at least {FEW}"
+            )
+        return cautions
 
     def _frequencies(self) -> Frequencies | None:
         if self.beside.frequencies is None:

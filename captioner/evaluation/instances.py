@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from captioner.datasets.captions import PhotoId, read_json
+from captioner.datasets.captions import PhotoId, json_rows, photo_id, read_json, shown
 from captioner.errors import CaptionerError
 
 Array = npt.NDArray[np.float64]
@@ -46,7 +47,7 @@ class Instances:
 
     def of(self, key: PhotoId) -> Boxed | None:
         """The boxes of a photo; None where it is not in the file."""
-        return self.photos.get(str(key))
+        return self.photos.get(str(photo_id(key)))
 
 
 def read_instances(path: Path) -> Instances:
@@ -56,30 +57,61 @@ def read_instances(path: Path) -> Instances:
     CaptionerError for a file of another kind.
     """
     content = read_json(path)
+    if not isinstance(content, dict) or not content.get("categories"):
+        raise CaptionerError(f"{path}: not a COCO instances file: it lists no 'categories'")
+    rows = {
+        name: [row.cells for row in json_rows(path, _list(path, content, name))]
+        for name in ("categories", "images", "annotations")
+    }
     try:
-        return _instances(content)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        return _instances(path, rows)
+    except KeyError as error:
         raise CaptionerError(
-            f"{path}: not a COCO instances file with images, categories and boxes ({error!r})"
+            f"{path}: not a COCO instances file: an entry lacks its {error}"
+        ) from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CaptionerError(
+            f"{path}: not a COCO instances file: an entry has a name, size or box that is none"
         ) from error
 
 
-def _instances(content: Any) -> Instances:
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    everything = frozenset(names.values())
+def _list(path: Path, content: dict[str, Any], name: str) -> list[Any]:
+    if not isinstance(content.get(name), list):
+        raise CaptionerError(f"{path}: not a COCO instances file: it has no list of '{name}'")
+    return list(content[name])
+
+
+def _instances(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Instances:
+    names = {str(category["id"]): str(category["name"]) for category in rows["categories"]}
+    sizes = {str(photo_id(image["id"])): _size(path, image) for image in rows["images"]}
     boxes: dict[str, dict[str, list[list[float]]]] = {}
-    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    for annotation in content["annotations"]:
-        key = annotation["image_id"]
-        (width, height), (left, top, wide, high) = sizes[key], annotation["bbox"]
-        box = [left / width, top / height, (left + wide) / width, (top + high) / height]
-        photo = boxes.setdefault(str(key), {})
-        photo.setdefault(names[annotation["category_id"]], []).append(box)
+    for annotation in rows["annotations"]:
+        key, category = str(photo_id(annotation["image_id"])), str(annotation["category_id"])
+        for what, value, known in (("photo", key, sizes), ("category", category, names)):
+            if value not in known:
+                raise CaptionerError(
+                    f"{path}: a box is of {what} {shown(value)}, which the file does not list"
+                )
+        box = _box(sizes[key], annotation["bbox"])
+        boxes.setdefault(key, {}).setdefault(names[category], []).append(box)
+    everything = frozenset(names.values())
     photos = {}
-    for image in content["images"]:
-        boxed = image.get("categories", "all")
-        photos[str(image["id"])] = Boxed(
-            {name: np.array(found) for name, found in boxes.get(str(image["id"]), {}).items()},
+    for image in rows["images"]:
+        key, boxed = str(photo_id(image["id"])), image.get("categories", "all")
+        photos[key] = Boxed(
+            {name: np.array(found) for name, found in boxes.get(key, {}).items()},
             everything if boxed == "all" else frozenset(boxed),
         )
     return Instances(tuple(names.values()), photos)
+
+
+def _size(path: Path, image: Mapping[str, Any]) -> tuple[float, float]:
+    width, height = float(image["width"]), float(image["height"])
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise CaptionerError(f"{path}: photo {shown(image['id'])} has no size")
+    return width, height
+
+
+def _box(size: tuple[float, float], bbox: Sequence[float]) -> list[float]:
+    (width, height), (left, top, wide, high) = size, map(float, bbox)
+    return [left / width, top / height, (left + wide) / width, (top + high) / height]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from captioner.datasets.captions import PhotoId
+from captioner.evaluation.bootstrap import p_text
 from captioner.evaluation.figures import Evaluation, plain
 from captioner.evaluation.results import Candidate
 from captioner.files import whole_file
@@ -62,6 +63,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 def _scores(figures: Mapping[str, Any]) -> Table:
     against = figures.get("against", {})
+    samples = figures["bootstrap"]["samples"]
     heads = ["metric", "score", "95 % interval"]
     if against:
         heads += ["other", "difference", "95 % interval", "p"]
@@ -71,7 +73,7 @@ def _scores(figures: Mapping[str, Any]) -> Table:
         if one := against.get("differences", {}).get(name):
             change = f"{one['difference']:+.4f}"
             bounds = _range([one["low"], one["high"]])
-            row += [_number(against["metrics"][name]), change, bounds, f"{one['p']:.3f}"]
+            row += [_number(against["metrics"][name]), change, bounds, p_text(one["p"], samples)]
         rows.append(row)
     return _table(heads, rows)
 

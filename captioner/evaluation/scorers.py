@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from captioner.datasets.captions import PhotoId, first_few
+from captioner.datasets.captions import PhotoId, first_few, shown
 from captioner.errors import CaptionerError
 from captioner.evaluation.cider import Frequencies, cider_scores
 from captioner.evaluation.java import Java, tokenize_groups
 
 Array = npt.NDArray[np.float64]
 BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
+# Words of a caption times words of a reference: METEOR aligns 500 with 500 in 4 s, 1,000 with
+# 1,000 in more than five minutes.
+LONGEST_PAIR = 250_000
 METRICS = (*BLEU, "METEOR", "ROUGE_L", "CIDEr")
 
 
@@ -154,11 +157,25 @@ def _tokenize(
     ):
         if missing:
             raise CaptionerError(f"{len(missing)} photos have {what}: {first_few(missing)}")
+    _refuse_long(references, candidates)
     # Apart, as the official tokenizer gets them: it reads on over the ends of lines.
     return Tokens(
         tokenize_groups(java, references),
         tokenize_groups(java, {key: [candidates[key]] for key in references}),
     )
+
+
+def _refuse_long(
+    references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]
+) -> None:
+    for key, texts in references.items():
+        words = len(candidates[key].split())
+        longest = max(len(text.split()) for text in texts)
+        if words * longest > LONGEST_PAIR:
+            raise CaptionerError(
+                f"photo {shown(key)}: METEOR would take minutes to align a caption of {words:,} "
+                f"words with a reference of {longest:,}; shorten one of them"
+            )
 
 
 def _bleu(tokens: Tokens) -> tuple[list[float], Array, Array]:

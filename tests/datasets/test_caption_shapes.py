@@ -257,7 +257,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         ({"foo": {}, "bar": 1}, "it has foo, bar"),
         (
             [{"image": "a.jpg", "caption": "A dog."}, None],
-            "entry 2 needs a photo and a caption, but is null",
+            "entry 2 is null, where an object",
         ),
         ({"images": {"a": 1}}, "its 'images' are no list"),
     ],

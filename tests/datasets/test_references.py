@@ -129,7 +129,7 @@ def test_byte_order_mark(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.json", '{"images": [}', "not valid JSON at line 1, column 13"),
-        ("a.json", "[1, 2]", "entry 1 needs a photo and a caption, but is a number"),
+        ("a.json", "[1, 2]", "entry 1 is a number, where an object"),
         (
             "a.json",
             {"images": [{"file_name": "a"}], "annotations": []},

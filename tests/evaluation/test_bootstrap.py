@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from captioner.evaluation.bootstrap import compare, draw, interval, ratio_interval
+from captioner.evaluation.bootstrap import compare, draw, interval, p_text, ratio_interval
 
 
 def means(values: np.ndarray, seed: int = 0, samples: int = 2000) -> np.ndarray:
@@ -49,6 +49,7 @@ def test_the_paired_p_value_is_the_paired_test_of_means(shift: float) -> None:
 def test_no_difference_is_never_significant() -> None:
     same = means(np.arange(50.0))
     assert compare(1, 1, same, same).p == 1
+    assert p_text(2 / 1001, 1000) == "< 0.002" and p_text(0.034, 1000) == "0.034"
     assert compare(2, 1, same + 1, same).p == pytest.approx(2 / 2001)
 
 

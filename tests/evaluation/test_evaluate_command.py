@@ -250,3 +250,23 @@ def test_help_needs_nothing_heavy() -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
     assert done.stdout.strip() == "set()"
+
+
+def test_one_photo_says_why_its_cider_is_nothing(tmp_path: Path, command: Command) -> None:
+    references = tmp_path / "refs.json"
+    references.write_text(json.dumps({"1": ["A dog runs.", "The dog is running."]}))
+    results = tmp_path / "r.json"
+    results.write_text(json.dumps({"1": "a dog is running"}))
+    report = tmp_path / "report.json"
+    options = ["--annotations", references, "--results", results, "--output", report]
+    assert command(*options, "--samples", "20") == 0
+    figures = json.loads(report.read_text())
+    assert figures["metrics"]["CIDEr"] == 0
+    assert any("CIDEr is 0 whatever the caption" in note for note in figures["notes"])
+    assert any("only 1 photos are too narrow" in note for note in figures["notes"])
+    more = tmp_path / "df.json"
+    more.write_text(json.dumps({"1": ["A dog runs."], "2": ["A cat sleeps."], "3": ["A car."]}))
+    assert command(*options, "--df", more, "--samples", "20") == 0
+    figures = json.loads(report.read_text())
+    assert figures["metrics"]["CIDEr"] > 1
+    assert not any("CIDEr is 0" in note for note in figures["notes"])

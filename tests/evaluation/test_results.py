@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_coco_results_a_report_and_json_lines(tmp_path: Path) -> None:
         ({"a": 1}, "neither a list of captions"),
         ([], "there is no caption in it"),
         ([{"image_id": 1}], "entry 1 needs a 'caption'; it has image_id"),
-        ([{"image_id": 1, "caption": "a"}, "b"], "entry 2 needs"),
+        ([{"image_id": 1, "caption": "a"}, "b"], "entry 2 is a text"),
         ([{"image_id": 1, "caption": "a"}, {"image_id": "1", "caption": "b"}], "more than one"),
         (
             [{"image_id": n, "caption": " "} for n in range(7)],
@@ -128,3 +129,30 @@ def test_references_in_another_script() -> None:
     references = {1: ["一只狗在草地上奔跑"], 2: ["两只猫"], 3: ["A dog"]}
     with pytest.raises(CaptionerError, match="the references are not English"):
         check_english(references, {1: Candidate("a dog")}, "r.json")
+
+
+@pytest.mark.parametrize(
+    ("score", "value"), [(0.5, 0.5), ("0.5", 0.5), (None, None), ("", None), (-3, -3.0)]
+)
+def test_scores_of_the_system_itself(tmp_path: Path, score: Any, value: float | None) -> None:
+    (found,) = read_results(
+        results(tmp_path, [{"image_id": 1, "caption": "a dog", "score": score}])
+    ).values()
+    assert found.score == value
+
+
+@pytest.mark.parametrize("score", [10**400, float("nan"), float("inf"), True, "high", [1]])
+def test_scores_that_are_none(tmp_path: Path, score: Any) -> None:
+    path = results(tmp_path, [{"image_id": 1, "caption": "a dog", "score": score}])
+    with pytest.raises(CaptionerError, match="entry 1 has a score that is no finite number"):
+        read_results(path)
+
+
+def test_padded_numbers_and_decomposed_names() -> None:
+    photos = [
+        CaptionedPhoto(1, "p0.jpg", ("A dog.",)),
+        CaptionedPhoto("x", "Größe.jpg", ("A cat.",)),
+    ]
+    names = ["000000000001", unicodedata.normalize("NFD", "Größe.jpg")]
+    matched, _ = match(photos, dict.fromkeys(names, Candidate("a dog")), "r.json")
+    assert list(matched) == [1, "x"]

@@ -101,6 +101,7 @@ def test_captions_of_no_words_score_nothing(java: Java) -> None:
         ({}, {}, "nothing to score"),
         ({1: ["a"], 2: ["b"]}, {1: "a"}, "1 photos have no caption to score: 2"),
         ({1: ["a"]}, {1: "a", 7: "b"}, "1 photos have no reference caption: 7"),
+        ({1: ["a " * 800]}, {1: "a " * 800}, "photo 1: METEOR would take minutes"),
     ],
 )
 def test_photos_that_do_not_match(

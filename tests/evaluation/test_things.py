@@ -198,3 +198,24 @@ def test_instances_file(tmp_path: Path) -> None:
 def test_other_files_than_instances(tmp_path: Path, content: Any) -> None:
     with pytest.raises(CaptionerError, match="not a COCO instances file"):
         read_instances(instances_file(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ({"image_id": 77, "category_id": 1, "bbox": [0, 0, 1, 1]}, "a box is of photo 77, which"),
+        ({"image_id": 1, "category_id": 9, "bbox": [0, 0, 1, 1]}, "a box is of category 9, which"),
+        ({"image_id": 1, "category_id": 1, "bbox": None}, "a name, size or box that is none"),
+        ({"image_id": 1, "category_id": 1, "bbox": [0, 0]}, "a name, size or box that is none"),
+        ({"image_id": 1, "category_id": 1}, "an entry lacks its 'bbox'"),
+    ],
+)
+def test_boxes_that_fit_nothing(tmp_path: Path, box: Any, message: str) -> None:
+    content = {
+        "images": [{"id": "1", "width": 4, "height": 3}],
+        "annotations": [box],
+        "categories": [{"id": 1, "name": "dog"}],
+    }
+    with pytest.raises(CaptionerError) as raised:
+        read_instances(instances_file(tmp_path, content))
+    assert message in str(raised.value)

@@ -5,7 +5,7 @@ token files of Flickr8k and Flickr30k, tables with a header, JSON lines, the lis
 of LAVIS and BLIP, Hugging Face's `metadata` files, Parquet. No torch here.
 """
 
-from captioner.datasets.captions.files import read_json
+from captioner.datasets.captions.files import json_rows, read_json
 from captioner.datasets.captions.names import Names, PhotoId, first_few, photo_id, shown
 from captioner.datasets.captions.references import CaptionedPhoto, read_references
 from captioner.datasets.captions.results import Captioned, read_captioned
@@ -16,6 +16,7 @@ __all__ = [
     "Names",
     "PhotoId",
     "first_few",
+    "json_rows",
     "photo_id",
     "read_captioned",
     "read_json",

@@ -99,7 +99,9 @@ def _json_lines(path: Path, text: str) -> Iterator[Row]:
 def _row(path: Path, place: str, entry: Any) -> Row:
     if not isinstance(entry, dict):
         kind = {list: "a list", str: "a text", type(None): "null"}.get(type(entry), "a number")
-        raise CaptionerError(f"{path}: {place} needs a photo and a caption, but is {kind}")
+        raise CaptionerError(
+            f"{path}: {place} is {kind}, where an object with names and values should be"
+        )
     return Row(place, entry)
 
 

@@ -39,7 +39,7 @@ for (const name of metrics) {
   card.append(make("span", range(figures.intervals[name])));
   place("headline").append(card);
 }
-const samples = figures.bootstrap.samples;
+const samples = figures.bootstrap.samples, least = 2 / (samples + 1);
 place("tables").append(make("p", `The ranges hold 95 % of ${samples} bootstrap samples of the photos. ` +
   `CIDEr's document frequencies are from ${figures.cider_document_frequencies.from} ` +
   `(${figures.cider_document_frequencies.photos} photos).`, "faint"));
@@ -49,7 +49,7 @@ if (figures.against) {
     const change = make("td", (one.difference > 0 ? "+" : "") + three(one.difference));
     if (one.p < 0.05) change.className = one.difference > 0 ? "better" : "worse";
     return [title(name), three(figures.metrics[name]), three(figures.against.metrics[name]), change,
-      range([one.low, one.high]), one.p < 0.001 ? "< 0.001" : three(one.p)];
+      range([one.low, one.high]), one.p <= least ? `< ${(Math.ceil(1000 * least) / 1000).toFixed(3)}` : three(one.p)];
   });
   section("tables", `Against ${figures.against.name}`,
     table(["", "this", "the other", "difference", "95 % of differences", "p"], rows));
