@@ -16,6 +16,7 @@ from PIL import Image, ImageSequence
 
 from captioner.batch.descriptions import is_data
 from captioner.errors import CaptionerError, ImageError
+from captioner.extras import how_to_install
 
 KINDS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF")  # MPO: a JPEG with further pictures behind it
 _IN_XMP = ("Xmp.dc.description", "Xmp.iptc.AltTextAccessibility")
@@ -29,7 +30,7 @@ def exiv2() -> Any:
         import exiv2
     except ImportError:
         raise CaptionerError(
-            'writing into photos needs the package exiv2: pip install "captioner[embed]".'
+            f"writing into photos needs the package exiv2: {how_to_install('embed')}."
         ) from None
     exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
     return exiv2

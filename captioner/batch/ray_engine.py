@@ -33,6 +33,7 @@ from captioner.datasets.photos.search import Search, holds_photos
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
+from captioner.extras import how_to_install
 from captioner.files import drafts, unwritable, whole_file
 
 MANIFEST = "_parts.jsonl"
@@ -367,7 +368,7 @@ def _ray() -> Any:
         import ray.data
     except ImportError:
         raise CaptionerError(
-            'the engine "ray" needs the package Ray: pip install "captioner[ray]".'
+            f'the engine "ray" needs the package Ray: {how_to_install("ray")}.'
         ) from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # after the import, which sets its own
     return ray

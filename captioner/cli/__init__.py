@@ -11,8 +11,8 @@ try:
     from typer.core import TyperGroup
 except ModuleNotFoundError:  # installed without dependencies, as for running an export
     sys.exit(
-        "captioner: the command needs its dependencies (pip install captioner); to run an export"
-        " without them: python -m captioner.export.runtime"
+        "captioner: the command needs its dependencies (pip install . in the checkout); to run an"
+        " export without them: python -m captioner.export.runtime"
     )
 
 from captioner import __version__

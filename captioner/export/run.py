@@ -11,6 +11,7 @@ from captioner.captioner import rules
 from captioner.errors import CaptionerError
 from captioner.export.folder import FORMAT, NOTES, check_output
 from captioner.export.graphs import Graph, graphs
+from captioner.extras import how_to_install
 from captioner.files import whole_folder
 from captioner.model.model import Model
 
@@ -48,7 +49,7 @@ def _write(graph: Graph, folder: Path, format: Format, int8: bool) -> str:
         onnx_files.write(graph, folder / (graph.name + onnx_files.SUFFIX), int8)
     except ImportError as error:
         raise CaptionerError(
-            f'--format onnx needs the packages of pip install "captioner[export]" ({error})'
+            f"--format onnx needs more packages ({error}): {how_to_install('export')}"
         ) from None
     return graph.name + onnx_files.SUFFIX
 

@@ -16,7 +16,7 @@ from captioner.batch.ray_engine import Cluster, run_on_ray
 from captioner.errors import CaptionerError
 from tests.datasets.test_archives_and_tables import jpeg, pack
 
-ray = pytest.importorskip("ray", reason='needs Ray: pip install "captioner[ray]"')
+ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_without_ray_one_sentence_says_what_to_install(
     album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(CaptionerError, match=r'pip install "captioner\[ray\]"'):
+    with pytest.raises(CaptionerError, match=r"pip install .*ray"):
         run_on_ray(job(album, "parts"), Cluster())
     assert not (album / "parts").exists()
 

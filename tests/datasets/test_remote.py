@@ -18,6 +18,7 @@ from captioner.datasets.photos import remote
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import photos
 from captioner.errors import CaptionerError, ImageError
+from captioner.extras import how_to_install
 from tests.datasets.test_archives_and_tables import PICTURES, jpeg, pack, write_table
 
 
@@ -154,8 +155,8 @@ def test_addresses_that_nothing_here_can_read(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("fsspec.core.url_to_fs", not_installed)
     (reason,) = fetched("s3://bucket/a.jpg").values()
-    assert reason == 'to read from s3://, install its package: pip install "captioner[remote]"'
-    with pytest.raises(CaptionerError, match="captioner\\[remote\\]"):
+    assert reason == f"to read from s3://, install its package: {how_to_install('remote')}"
+    with pytest.raises(CaptionerError, match="pip install"):
         remote.opened("s3://bucket/list.txt")
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.errors import CaptionerError, ImageError
+from captioner.extras import how_to_install
 
 MAX_BYTES = 256 << 20
 """The largest file that is read into memory whole: from afar, out of an archive, out of a table."""
@@ -118,7 +119,7 @@ def _system(name: str) -> tuple[Any, str]:
     except ImportError:
         scheme = name.partition("://")[0]
         raise CaptionerError(
-            f'to read from {scheme}://, install its package: pip install "captioner[remote]"'
+            f"to read from {scheme}://, install its package: {how_to_install('remote')}"
         ) from None
     except Exception as error:
         raise CaptionerError(_reason(error)) from None

@@ -17,6 +17,7 @@ from captioner.datasets.photos import remote
 from captioner.datasets.photos.names import on_disk
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
+from captioner.extras import how_to_install
 
 USUAL_COLUMNS = (
     *("path", "image", "image_path", "file", "file_name", "filename", "filepath"),
@@ -63,7 +64,7 @@ def parquet() -> Any:
         import pyarrow.parquet
     except ImportError:
         raise CaptionerError(
-            'Parquet needs the package pyarrow: pip install "captioner[parquet]".'
+            f"Parquet needs the package pyarrow: {how_to_install('parquet')}."
         ) from None
     return pyarrow.parquet
 
