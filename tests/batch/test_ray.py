@@ -150,7 +150,7 @@ def test_a_run_goes_on_with_the_parts_that_are_missing(
     with pytest.raises(CaptionerError, match="--resume"):
         run_on_ray(job(album, "parts"), Cluster())
     with pytest.raises(CaptionerError, match="other settings"):
-        run_on_ray(job(album, "parts", resume=True, prefix="x"), Cluster())
+        run_on_ray(job(album, "parts", resume=True, before="x"), Cluster())
     run_on_ray(job(album, "parts", resume=True), Cluster(max_workers=1))
     assert rows(album / "parts") == local
     for name in kept[::2]:
