@@ -173,7 +173,9 @@ def alt(
 
 
 def _say(message: object) -> None:
-    print(f"captioner: {message}", file=sys.stderr)
+    from captioner.datasets.captions.names import shown
+
+    print(f"captioner: {shown(message)}", file=sys.stderr)
 
 
 def _row(finding: Finding, texts: dict[str, Result], min_confidence: float) -> Row:
@@ -238,6 +240,8 @@ def _show(rows: list[Row], format: str) -> None:
 
 def _table(rows: list[Row]) -> Iterator[str]:
     """Columns under each other: where, which picture, the text or in brackets the problem."""
+    from captioner.datasets.captions.names import shown
+
     if not rows:
         return
     proposed = "proposed text" if any(row.text or row.problem for row in rows) else ""
@@ -248,6 +252,7 @@ def _table(rows: list[Row]) -> Iterator[str]:
         source = source if len(source) <= 60 else f"{source[:57]}..."
         where = f"{row.page}:{row.finding.gap.line}"
         cells.append((where, source, " ".join(filter(None, (row.text, problem)))))
+    cells = [(shown(where), shown(source), text) for where, source, text in cells]
     widths = [max(len(row[column]) for row in cells) for column in (0, 1)]
     for where, source, text in cells:
         yield f"{where:{widths[0]}}  {source:{widths[1]}}  {text}".rstrip()

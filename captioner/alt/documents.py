@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -15,6 +14,7 @@ from captioner.alt.gaps import Gap, filled
 from captioner.alt.rewriting import rewrite
 from captioner.alt.site import Site, Sites, generator
 from captioner.alt.template_tags import plain_address
+from captioner.datasets.photos.search import Search
 from captioner.errors import CaptionerError
 
 HTML = (".html", ".htm", ".xhtml")
@@ -140,7 +140,7 @@ def documents(
     or paths to pass over. Raises CaptionerError for an input that is not there, holds no document
     or is none.
     """
-    patterns = tuple(exclude)
+    search = Search(exclude)
     for name in inputs:
         if re.match(r"[a-z]+://", name):
             raise CaptionerError(f"{name}: is a web address; name the folder of the site's files.")
@@ -149,7 +149,7 @@ def documents(
         if root is not None and not sites.root_folder():
             raise CaptionerError(f"--root {root}: there is no such folder; check the name.")
         if path.is_dir():
-            pages = list(_pages(path, patterns))
+            pages = list(_pages(path, search))
             if all(isinstance(page, Path) and page.suffix in _SCRIPTS for page in pages):
                 raise CaptionerError(
                     f"{name}: no HTML or Markdown in this folder; name the site's."
@@ -164,25 +164,24 @@ def documents(
             raise CaptionerError(f"{name}: is neither HTML nor Markdown ({', '.join(HTML)}, .md).")
 
 
-def _pages(folder: Path, exclude: tuple[str, ...]) -> Iterator[Path | CaptionerError]:
+def _pages(folder: Path, search: Search) -> Iterator[Path | CaptionerError]:
     unread: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=unread.append):
         made = generator(Path(parent))
         passed_over = _PASSED_OVER.union(made.output if made else ())
-        folders[:] = sorted(f for f in folders if f not in passed_over and not f.startswith("."))
-        folders[:] = [f for f in folders if not _is_excluded(Path(parent, f), folder, exclude)]
+        seen = (each for each in folders if each not in passed_over)
+        folders[:] = sorted(each for each in seen if _is_seen(parent, each, search))
         for name in sorted(names):
             page = Path(parent, name)
-            wanted = page.suffix.lower() in (*HTML, *MARKDOWN, *_SCRIPTS, *_OTHERS)
-            if wanted and not name.startswith(".") and not _is_excluded(page, folder, exclude):
+            kinds = (*HTML, *MARKDOWN, *_SCRIPTS, *_OTHERS)
+            if page.suffix.lower() in kinds and _is_seen(parent, name, search):
                 yield page
     for error in unread:
         yield CaptionerError(f"{error.filename}: cannot be read: {error.strerror}.")
 
 
-def _is_excluded(path: Path, folder: Path, patterns: tuple[str, ...]) -> bool:
-    below = path.relative_to(folder).as_posix()
-    return any(fnmatch(path.name, each) or fnmatch(below, each) for each in patterns)
+def _is_seen(parent: str, name: str, search: Search) -> bool:
+    return not name.startswith(".") and not search.excludes(f"{parent}/{name}")
 
 
 def _looked_into(path: Path, sites: Sites) -> Iterator[Document | CaptionerError]:

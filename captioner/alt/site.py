@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from captioner.datasets.photos.names import on_disk
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,6 @@ class Site:
     named: Path
     folder: Path
     roots: tuple[Path, ...]
-    _names: dict[Path, dict[str, list[str]]] = field(default_factory=dict, repr=False)
     _pictures: dict[str, Path | None] | None = field(default=None, repr=False)
 
     def holds(self, path: Path) -> bool:
@@ -98,32 +98,8 @@ class Site:
         return self._pictures.get(name)
 
     def _existing(self, path: Path) -> Path | None:
-        if not self.holds(path):
-            return path if os.path.lexists(path) else None
-        if path.exists():
-            return path
-        found = Path(path.anchor)
-        for part in path.relative_to(path.anchor).parts:
-            there = found / part
-            alike = [part] if there.exists() else self._alike(found, part)
-            if len(alike) != 1:
-                return None
-            found = found / alike[0]
-        return found
-
-    def _alike(self, folder: Path, name: str) -> list[str]:
-        """What the folder holds under that name, however it is composed; else in other capitals."""
-        if folder not in self._names:
-            names: dict[str, list[str]] = {}
-            for there in _listed(folder):
-                composed = unicodedata.normalize("NFC", there)
-                for key in {composed, composed.casefold()}:
-                    names.setdefault(key, []).append(there)
-            self._names[folder] = names
-        composed = unicodedata.normalize("NFC", name)
-        names = self._names[folder]
-        same = [there for there in names.get(composed, []) if _composed(there) == composed]
-        return same or names.get(composed.casefold(), [])
+        there = Path(on_disk(str(path))) if self.holds(path) else path
+        return there if os.path.lexists(there) else None
 
 
 class Sites:
@@ -177,14 +153,3 @@ def _folders_of(starts: Sequence[Path], name: str) -> Iterator[Path]:
 def _is_below(real: str, folder: Path) -> bool:
     above = os.path.realpath(folder)
     return real == above or real.startswith(above.rstrip(os.sep) + os.sep)
-
-
-def _listed(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder or ".")
-    except OSError:
-        return []
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

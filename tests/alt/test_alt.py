@@ -321,6 +321,16 @@ def test_an_address_with_other_bytes_is_printed_as_it_is(
         assert (done.returncode, done.stderr) == (1, b"") and shown in done.stdout
 
 
+def test_a_name_does_not_steer_the_terminal(site: Path) -> None:
+    page = "\x1b[31mred\x07.html"
+    (site / page).write_text("<img src='\x1b]0;title\x07.jpg'>")
+    (site / "\x1b[2J.vue").write_text("<img src=a.jpg>")
+    code, said = alt(site, "--check", ".")
+    assert code == 1 and "\x1b" not in said and "\x07" not in said
+    assert r"\x1b[31mred\x07.html:1" in said and r"\x1b]0;title\x07.jpg" in said
+    assert r"\x1b[2J.vue: is not looked into" in said
+
+
 def test_a_page_changed_meanwhile_is_left_as_it_is(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
