@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -240,8 +241,6 @@ def _show(rows: list[Row], format: str) -> None:
 
 def _table(rows: list[Row]) -> Iterator[str]:
     """Columns under each other: where, which picture, the text or in brackets the problem."""
-    from captioner.datasets.captions.names import shown
-
     if not rows:
         return
     proposed = "proposed text" if any(row.text or row.problem for row in rows) else ""
@@ -252,7 +251,14 @@ def _table(rows: list[Row]) -> Iterator[str]:
         source = source if len(source) <= 60 else f"{source[:57]}..."
         where = f"{row.page}:{row.finding.gap.line}"
         cells.append((where, source, " ".join(filter(None, (row.text, problem)))))
-    cells = [(shown(where), shown(source), text) for where, source, text in cells]
+    cells = [(_harmless(where), _harmless(source), text) for where, source, text in cells]
     widths = [max(len(row[column]) for row in cells) for column in (0, 1)]
     for where, source, text in cells:
         yield f"{where:{widths[0]}}  {source:{widths[1]}}  {text}".rstrip()
+
+
+def _harmless(text: str) -> str:
+    """The text with what would steer a terminal written out; bytes that are no UTF-8 stay."""
+    from captioner.datasets.captions.names import shown
+
+    return re.sub("[^\udc80-\udcff]+", lambda found: shown(found[0]), text)
