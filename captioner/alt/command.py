@@ -160,13 +160,13 @@ def alt(
     if check:
         _show([Row(each, problem=_DECORATIVE if each.blank else "") for each in found], format)
         raise typer.Exit(1 if found or errors else 0)
-    from captioner.batch.run import caption_photos, dressed
+    from captioner.batch.run import Wording, caption_photos, worded
     from captioner.datasets.photos.photo import Photo
 
     wanted = dict.fromkeys(str(each.picture) for each in found if each.picture and not each.blank)
     photos = [Photo(path, path) for path in wanted]
     results = caption_photos(lambda: load_model(model, device), photos, search, batch_size)
-    texts = {result.path: dressed(result, before, after) for result in results}
+    texts = {result.path: worded(result, Wording(before, after)) for result in results}
     rows = [_row(each, texts, min_confidence) for each in found]
     _show(rows, format)
     written = _write(rows) if write else True

@@ -6,14 +6,29 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from captioner.files import is_plain
+
 if TYPE_CHECKING:
+    from captioner.batch.columns import Columns
     from captioner.batch.job import Job
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # of a path the second / is gone
+_OTHERS = (".xlsx", ".xls", ".ods", ".numbers", ".docx", ".doc", ".pdf", ".html", ".xml", ".db")
+_IN_TABLES = ("text", "jsonl", "json", "csv", "tsv", "parquet")
+_OF_FORMATS = {
+    "annotations": ("coco",),
+    "append": ("sidecar",),
+    "excel": ("csv",),
+    "extension": ("sidecar",),
+    "fields": _IN_TABLES,
+    "keep": _IN_TABLES,
+    "rename": ("jsonl", "json", "csv", "tsv", "parquet"),
+    "sidecar_name": ("xmp",),
+}
 ROWS = ("jsonl", "csv", "parquet")  # formats of one row a photo, named as their files end
 
 
@@ -31,6 +46,19 @@ def check_ray(job: Job, min_workers: int | None, max_workers: int | None) -> Non
         raise typer.BadParameter(
             f"--min-workers {min_workers} is more than --max-workers {max_workers}."
         )
+
+
+def format_of(output: Path | None) -> str:
+    """The format that an output's name says."""
+    from captioner.batch.formats import ENDINGS
+
+    ending = output.suffix.lower() if output and is_plain(output) else ""
+    if ending not in ENDINGS:
+        raise typer.BadParameter(
+            f"--output {output} ends in no format's ending ({', '.join(filter(None, ENDINGS))}):"
+            " say what it is to hold with --format."
+        )
+    return ENDINGS[ending]
 
 
 def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> None:
@@ -55,6 +83,45 @@ def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> 
         raise typer.BadParameter(
             f"--output {output} has a picture's name; the captions are text: "
             f"call it {output.with_suffix('.txt').name}, say."
+        )
+    elif output.suffix.lower() in _OTHERS:
+        raise typer.BadParameter(
+            f"--output {output}: {output.suffix} files are not written; --format csv --excel makes"
+            f" a table for spreadsheets: call it {output.with_suffix('.csv').name}."
+        )
+
+
+def check_options_of(format: str, **given: Any) -> None:
+    """Options that only some formats have: `given` are those of them that were, or not."""
+    for name, value in given.items():
+        formats = _OF_FORMATS[name]
+        if value and format not in formats:
+            raise typer.BadParameter(
+                f"--{name.replace('_', '-')} is for --format {' and '.join(formats)}."
+            )
+
+
+def check_columns(columns: Columns) -> None:
+    """Two columns of one name."""
+    heads = columns.heads
+    for head in heads:
+        if heads.count(head) > 1:
+            raise typer.BadParameter(
+                f"two columns would be called {head}; --rename {head}=… gives one another name."
+            )
+    for name in columns.renamed:
+        if name not in columns.names:
+            raise typer.BadParameter(
+                f"--rename: there is no column {name!r} here; they are {', '.join(columns.names)}."
+            )
+
+
+def check_metadata(output: Path | None, resume: bool, existing: bool | None) -> None:
+    """A `metadata` file of a data set, which may hold what people wrote."""
+    if output is not None and output.exists() and existing is None and not resume:
+        raise typer.BadParameter(
+            f"--output {output} is there already; --skip-existing keeps the texts in it and adds"
+            " what is missing, --overwrite replaces it."
         )
 
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.batch.formats import Lines, to_json
+from captioner.batch.rows import finish_list, to_json
 from captioner.batch.journal import digest
 from captioner.batch.result import Result
 from captioner.batch.summary import counted
 from captioner.datasets.captions import CaptionedPhoto, Names, PhotoId, first_few, read_references
 from captioner.errors import CaptionerError, ImageError
-from captioner.files import whole_file
 
 Paths = Callable[[], Iterable[str]]
 
@@ -100,14 +99,16 @@ def _stem(path: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-class Coco(Lines):
+class Coco:
     """COCO's results: a list of {"image_id", "caption"}, without those that failed."""
 
     encoding_errors = "backslashreplace"
 
     def __init__(self, ids: ImageIds) -> None:
-        super().__init__(())
         self._ids = ids
+
+    def header(self) -> str:
+        return ""
 
     def rows(self, result: Result) -> str:
         if result.caption is None:
@@ -121,12 +122,7 @@ class Coco(Lines):
             return ""  # writing it will say why
 
     def finish(self, draft: Path, target: Path) -> None:
-        with open(draft, encoding="utf-8", newline="\n") as lines, whole_file(target, "w") as file:
-            file.write("[")
-            for number, line in enumerate(lines):
-                file.write(("," if number else "") + "\n" + line.rstrip("\n"))
-            file.write("\n]\n")
-        draft.unlink()
+        finish_list(draft, target)
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
         """A number that several photos would have now says of none that it has a caption."""

@@ -8,7 +8,42 @@ from typing import Annotated, Any
 import typer
 
 from captioner.assets import EMBEDDED
-from captioner.batch.checks import ROWS, check_inputs, check_kept, check_output, check_ray
+from captioner.batch.checks import (
+    check_columns,
+    check_inputs,
+    check_kept,
+    check_metadata,
+    check_options_of,
+    check_output,
+    check_ray,
+    format_of,
+)
+from captioner.batch.options import (
+    AddressOption,
+    AnnotationsOption,
+    AppendOption,
+    AttentionOption,
+    ColumnOption,
+    EngineOption,
+    ExcelOption,
+    ExcludeOption,
+    ExistingOption,
+    ExtensionOption,
+    FailFastOption,
+    FieldsOption,
+    FormatOption,
+    FullStopOption,
+    KeepOption,
+    LowerOption,
+    MaxWorkersOption,
+    MinWorkersOption,
+    OutputOption,
+    PartSizeOption,
+    RenameOption,
+    ResumeOption,
+    SidecarNameOption,
+    TopOption,
+)
 from captioner.cli.options import (
     AfterOption,
     AvoidOption,
@@ -32,90 +67,37 @@ from captioner.cli.options import (
     TopKOption,
     TopPOption,
     listed,
-    one_of,
     options,
 )
 
-ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, error"
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
-FORMAT = (
-    "text: path<TAB>caption; jsonl: one JSON object a line; csv; parquet; coco: COCO results;"
-    " sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside it; embed: in the photo's own"
-    " metadata, no pixel changed. Left out: what"
-    " --output ends in (.jsonl, .csv, .parquet), else text."
-)
-
-
-def _format(text: str) -> str:
-    """What reads --format. The formats are imported only now: `--help` does without."""
-    from captioner.batch.formats import FORMATS
-    from captioner.batch.places import KINDS
-
-    return one_of(*FORMATS, "coco", *KINDS)(text)
-
-
-def _sidecar_name(text: str) -> str:
-    from captioner.batch.places import SIDECAR_NAMES
-
-    return one_of(*SIDECAR_NAMES)(text)
-
-
-def _format_of(output: Path | None) -> str:
-    ending = output.suffix.lower().removeprefix(".") if output else ""
-    return ending if ending in ROWS else "text"
+METADATA = {"path": "file_name", "caption": "text"}  # as Hugging Face's ImageFolder has them
 
 
 def caption(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", hidden=True)],
-    format: Annotated[
-        str | None, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="Write here: a file, or the folder of the sidecars.",
-        ),
-    ] = None,
-    fields: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help=f"What a row holds, of {ROW}; with commas."),
-    ] = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="COCO results: take ids by file name from here."),
-    ] = None,
-    sidecar_name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            parser=_sidecar_name,
-            help="How XMP sidecars are called: photo.jpg.xmp, or photo.xmp as Lightroom does.",
-        ),
-    ] = None,
-    column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A table's column of paths, addresses or bytes."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Leave out files and folders of such a name, *.gif or thumbs/*; several times.",
-        ),
-    ] = None,
+    format: FormatOption = None,
+    output: OutputOption = None,
+    fields: FieldsOption = None,
+    rename: RenameOption = None,
+    keep: KeepOption = None,
+    excel: ExcelOption = False,
+    annotations: AnnotationsOption = None,
+    extension: ExtensionOption = None,
+    append: AppendOption = False,
+    sidecar_name: SidecarNameOption = None,
+    column: ColumnOption = None,
+    exclude: ExcludeOption = None,
     before: BeforeOption = "",
     after: AfterOption = "",
+    lower: LowerOption = False,
+    full_stop: FullStopOption = True,
     min_words: MinWordsOption = None,
     max_words: MaxWordsOption = None,
     beam: BeamOption = None,
     length_penalty: LengthPenaltyOption = None,
     consensus: ConsensusOption = None,
-    top: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
-    ] = None,
+    top: TopOption = None,
     style: StyleOption = None,
     prefix: PrefixOption = None,
     include: IncludeOption = None,
@@ -127,64 +109,47 @@ def caption(
     seed: SeedOption = None,
     start: OldStartOption = None,
     suffix: OldSuffixOption = None,
-    attention: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Put a picture here of where each word looked."),
-    ] = None,
-    existing: Annotated[
-        bool | None,
-        typer.Option(
-            "--overwrite/--skip-existing",
-            help="What has a caption gets a new one, or keeps it. Sidecars: kept, unless said.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue a run that was interrupted.")
-    ] = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first photo that fails.")
-    ] = False,
+    attention: AttentionOption = None,
+    existing: ExistingOption = None,
+    resume: ResumeOption = False,
+    fail_fast: FailFastOption = False,
     model: ModelOption = None,
     batch_size: BatchSizeOption = 16,
     device: DeviceOption = "cpu",
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="ENGINE",
-            parser=one_of("local", "ray"),
-            help="local: this machine alone; ray: a Ray cluster, parts into a folder.",
-        ),
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Ray: the cluster's; else one is started here."),
-    ] = None,
-    min_workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Ray: workers at least; 1, if not said.")
-    ] = None,
-    max_workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Ray: workers at most; as many as fit, if not said."),
-    ] = None,
-    part_size: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Ray: photos in a part; 1024, if not said."),
-    ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    min_workers: MinWorkersOption = None,
+    max_workers: MaxWorkersOption = None,
+    part_size: PartSizeOption = None,
 ) -> None:
     """Caption photos: a row for each, in order.
 
-    INPUT is a photo, a folder, a pattern ("a/**/*.jpg"), a ZIP or tar archive, a table (CSV, JSON
-    lines, Parquet), a list of paths (.txt, or - for standard input), or an address (https://,
+    INPUT is a photo, a folder, a pattern ("a/**/*.jpg"), a ZIP or tar archive, a table (CSV, JSON,
+    Parquet, Arrow), a list of paths (.txt, or - for standard input), or an address (https://,
     s3://, gs://).
 
     A photo that cannot be read is named on standard error, the others are still captioned, and
     the exit code at the end is 1. With --output a run outlasts anything: --resume continues it.
     """
-    from captioner.batch.job import Job, run
+    from captioner.batch.formats import FORMATS
+    from captioner.batch.job import Job, row_columns, run
     from captioner.batch.places import SIDECAR_NAMES
+    from captioner.batch.run import Wording
 
-    format = format or _format_of(output)
-    names = _fields(fields)
+    on_ray = engine == "ray"
+    format = format or ("text" if on_ray else format_of(output))
+    check_options_of(
+        format,
+        annotations=annotations,
+        append=append,
+        excel=excel,
+        extension=extension,
+        fields=fields,
+        keep=keep,
+        rename=rename,
+        sidecar_name=sidecar_name,
+    )
+    names, renamed = _fields(fields), _renamed(rename)
     if top is None:
         top = 3 if names and "alternatives" in names else 1
     search = options(
@@ -209,16 +174,15 @@ def caption(
     check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
-    if names is not None and format in ("coco", "sidecar", "xmp", "embed"):
-        raise typer.BadParameter(f"--format {format} has fields of its own; leave out --fields.")
-    if annotations is not None and format != "coco":
-        raise typer.BadParameter("--annotations is for --format coco.")
-    if sidecar_name is not None and format != "xmp":
-        raise typer.BadParameter("--sidecar-name is for --format xmp.")
     if names is not None and existing is False:
         check_kept(names, format)
-    if names is None and format == "text" and top > 1:
-        names = RANKED
+    folder = None
+    if output is not None and output.name.lower() == f"metadata.{format}":
+        check_metadata(output, resume, existing)
+        names, folder = names or ("caption",), str(output.parent)
+        renamed = METADATA | renamed
+    if names is None and top > 1:
+        names = _several(format)
     job = Job(
         inputs=tuple(inputs),
         load=lambda: load_model(model, device),
@@ -228,21 +192,28 @@ def caption(
         format=format,
         output=output,
         fields=names,
+        kept=tuple(listed([keep]) or ()) if keep else (),
+        renamed=renamed,
+        folder=folder,
+        excel=excel,
         column=column,
         exclude=tuple(exclude or ()),
         annotations=annotations,
         sidecar_name=sidecar_name or SIDECAR_NAMES[0],
-        before=before,
-        after=after,
+        extension=_extension(extension),
+        append=append,
+        wording=Wording(before, after, lower, full_stop),
         resume=resume,
         overwrite=existing is True,
         keep=existing is False,
         fail_fast=fail_fast,
         attention=attention,
     )
+    if format in FORMATS:
+        check_columns(row_columns(job))
     workers = {"min_workers": min_workers, "max_workers": max_workers}
     of_ray = _given(address=address, **workers, part_size=part_size)
-    if engine == "local":
+    if not on_ray:
         for name in of_ray:
             raise typer.BadParameter(f"--{name.replace('_', '-')} is for --engine ray.")
         raise typer.Exit(run(job))
@@ -272,6 +243,39 @@ def load_model(model: Path | None, device: str) -> Any:
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _renamed(text: str | None) -> dict[str, str]:
+    """What --rename says. Raises BadParameter."""
+    renamed = {}
+    for pair in listed([text]) or () if text else ():
+        old, equals, new = map(str.strip, pair.partition("="))
+        if not (old and equals and new):
+            raise typer.BadParameter(f"--rename: {pair!r} is not OLD=NEW, such as caption=text.")
+        renamed[old] = new
+    return renamed
+
+
+def _several(format: str) -> tuple[str, ...] | None:
+    """The fields of rows of several sentences, where none are asked for."""
+    from captioner.batch.formats import FORMATS
+
+    if format == "text":
+        return RANKED
+    if format in ("json", "jsonl"):
+        *others, error = FORMATS[format].default
+        return (*others, "alternatives", error)
+    return None
+
+
+def _extension(text: str | None) -> str:
+    """What text sidecars end in. Raises BadParameter."""
+    from captioner.images import IMAGE_SUFFIXES
+
+    extension = f".{(text or 'txt').removeprefix('.')}"
+    if extension.lower() in IMAGE_SUFFIXES or "/" in extension:
+        raise typer.BadParameter(f"--extension {text} is none for a text beside a photo.")
+    return extension
 
 
 def _fields(text: str | None) -> tuple[str, ...] | None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.batch.coco import Coco, ImageIds
 from captioner.batch.fields import OF_FILES
-from captioner.batch.formats import FORMATS, Format
+from captioner.batch.columns import Columns
+from captioner.batch.formats import FORMATS
+from captioner.batch.rows import Csv, Format, Lines
 from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
-from captioner.batch.places import KINDS, SIDECAR_NAMES, Place, Xmp
+from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, Text, Xmp
 from captioner.batch.result import Result
-from captioner.batch.run import Item, caption_photos, dressed, prepared
+from captioner.batch.run import Item, Wording, caption_photos, prepared, worded
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.sinks import Attention
 from captioner.batch.summary import Progress, Summary
@@ -37,7 +39,8 @@ INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 
 @dataclass(frozen=True)
 class Job:
-    """What a run is to do. `fields` None: the format's own; `keep`: captions that are there stay.
+    """What a run is to do. `fields` None: the format's own; `keep`: captions that are there stay;
+    `kept`: columns of the photos' table that rows hold; `folder`: where paths in rows start.
 
     `model` is the model's id, the same for the same weights.
     """
@@ -50,12 +53,17 @@ class Job:
     format: str = "text"
     output: Path | None = None
     fields: tuple[str, ...] | None = None
+    kept: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    folder: str | None = None
+    excel: bool = False
     column: str | None = None
     exclude: tuple[str, ...] = ()
     annotations: Path | None = None
     sidecar_name: str = SIDECAR_NAMES[0]
-    before: str = ""
-    after: str = ""
+    extension: str = ".txt"
+    append: bool = False
+    wording: Wording = Wording()
     resume: bool = False
     overwrite: bool = False
     keep: bool = False
@@ -70,10 +78,11 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
         names = (
-            *("format", "fields", "column", "exclude", "sidecar_name"),
-            *("before", "after", "model", "batch_size"),
+            *("format", "fields", "kept", "renamed", "folder", "excel"),
+            *("column", "exclude", "sidecar_name"),
+            *("extension", "append", "model", "batch_size"),
         )
-        own = {name: getattr(self, name) for name in names}
+        own = {name: getattr(self, name) for name in names} | asdict(self.wording)
         return asdict(self.options) | own | {"annotations": str(self.annotations or "")}
 
 
@@ -82,7 +91,7 @@ def run(job: Job) -> int:
 
     Raises CaptionerError for what makes the whole run impossible.
     """
-    check_tables(job.inputs, job.column)
+    check_tables(job.inputs, job.column, job.kept)
     attention = Attention(job.attention) if job.attention else None
     source, search = _source(job), Search(job.exclude)
     summary = Summary(search.left_out)
@@ -165,11 +174,11 @@ def results_of(
 ) -> Generator[Result, None, None]:
     """A result for each wanted photo in the files that were found, as the job wants it."""
     facts = [name for name in job.fields or () if name in OF_FILES]
-    items = prepared(photos(found, job.column, wanted, search=search), facts)
+    items = prepared(photos(found, job.column, wanted, search=search, keep=job.kept), facts)
     if "model" in (job.fields or ()):
         items = (_of_model(item, job.model) for item in items)
     for result in caption_photos(job.load, items, job.options, job.batch_size, stopped):
-        yield dressed(result, job.before, job.after)
+        yield worded(result, job.wording)
 
 
 def _of_model(item: Item, model: str) -> Item:
@@ -197,6 +206,18 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Out
         yield record
 
 
+def row_format(job: Job) -> Lines:
+    """The format of the job's rows. Raises CaptionerError for one that needs a package."""
+    kind, columns = FORMATS[job.format], row_columns(job)
+    return Csv(columns, mark=True) if kind is Csv and job.excel else kind(columns)
+
+
+def row_columns(job: Job) -> Columns:
+    """What the job's rows hold."""
+    fields = job.fields or FORMATS[job.format].default
+    return Columns(fields, job.kept, job.renamed, job.folder)
+
+
 def _named_photos(job: Job, source: Source) -> Iterator[Item]:
     """The photos of the run, without their content."""
     search = Search(job.exclude)
@@ -205,7 +226,7 @@ def _named_photos(job: Job, source: Source) -> Iterator[Item]:
 
 def _format(job: Job, source: Source) -> Format:
     if job.format != "coco":
-        return FORMATS[job.format](job.fields)
+        return row_format(job)
 
     def paths() -> Iterator[str]:
         found = _named_photos(job, source)
@@ -219,7 +240,9 @@ def say(sentence: str) -> None:
 
 
 def _place(job: Job) -> Place:
-    return Xmp(job.sidecar_name) if job.format == "xmp" else KINDS[job.format]()
+    if job.format == "sidecar":
+        return Text(job.extension, job.append)
+    return Xmp(job.sidecar_name) if job.format == "xmp" else Inside()
 
 
 def _count(job: Job) -> int | None:

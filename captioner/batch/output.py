@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from captioner.batch.formats import Format
+from captioner.batch.rows import Format
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import Result
 from captioner.batch.sidecars import Sidecars

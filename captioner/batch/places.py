@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +11,10 @@ from captioner.batch.descriptions import is_described, sidecars
 from captioner.batch.embedding import embedded, exiv2
 from captioner.errors import ImageError
 
+KINDS = ("sidecar", "xmp", "embed")
+"""The formats that stay with their photos."""
+
+_ENDS = (b".", b",", b";", b":", b"!", b"?")
 SIDECAR_NAMES = ("photo.jpg.xmp", "photo.xmp")
 
 
@@ -35,19 +38,27 @@ class Place(Protocol):
 
 
 class Text:
-    """`photo.txt` beside `photo.jpg`."""
+    """`photo.txt`, or with another extension, beside `photo.jpg`; with `append` the sentence is put
+    behind what stands there, once."""
 
     beside = True
     way_out = ", or take --format xmp, whose sidecars bear the photo's whole name"
 
+    def __init__(self, extension: str = ".txt", append: bool = False) -> None:
+        self._extension, self._append = extension, append
+
     def of(self, photo: str) -> str:
-        return os.path.splitext(photo)[0] + ".txt"
+        return os.path.splitext(photo)[0] + self._extension
 
     def has(self, photo: str, place: Path) -> bool:
-        return bool(place.read_bytes().strip())
+        return not self._append and bool(place.read_bytes().strip())
 
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
-        return "".join(f"{sentence}\n" for sentence in sentences).encode()
+        text = "".join(f"{sentence}\n" for sentence in sentences).encode()
+        there = place.read_bytes().rstrip() if self._append and place.exists() else b""
+        if not there or there.endswith(text.rstrip()):
+            return there + b"\n" if there else text
+        return there + (b" " if there.endswith(_ENDS) else b", ") + text
 
 
 class Xmp:
@@ -91,6 +102,3 @@ class Inside:
 
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         return embedded(photo, place.read_bytes(), sentences[0])
-
-
-KINDS: dict[str, Callable[[], Place]] = {"sidecar": Text, "xmp": Xmp, "embed": Inside}

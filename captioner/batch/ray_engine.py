@@ -24,9 +24,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
-from captioner.batch.job import INTERRUPTED, Job, results_of, way_on
+from captioner.batch.job import INTERRUPTED, Job, results_of, row_format, way_on
 from captioner.batch.result import Result
 from captioner.batch.summary import Progress, Summary
 from captioner.datasets.photos.search import Search, holds_photos
@@ -59,8 +58,8 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
 
     Raises CaptionerError for what makes the whole run impossible.
     """
-    FORMATS[job.format](job.fields)  # says what is not installed
-    check_tables(job.inputs, job.column)
+    row_format(job)  # says what is not installed
+    check_tables(job.inputs, job.column, job.kept)
     ray = _ray()
     if cluster.address is not None:
         _check_address(cluster.address)
@@ -128,7 +127,7 @@ class Worker:
             return self._written(target, room / target.name, items)
 
     def _written(self, target: Path, draft: Path, items: list[str | ImageError]) -> dict[str, Any]:
-        format = FORMATS[self._job.format](self._job.fields)
+        format = row_format(self._job)
         captioned, failed = 0, []
         search = Search(self._job.exclude)
         everything = results_of(self._job, items, search, lambda path: True, lambda: False)

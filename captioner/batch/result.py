@@ -17,4 +17,5 @@ class Result:
     caption: Caption | None = None
     error: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
     picture: str | bytes = field(default=b"", repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
@@ -90,16 +90,32 @@ def prepared(photos: Iterable[Item], facts: Collection[str] = ()) -> Iterator[It
             threads.shutdown(cancel_futures=True)
 
 
-def dressed(result: Result, before: str, after: str) -> Result:
-    """The result with `before` and `after` around each of its sentences, as they are."""
-    if result.caption is None or not (before or after):
+@dataclass(frozen=True)
+class Wording:
+    """How a sentence is written: in small letters if `lower`, without its full stop, and between
+    what is to stand before and after it."""
+
+    before: str = ""
+    after: str = ""
+    lower: bool = False
+    full_stop: bool = True
+
+    def of(self, sentence: str) -> str:
+        text = sentence.lower() if self.lower else sentence
+        text = text if self.full_stop else text.removesuffix(".")
+        return f"{self.before}{text}{self.after}"
+
+
+def worded(result: Result, wording: Wording) -> Result:
+    """The result with each of its sentences written so."""
+    if result.caption is None or wording == Wording():
         return result
 
-    def dress(caption: Caption) -> Caption:
-        return replace(caption, text=f"{before}{caption.text}{after}")
+    def write(caption: Caption) -> Caption:
+        return replace(caption, text=wording.of(caption.text))
 
-    others = tuple(map(dress, result.caption.alternatives))
-    return replace(result, caption=replace(dress(result.caption), alternatives=others))
+    others = tuple(map(write, result.caption.alternatives))
+    return replace(result, caption=replace(write(result.caption), alternatives=others))
 
 
 def _ready(item: Item | Future[Item]) -> bool:
@@ -111,7 +127,7 @@ def _value(item: Item | Future[Item]) -> Item:
 
 
 def _picture(item: Item) -> str | bytes:
-    if isinstance(item, ImageError):
+    if isinstance(item, ImageError) or isinstance(item.content, ImageError):
         return b""
     assert not callable(item.content), "prepared() comes first"
     return item.content
@@ -119,8 +135,8 @@ def _picture(item: Item) -> str | bytes:
 
 def _refused(item: Item) -> Result | None:
     """The row of what cannot be read, told without a model."""
-    if isinstance(item, ImageError):
-        return _failed(item)
+    if isinstance(item, ImageError) or isinstance(item.content, ImageError):
+        return _result(item, None)
     try:
         open_image(_picture(item))
     except ImageError as error:
@@ -128,13 +144,14 @@ def _refused(item: Item) -> Result | None:
     return None
 
 
-def _failed(error: ImageError) -> Result:
-    return Result(error.path, error=error.reason)
-
-
-def _result(item: Item, outcome: Caption | ImageError) -> Result:
+def _result(item: Item, outcome: Caption | ImageError | None) -> Result:
     if isinstance(item, ImageError):
-        return _failed(item)
-    if isinstance(outcome, ImageError):
-        return Result(item.path, error=outcome.reason, facts=item.facts)
-    return Result(item.path, outcome, facts=item.facts, picture=_picture(item))
+        return Result(item.path, error=item.reason)
+    if isinstance(item.content, ImageError):
+        outcome = item.content
+    if isinstance(outcome, Caption):
+        return Result(
+            item.path, outcome, facts=item.facts, kept=item.kept, picture=_picture(item)
+        )
+    assert outcome is not None, "what can be had has an outcome"
+    return Result(item.path, error=outcome.reason, facts=item.facts, kept=item.kept)

@@ -141,7 +141,11 @@ class Sidecars:
 
 
 def _only_photos(items: Iterable[Item]) -> Iterator[Photo]:
-    return (item for item in items if isinstance(item, Photo))
+    return (
+        item
+        for item in items
+        if isinstance(item, Photo) and not isinstance(item.content, ImageError)
+    )
 
 
 def _root(name: str) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from captioner.batch.job import Job, run
 from captioner.batch.ray_engine import Cluster, run_on_ray
+from captioner.batch.run import Wording
 from captioner.errors import CaptionerError
 from tests.datasets.test_archives_and_tables import jpeg, pack
 
@@ -150,7 +151,7 @@ def test_a_run_goes_on_with_the_parts_that_are_missing(
     with pytest.raises(CaptionerError, match="--resume"):
         run_on_ray(job(album, "parts"), Cluster())
     with pytest.raises(CaptionerError, match="other settings"):
-        run_on_ray(job(album, "parts", resume=True, before="x"), Cluster())
+        run_on_ray(job(album, "parts", resume=True, wording=Wording("x")), Cluster())
     run_on_ray(job(album, "parts", resume=True), Cluster(max_workers=1))
     assert rows(album / "parts") == local
     for name in kept[::2]:

@@ -147,7 +147,7 @@ def _token_lines(path: Path, text: str) -> Iterator[Row]:
 
 def _parquet(path: Path) -> Iterator[Row]:
     """The rows, without the columns of bytes: a photo is named by its path, else by its row."""
-    from captioner.datasets.photos.tables import parquet
+    from captioner.datasets.photos.table_files import parquet
 
     module = parquet()
     try:

@@ -18,8 +18,11 @@ MAX_BYTES = 256 << 20
 """The largest file that is read into memory whole: from afar, out of an archive, out of a table."""
 
 TOO_MANY_BYTES = f"has more than the {MAX_BYTES >> 20} MiB allowed for one picture"
-NEED_SEEKING = (".zip", ".parquet")
-"""Their table of contents is at the end: copied first from the web, where few servers can seek."""
+NEED_SEEKING = (
+    *(".zip", ".parquet", ".arrow", ".csv", ".tsv", ".json", ".jsonl", ".ndjson"),
+    *(".csv.gz", ".tsv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
+)
+"""Not read from front to back: copied first from the web, where few servers can seek."""
 
 TIMEOUT = 60.0  # seconds for one file
 TRIES = 3

@@ -11,7 +11,10 @@ from pathlib import PurePosixPath
 from captioner.images import IMAGE_SUFFIXES
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TABLES = (
+    *(".csv", ".tsv", ".jsonl", ".ndjson", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz"),
+    *(".parquet", ".arrow", ".json", ".json.gz"),
+)
 ATTENTION = ".attention.png"
 """How the command's own pictures of attention end: a folder's are no photos of its."""
 
@@ -68,10 +71,16 @@ def holds_photos(item: object) -> bool:
     return isinstance(item, str) and item.lower().endswith((*ARCHIVES, *TABLES))
 
 
+def is_for_patterns(name: str) -> bool:
+    """Whether a pattern stands for the file as an archive or a table. JSON is too often a photo's
+    notes: it must be named."""
+    return holds_photos(name) and not name.lower().endswith((".json", ".json.gz"))
+
+
 def kind_of(name: str) -> str:
     """How a file's name ends: ".cr2", ".tar.gz"; "no ending" for none."""
     lower = os.path.basename(name).lower()
-    long = next((ending for ending in ARCHIVES if lower.endswith(ending)), "")
+    long = next((ending for ending in (*ARCHIVES, *TABLES) if lower.endswith(ending)), "")
     return long or os.path.splitext(lower)[1] or "no ending"
 
 

@@ -86,7 +86,7 @@ def _entry(name: str, search: Search) -> Iterator[str | ImageError]:
 
 def _wanted(name: str, search: Search) -> bool:
     """What a pattern may stand for: pictures, and what holds pictures."""
-    return not search.excludes(name) and (holds_photos(name) or search.takes(name))
+    return not search.excludes(name) and (is_for_patterns(name) or search.takes(name))
 
 
 def _matching(pattern: str, search: Search) -> Iterator[str | ImageError]:
@@ -147,6 +147,6 @@ def _nothing_in(others: Counter[str]) -> str:
     reason = f"{NO_PICTURES} in this folder"
     if not others:
         return reason
-    holding = [kind for kind in others if holds_photos(f"x{kind}")]
+    holding = [kind for kind in others if is_for_patterns(f"x{kind}")]
     advice = f"; name those to be opened: folder/*{holding[0]}" if holding else ""
     return f"{reason} (but {told(others)}){advice}"

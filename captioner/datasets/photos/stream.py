@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import IO
 
@@ -21,17 +22,18 @@ def photos(
     wanted: Callable[[str], bool] = lambda path: True,
     read: bool = True,
     search: Search | None = None,
+    keep: Sequence[str] = (),
 ) -> Iterator[Photo | ImageError]:
     """The wanted photos in a stream of files; in place of one that cannot be had, the error.
 
-    `column` is that of a table. Of an archive only the photos wanted are read, and without `read`
+    `column` is that of a table, of which the columns `keep` come with each photo. Of an archive only the photos wanted are read, and without `read`
     only their names. `search` is what `sources.files` was given: archives hold what folders do.
     """
     for item in files:
         if isinstance(item, ImageError):
             found: Iterable[Photo | ImageError] = [item]
         elif item.lower().endswith(TABLES):
-            found = _contents(item, partial(tables.rows, column=column))
+            found = _contents(item, partial(tables.rows, column=column, keep=keep))
         elif item.lower().endswith(ARCHIVES):
             found = _contents(item, partial(archives.members, search=search or Search()))
             if read:
@@ -44,13 +46,15 @@ def photos(
         yield from _only(found, wanted)
 
 
-def check_tables(inputs: Iterable[str], column: str | None) -> None:
-    """Raise CaptionerError for a table among `inputs` that lacks the column or is none."""
+def check_tables(
+    inputs: Iterable[str], column: str | None = None, keep: Sequence[str] = ()
+) -> None:
+    """Raise CaptionerError for a table among `inputs` that lacks a column or is none."""
     for name in inputs:
         if name.lower().endswith(TABLES):
             try:
                 with closing(opened(name)) as file:
-                    tables.check(name, file, column)
+                    tables.check(name, file, column, keep)
             except OSError:
                 continue  # a row will say so
 
@@ -77,6 +81,6 @@ def _at_hand(item: Photo | ImageError) -> Photo | ImageError:
     if isinstance(item, ImageError) or not callable(item.content):
         return item
     try:
-        return Photo(item.path, item.content())
+        return replace(item, content=item.content())
     except ImageError as error:
         return error

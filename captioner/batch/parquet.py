@@ -1,0 +1,106 @@
+"""Rows as a Parquet file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from captioner.batch.columns import Columns
+from captioner.batch.fields import cell
+from captioner.batch.result import Result
+from captioner.batch.rows import Lines, to_json
+from captioner.datasets.photos.table_files import parquet
+from captioner.errors import CaptionerError
+from captioner.files import whole_file
+
+_CHUNK = 8192  # rows that are in memory at once
+
+
+class Parquet(Lines):
+    """A Parquet file; while the run lasts its rows are lines of JSON. Needs pyarrow."""
+
+    default = ("caption", "score", "error")
+    encoding_errors = "backslashreplace"
+
+    def __init__(self, columns: Columns) -> None:
+        super().__init__(columns)
+        self._as_text: list[str] = []
+        parquet()  # says where it is not installed
+
+    def rows(self, result: Result) -> str:
+        return to_json(self.columns.row(result))
+
+    def finish(self, draft: Path, target: Path) -> None:
+        import pyarrow
+
+        schema = self._schema(draft)
+        with (
+            whole_file(target, "wb") as file,
+            parquet().ParquetWriter(file, schema) as writer,
+        ):
+            rows = map(self._readable, _lines(draft))
+            while chunk := list(islice(rows, _CHUNK)):
+                writer.write_table(pyarrow.Table.from_pylist(chunk, schema=schema))
+        draft.unlink()
+
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        try:
+            table = parquet().ParquetFile(target)
+        except (OSError, ValueError):  # pyarrow's own errors are among these
+            raise CaptionerError(f"{target}: is no Parquet file.") from None
+        self.check_heads(target, table.schema_arrow.names)
+        batches = table.iter_batches(batch_size=_CHUNK)
+        for values in chain.from_iterable(batch.to_pylist() for batch in batches):
+            if self.columns.has_caption(values):
+                yield self.columns.path_in(values), to_json(values)
+
+    def _readable(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Parquet's text is UTF-8 without exception: other bytes in a path are written as \\x…"""
+        head = self.columns.renamed.get("path", "path")
+        row[head] = os.fsencode(row[head]).decode("utf-8", "backslashreplace")
+        return row | {head: cell(row[head]) for head in self._as_text if row[head] is not None}
+
+    def _schema(self, draft: Path) -> Any:
+        import pyarrow
+
+        text, number, words = pyarrow.string(), pyarrow.float64(), pyarrow.list_(pyarrow.string())
+        sentence = pyarrow.struct([("caption", text), ("score", number), ("words", words)])
+        types = {
+            "score": number,
+            "words": words,
+            "alternatives": pyarrow.list_(sentence),
+            "size": pyarrow.list_(pyarrow.int32()),
+            "bytes": pyarrow.int64(),
+        }
+        heads = dict(zip(self.columns.names, self.columns.heads, strict=True))
+        for name in self.columns.kept:
+            types[name] = _type_of(row[heads[name]] for row in _lines(draft))
+            if types[name] is None:
+                self._as_text.append(heads[name])
+        return pyarrow.schema([(head, types.get(name) or text) for name, head in heads.items()])
+
+
+def _lines(draft: Path) -> Iterator[dict[str, Any]]:
+    with open(draft, encoding="utf-8", newline="\n") as lines:
+        yield from map(json.loads, lines)
+
+
+def _type_of(values: Iterable[Any]) -> Any:
+    """The type that holds all these values of a kept column; None where none does."""
+    import pyarrow
+
+    kind = pyarrow.null()
+    for value in values:
+        there = pyarrow.infer_type([value])
+        if there != kind and not pyarrow.types.is_null(there):
+            both = [pyarrow.schema([("x", one)]) for one in (kind, there)]
+            try:
+                unified = pyarrow.unify_schemas(both, promote_options="permissive")
+            except pyarrow.ArrowTypeError:
+                return None
+            kind = unified.field("x").type
+    return None if pyarrow.types.is_null(kind) else kind

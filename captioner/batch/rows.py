@@ -1,0 +1,244 @@
+"""Formats of an output file: one class each, behind one name.
+
+While a run lasts its rows stand in a draft of lines; `finish` makes the file itself of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from captioner.batch.columns import Columns
+from captioner.batch.fields import cell
+from captioner.batch.result import Result
+from captioner.errors import CaptionerError
+from captioner.files import replace_file, whole_file
+
+_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
+_STEERS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")  # a terminal, or lines
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+class Format(Protocol):
+    """How rows are written, and read again from a finished file."""
+
+    encoding_errors: str
+    """What becomes of a path that is not UTF-8."""
+
+    def header(self) -> str: ...
+    def rows(self, result: Result) -> str:
+        """Whole lines: none where the format has no place for a failure."""
+
+    def key(self, path: str) -> str:
+        """What tells a photo's rows from those of the others."""
+
+    def finish(self, draft: Path, target: Path) -> None:
+        """Put the finished file into the place of `target`, and take the draft away."""
+
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        """Key and line of each caption in a finished file. Raises CaptionerError."""
+
+
+class Lines:
+    """A format of rows whose draft is the file."""
+
+    default: tuple[str, ...] = ()
+    """The fields of a row where none are asked for."""
+
+    encoding_errors = "surrogateescape"  # a path comes out with the bytes it has on disk
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+
+    def header(self) -> str:
+        return ""
+
+    def key(self, path: str) -> str:
+        return self.columns.path(path)
+
+    def finish(self, draft: Path, target: Path) -> None:
+        replace_file(draft, target)
+
+    def check_heads(self, target: Path, heads: list[str]) -> None:
+        """Raise CaptionerError where a finished file has other columns."""
+        if heads != self.columns.heads:
+            raise CaptionerError(
+                f"{target}: has the columns {', '.join(heads)}; to add to it, choose the same"
+                " --fields, --rename and --keep, or make it anew with --overwrite."
+            )
+
+
+class Text(Lines):
+    """`path<TAB>caption`, a line for each further caption after it; none for a failure.
+
+    It alone has a field "rank", 1 for the best sentence of a photo. A score has three digits. What
+    would end a cell or a line, or steer a terminal, is written out: \\n.
+    """
+
+    default = ("caption",)
+
+    def rows(self, result: Result) -> str:
+        if result.caption is None:
+            return ""
+        lines = []
+        for rank, caption in enumerate((result.caption, *result.caption.alternatives), 1):
+            facts = {**result.facts, "rank": rank}
+            caption = replace(caption, score=round(caption.score, 3))
+            values = self.columns.row(replace(result, caption=caption, facts=facts))
+            lines.append("\t".join(_written_out(cell(value)) for value in values.values()))
+        return "".join(f"{line}\n" for line in lines)
+
+    def key(self, path: str) -> str:
+        return _written_out(super().key(path))
+
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        names = self.columns.names
+        with open(target, encoding="utf-8", errors=self.encoding_errors, newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                cells = line.rstrip("\n").split("\t")
+                if len(cells) != len(names):
+                    raise CaptionerError(
+                        f"{target}: line {number} does not hold {', '.join(names)}; to add to it,"
+                        " choose the same --top, or make it anew with --overwrite."
+                    )
+                yield cells[names.index("path")], line
+
+
+class JsonLines(Lines):
+    """One object a line, all with the same keys: null where a photo has no such thing.
+
+    "error" is a text in each, "" for a photo with a caption: Hugging Face's `datasets` takes the
+    type of a key from the first ten megabytes, and of nulls alone it makes a type that holds no
+    text later on.
+    """
+
+    default = ("caption", "score", "words", "error")
+    encoding_errors = "backslashreplace"  # which is JSON's own way to write such a character
+
+    def rows(self, result: Result) -> str:
+        return to_json(self._with_error(self.columns.row(result)))
+
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        for number, values in self._objects(target):
+            try:
+                key = self.columns.path_in(values)
+            except (KeyError, TypeError):
+                raise CaptionerError(f"{target}: line {number} is no row of captions.") from None
+            if not set(values) <= set(self.columns.heads):
+                self.check_heads(target, list(values))
+            if self.columns.has_caption(values):
+                row = {head: values.get(head) for head in self.columns.heads}
+                yield key, to_json(self._with_error(row))
+
+    def _objects(self, target: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        with open(target, encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError):
+                    reason = f"line {number} is no row of captions."
+                    raise CaptionerError(f"{target}: {reason}") from None
+
+    def _with_error(self, row: dict[str, Any]) -> dict[str, Any]:
+        head = self.columns.renamed.get("error", "error")
+        return row | ({head: row[head] or ""} if head in row else {})
+
+
+class Json(JsonLines):
+    """A list of such objects."""
+
+    def finish(self, draft: Path, target: Path) -> None:
+        finish_list(draft, target)
+
+    def _objects(self, target: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        try:
+            content = json.loads(target.read_bytes())
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, list):
+            raise CaptionerError(f"{target}: is no list of rows of captions.")
+        yield from enumerate(content, 1)
+
+
+class Csv(Lines):
+    """A header, then a row a photo; a field that a photo does not have is an empty cell.
+
+    A text that a spreadsheet would take for a formula gets a mark before it: "./" a path on this
+    machine, "'" any other. With `mark` the file starts with a byte-order mark, by which Excel knows
+    UTF-8.
+    """
+
+    default = ("caption", "score", "error")
+    delimiter = ","
+
+    def __init__(self, columns: Columns, mark: bool = False) -> None:
+        super().__init__(columns)
+        self._mark = _BYTE_ORDER_MARK if mark else ""
+
+    def header(self) -> str:
+        return self._mark + self._line(self.columns.heads)
+
+    def rows(self, result: Result) -> str:
+        values = self.columns.row(result)
+        head = self.columns.renamed.get("path", "path")
+        values[head] = self.key(result.path)
+        return self._line([_defused(cell(value)) for value in values.values()])
+
+    def key(self, path: str) -> str:
+        written = self.columns.path(path)
+        return f"./{written}" if written.startswith(_FORMULA) else written
+
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        encoding = "utf-8-sig"
+        with open(target, encoding=encoding, errors=self.encoding_errors, newline="") as file:
+            reader = csv.DictReader(file, delimiter=self.delimiter)
+            self.check_heads(target, list(reader.fieldnames or ()))
+            for values in reader:
+                if self.columns.has_caption(values):
+                    row = self._line([values[head] for head in self.columns.heads])
+                    yield self.columns.path_in(values), row
+
+    def _line(self, cells: list[str]) -> str:
+        line = io.StringIO()
+        # with \r\n for an end, either of the two has a cell put into quotes
+        csv.writer(line, delimiter=self.delimiter, lineterminator="\r\n").writerow(cells)
+        return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+class Tsv(Csv):
+    """The same, with tabs between the cells."""
+
+    delimiter = "\t"
+
+
+def to_json(values: Any) -> str:
+    """A line of JSON. What some programs take for the end of a line, U+2028 say, and what steers a
+    terminal is written as \\u…"""
+    text = json.dumps(values, ensure_ascii=False, default=str)
+    return _ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def finish_list(draft: Path, target: Path) -> None:
+    """Put the draft's lines of JSON into a list, and that into the place of `target`."""
+    with open(draft, encoding="utf-8", newline="\n") as lines, whole_file(target, "w") as file:
+        file.write("[")
+        for number, line in enumerate(lines):
+            file.write(("," if number else "") + "\n" + line.rstrip("\n"))
+        file.write("\n]\n")
+    draft.unlink()
+
+
+def _written_out(text: str) -> str:
+    return _STEERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _defused(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
