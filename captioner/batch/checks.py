@@ -94,11 +94,13 @@ def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> 
 def check_options_of(format: str, **given: Any) -> None:
     """Options that only some formats have: `given` are those of them that were, or not."""
     for name, value in given.items():
-        formats = _OF_FORMATS[name]
+        formats, option = _OF_FORMATS[name], f"--{name.replace('_', '-')}"
         if value and format not in formats:
-            raise typer.BadParameter(
-                f"--{name.replace('_', '-')} is for --format {' and '.join(formats)}."
-            )
+            if formats == _IN_TABLES:
+                reason = f"--format {format} has fields of its own; leave out {option}."
+            else:
+                reason = f"{option} is for --format {', '.join(formats)}, not {format}."
+            raise typer.BadParameter(reason)
 
 
 def check_columns(columns: Columns) -> None:
@@ -110,9 +112,10 @@ def check_columns(columns: Columns) -> None:
                 f"two columns would be called {head}; --rename {head}=… gives one another name."
             )
     for name in columns.renamed:
-        if name not in columns.names:
+        if name not in (*columns.own, *columns.kept):
+            there = ", ".join((*columns.own, *columns.kept))
             raise typer.BadParameter(
-                f"--rename: there is no column {name!r} here; they are {', '.join(columns.names)}."
+                f"--rename: there is no column {name!r} here; they are {there}."
             )
 
 

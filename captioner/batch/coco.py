@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.batch.rows import finish_list, to_json
 from captioner.batch.journal import digest
 from captioner.batch.result import Result
+from captioner.batch.rows import finish_list, to_json
 from captioner.batch.summary import counted
 from captioner.datasets.captions import CaptionedPhoto, Names, PhotoId, first_few, read_references
 from captioner.errors import CaptionerError, ImageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from captioner.batch.fields import OF_CAPTIONS
@@ -21,19 +21,27 @@ class Columns:
 
     fields: tuple[str, ...]
     kept: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = {}  # noqa: RUF012, nobody writes to it
+    renamed: Mapping[str, str] = field(default_factory=dict)
     folder: str | None = None
 
     @property
-    def names(self) -> list[str]:
-        """Fields as asked for, the path first unless it was asked for elsewhere; then the kept."""
+    def own(self) -> dict[str, str]:
+        """The fields and what they are called: as asked for, the path first unless it was asked for
+        elsewhere."""
         fields = self.fields if "path" in self.fields else ("path", *self.fields)
-        return [*fields, *self.kept]
+        return {name: self.renamed.get(name, name) for name in fields}
+
+    @property
+    def of_table(self) -> dict[str, str]:
+        """The kept columns and what they are called; a name that a field has too is that field's
+        to give away."""
+        own = self.own
+        return {name: name if name in own else self.renamed.get(name, name) for name in self.kept}
 
     @property
     def heads(self) -> list[str]:
-        """What they are called in the output."""
-        return [self.renamed.get(name, name) for name in self.names]
+        """What all the columns are called in the output, in their order."""
+        return [*self.own.values(), *self.of_table.values()]
 
     def path(self, path: str) -> str:
         """How a photo's path is written."""
@@ -48,10 +56,8 @@ class Columns:
             known["error"] = result.error
         else:
             known |= {name: get(result.caption) for name, get in OF_CAPTIONS.items()}
-        kept = {name: result.kept.get(name) for name in self.kept}
-        return {
-            head: kept[name] if name in kept else known.get(name)
-            for name, head in zip(self.names, self.heads, strict=True)
+        return {head: known.get(name) for name, head in self.own.items()} | {
+            head: result.kept.get(name) for name, head in self.of_table.items()
         }
 
     def path_in(self, row: Mapping[str, Any]) -> str:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.batch.coco import Coco, ImageIds
-from captioner.batch.fields import OF_FILES
 from captioner.batch.columns import Columns
+from captioner.batch.fields import OF_FILES
 from captioner.batch.formats import FORMATS
-from captioner.batch.rows import Csv, Format, Lines
 from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
 from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, Text, Xmp
 from captioner.batch.result import Result
+from captioner.batch.rows import Csv, Format, Lines
 from captioner.batch.run import Item, Wording, caption_photos, prepared, worded
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.sinks import Attention
@@ -63,7 +63,7 @@ class Job:
     sidecar_name: str = SIDECAR_NAMES[0]
     extension: str = ".txt"
     append: bool = False
-    wording: Wording = Wording()
+    wording: Wording = field(default_factory=Wording)
     resume: bool = False
     overwrite: bool = False
     keep: bool = False

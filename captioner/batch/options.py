@@ -32,9 +32,7 @@ def _sidecar_name(text: str) -> str:
     return one_of(*SIDECAR_NAMES)(text)
 
 
-FormatOption = Annotated[
-    str | None, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)
-]
+FormatOption = Annotated[str | None, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -86,9 +84,7 @@ ExcludeOption = Annotated[
     ),
 ]
 LowerOption = Annotated[bool, typer.Option("--lower", help="Sentences in small letters.")]
-FullStopOption = Annotated[
-    bool, typer.Option(help="Whether sentences end with a full stop.")
-]
+FullStopOption = Annotated[bool, typer.Option(help="Whether sentences end with a full stop.")]
 TopOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
 ]

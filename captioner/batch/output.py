@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from captioner.batch.rows import Format
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import Result
+from captioner.batch.rows import Format
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
 from captioner.errors import CaptionerError

@@ -76,12 +76,13 @@ class Parquet(Lines):
             "size": pyarrow.list_(pyarrow.int32()),
             "bytes": pyarrow.int64(),
         }
-        heads = dict(zip(self.columns.names, self.columns.heads, strict=True))
-        for name in self.columns.kept:
-            types[name] = _type_of(row[heads[name]] for row in _lines(draft))
-            if types[name] is None:
-                self._as_text.append(heads[name])
-        return pyarrow.schema([(head, types.get(name) or text) for name, head in heads.items()])
+        columns = [(head, types.get(name, text)) for name, head in self.columns.own.items()]
+        for head in self.columns.of_table.values():
+            kind = _type_of(row[head] for row in _lines(draft))
+            if kind is None:
+                self._as_text.append(head)
+            columns.append((head, kind or text))
+        return pyarrow.schema(columns)
 
 
 def _lines(draft: Path) -> Iterator[dict[str, Any]]:

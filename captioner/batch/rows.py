@@ -9,7 +9,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,7 +48,7 @@ class Format(Protocol):
         """Key and line of each caption in a finished file. Raises CaptionerError."""
 
 
-class Lines:
+class Lines(ABC):
     """A format of rows whose draft is the file."""
 
     default: tuple[str, ...] = ()
@@ -60,6 +61,12 @@ class Lines:
 
     def header(self) -> str:
         return ""
+
+    @abstractmethod
+    def rows(self, result: Result) -> str: ...
+
+    @abstractmethod
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]: ...
 
     def key(self, path: str) -> str:
         return self.columns.path(path)
@@ -100,7 +107,7 @@ class Text(Lines):
         return _written_out(super().key(path))
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        names = self.columns.names
+        names = [*self.columns.own, *self.columns.kept]
         with open(target, encoding="utf-8", errors=self.encoding_errors, newline="\n") as file:
             for number, line in enumerate(file, 1):
                 cells = line.rstrip("\n").split("\t")

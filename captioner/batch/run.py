@@ -150,8 +150,6 @@ def _result(item: Item, outcome: Caption | ImageError | None) -> Result:
     if isinstance(item.content, ImageError):
         outcome = item.content
     if isinstance(outcome, Caption):
-        return Result(
-            item.path, outcome, facts=item.facts, kept=item.kept, picture=_picture(item)
-        )
+        return Result(item.path, outcome, facts=item.facts, kept=item.kept, picture=_picture(item))
     assert outcome is not None, "what can be had has an outcome"
     return Result(item.path, error=outcome.reason, facts=item.facts, kept=item.kept)

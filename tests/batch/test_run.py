@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.batch.result import Result
-from captioner.batch.run import Item, caption_photos, dressed, prepared
+from captioner.batch.run import Item, Wording, caption_photos, prepared, worded
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
@@ -165,10 +165,11 @@ def test_what_is_far_away_is_fetched_by_many_threads_and_stays_in_order() -> Non
     rest = list(found)
     assert [item.path for item in rest] == [f"far{number}" for number in range(1, 100)]
     for number, item in enumerate(rest, 1):
+        assert isinstance(item, Photo)
         if number % 7 == 3:
-            assert isinstance(item, ImageError)
+            assert isinstance(item.content, ImageError)
         else:
-            assert isinstance(item, Photo) and item.content == bytes([number])
+            assert item.content == bytes([number])
     assert most > 3
 
 
@@ -201,7 +202,7 @@ def test_facts_about_the_file(tmp_path: Path) -> None:
 
 
 def test_prefix_and_suffix_are_put_around_every_sentence() -> None:
-    result = dressed(Result("a", sentence("a", "dog", alternatives=2)), "photo of ", ", 4k")
+    result = worded(Result("a", sentence("a", "dog", alternatives=2)), Wording("photo of ", ", 4k"))
     assert result.caption is not None
     texts = [c.text for c in (result.caption, *result.caption.alternatives)]
     assert texts == [
@@ -211,4 +212,11 @@ def test_prefix_and_suffix_are_put_around_every_sentence() -> None:
     ]
     assert result.caption.words == ("a", "dog")
     broken = Result("b", error="broken")
-    assert dressed(broken, "x", "y") is broken
+    assert worded(broken, Wording("x", "y")) is broken
+
+
+def test_small_letters_and_no_full_stop_are_for_the_sentence_alone() -> None:
+    wording = Wording("A SKS woman, ", ", masterpiece.", lower=True, full_stop=False)
+    assert (
+        wording.of("A giraffe in a forest.") == "A SKS woman, a giraffe in a forest, masterpiece."
+    )

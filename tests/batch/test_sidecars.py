@@ -291,3 +291,29 @@ def test_a_long_folder_in_an_archive_ends_no_run(album: Path) -> None:
     code, said = caption(album, "shard.tar", "--format", "sidecar", "-o", "texts")
     assert code == 1 and "1 photo captioned, 1 failed" in said
     assert (album / "texts" / "shard.tar" / "2.txt").exists()
+
+
+def test_texts_for_trainers(album: Path) -> None:
+    more = ["--extension", ".caption", "--lower", "--no-full-stop"]
+    around = ["--before", "sks woman, ", "--after", ", masterpiece"]
+    caption(album, "album/a.jpg", "--format", "sidecar", *more, *around)
+    text = (album / "album" / "a.caption").read_text()
+    assert text == "sks woman, a photo 4 by 5, masterpiece\n"
+    assert caption(album, "album", "--format", "sidecar", "--extension", "png")[0] == 2
+    assert caption(album, "album", "--extension", ".caption", "-o", "x.csv")[0] == 2
+
+
+def test_appending_puts_the_sentence_behind_what_is_there_once(album: Path) -> None:
+    sidecar = album / "album" / "a.txt"
+    arguments = ["album/a.jpg", "album/sub", "--format", "sidecar", "--append"]
+    for there, expected in (
+        ("sks woman\n", "sks woman, A photo 4 by 5.\n"),
+        ("Mine.\nYours.", "Mine.\nYours. A photo 4 by 5.\n"),
+        ("", "A photo 4 by 5.\n"),
+    ):
+        sidecar.write_text(there)
+        for _ in range(2):  # as a run does that was killed just after
+            assert caption(album, *arguments)[0] == 0
+            assert sidecar.read_text() == expected
+    assert (album / "album" / "sub" / "b.txt").read_text() == "A photo 4 by 5.\n"
+    assert caption(album, *arguments[:-1], "--format", "xmp", "--append")[0] == 2

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from captioner.images import IMAGE_SUFFIXES
 
@@ -54,7 +53,7 @@ class Search:
 
     def takes_member(self, path: str) -> bool:
         """The same, of a file in an archive, where the folders above it count as well."""
-        parts = PurePosixPath(path).parts
+        parts = path.split("/")
         if any(part.startswith(".") and part not in (".", "..") for part in parts):
             return False
         folders = ["/".join(parts[: end + 1]) for end in range(len(parts))]

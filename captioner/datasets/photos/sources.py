@@ -17,7 +17,7 @@ from captioner.datasets.photos.folders import below, matching, reason
 from captioner.datasets.photos.lists import lines
 from captioner.datasets.photos.names import on_disk
 from captioner.datasets.photos.photo import NO_PICTURES
-from captioner.datasets.photos.search import Search, holds_photos, kind_of, told
+from captioner.datasets.photos.search import Search, is_for_patterns, kind_of, told
 from captioner.errors import CaptionerError, ImageError
 
 LISTS = (".txt", ".lst", ".list")

@@ -26,8 +26,9 @@ def photos(
 ) -> Iterator[Photo | ImageError]:
     """The wanted photos in a stream of files; in place of one that cannot be had, the error.
 
-    `column` is that of a table, of which the columns `keep` come with each photo. Of an archive only the photos wanted are read, and without `read`
-    only their names. `search` is what `sources.files` was given: archives hold what folders do.
+    `column` is that of a table, of which the columns `keep` come with each photo. Of an archive
+    only the photos wanted are read, and without `read` only their names. `search` is what
+    `sources.files` was given: archives hold what folders do.
     """
     for item in files:
         if isinstance(item, ImageError):

@@ -69,7 +69,8 @@ def _text(file: Any, newline: str) -> io.TextIOWrapper:
 def _csv(name: str, file: Any, choose: Choose) -> Iterator[Row | ImageError]:
     csv.field_size_limit(MAX_BYTES * 2)
     text = _text(file, newline="")
-    header, delimiter = _header(text, choose)
+    tabs = name.lower().removesuffix(".gz").endswith(".tsv")
+    header, delimiter = _header(text, "\t" if tabs else _DELIMITERS, choose)
     reader = csv.reader(text, delimiter=delimiter)
     try:
         for cells in reader:
@@ -85,10 +86,10 @@ def _csv(name: str, file: Any, choose: Choose) -> Iterator[Row | ImageError]:
         yield ImageError(name, f"is damaged (line {reader.line_num + 1}: {error})")
 
 
-def _header(text: IO[str], choose: Choose) -> tuple[list[str], str]:
+def _header(text: IO[str], delimiters: str, choose: Choose) -> tuple[list[str], str]:
     """The names in a header, and what stands between them: what gives names that are known."""
     line = text.readline()
-    found = [(next(csv.reader([line], delimiter=sign), []), sign) for sign in _DELIMITERS]
+    found = [(next(csv.reader([line], delimiter=sign), []), sign) for sign in delimiters]
     for names, sign in found:
         try:
             choose(names)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO
 
 from captioner.datasets.captions.columns import plain
 from captioner.datasets.captions.names import first_few
@@ -40,7 +39,10 @@ def rows(
             continue
         kept = {key: row.get(key) for key in keep}
         for photo in table_cells.photos(name, f"{name}#{number}", row.get(chosen.column)):
-            yield replace(photo, kept=kept)
+            if isinstance(photo.content, ImageError) and not keep:
+                yield photo.content  # there is nothing else to say of it
+            else:
+                yield replace(photo, kept=kept)
 
 
 def check(name: str, file: IO[bytes], column: str | None, keep: Sequence[str] = ()) -> None:
