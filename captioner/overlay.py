@@ -25,7 +25,9 @@ INFERNO = bytes.fromhex("""
 962766 a32b61 af315c bb3755 c63e4d d14644 db4f3b e35932 eb6528 f1711e f67f14 f98d0a fb9c06
 fcab0f fbba1f f9ca32 f5d949 f2e865 f3f586 fcffa4
 """)
-STRENGTH = 0.6
+STRENGTH = 0.7
+_SHADE = 0.4  # how dark it gets where the model did not look, at full strength
+_GLOW = 0.9  # how dense the colour is where it looked most
 
 _PAPER, _INK, _FAINT = (255, 255, 255), (24, 24, 27), (161, 161, 170)
 _PANEL = 240  # longest side of a panel's photo, pixels
@@ -66,15 +68,20 @@ def colour(values: Array) -> npt.NDArray[np.uint8]:
 
 
 def overlay(photo: Image.Image, attention: Array, strength: float = STRENGTH) -> Image.Image:
-    """The photo, in its own size, under one word's attention (rows, columns).
+    """The photo, in its own size, under one word's attention (rows, columns): coloured where the
+    model looked, a little darker where it did not, with no veil of colour there.
 
-    `strength` 0 leaves the photo as it is, 1 shows the colours alone. Raises CaptionerError where
-    there is no attention to show.
+    `strength` 0 leaves the photo as it is, 1 colours and darkens it most. Raises CaptionerError
+    where there is no attention to show.
     """
     if not attention.size:
         raise CaptionerError("this model has a decoder without attention: there is none to show")
-    colours = Image.fromarray(colour(heat(attention, photo.size)))
-    return Image.blend(photo.convert("RGB"), colours, strength)
+    values = heat(attention, photo.size)[..., None]
+    glow = _GLOW * values**1.5
+    alpha = 1 - (1 - _SHADE * (1 - values)) * (1 - glow)  # of shade and glow together
+    below = np.asarray(photo.convert("RGB"), np.float32)
+    mixed = below * (1 - strength * alpha) + strength * glow * colour(values[..., 0])
+    return Image.fromarray(np.rint(mixed).astype(np.uint8))
 
 
 def panels(photo: Image.Image, caption: Caption, strength: float = STRENGTH) -> Image.Image:

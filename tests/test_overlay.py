@@ -76,14 +76,28 @@ def test_even_attention_stays_faint():
     assert heat(nearly, (80, 80)).max() < 0.2
 
 
-def test_strength_runs_from_the_photo_to_the_colours():
+def test_strength_runs_from_the_photo_to_the_whole_overlay():
     photo = Image.effect_noise((90, 60), 80).convert("RGB")
     attention = a_map()
     assert overlay(photo, attention, 0).tobytes() == photo.tobytes()
-    alone = np.asarray(overlay(photo, attention, 1))
-    assert (alone == colour(heat(attention, (90, 60)))).all()
+    whole = np.asarray(overlay(photo, attention, 1)).astype(float)
     half = np.asarray(overlay(photo, attention, 0.5)).astype(float)
-    assert np.abs(half - (np.asarray(photo) + alone.astype(float)) / 2).max() <= 1
+    assert np.abs(half - (np.asarray(photo) + whole) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("paint", [(250, 250, 250), (20, 20, 30), (30, 140, 220), (200, 60, 20)])
+def test_what_was_not_looked_at_keeps_its_colour_and_what_was_is_coloured(paint):
+    """Outside it is the photo a little darker, of the same hue; inside it is inferno's yellow."""
+    attention = np.zeros((8, 8))
+    attention[1, 1] = 1
+    photo = Image.new("RGB", (160, 160), paint)
+    seen = np.asarray(overlay(photo, attention)).astype(float)
+    far, near = seen[150, 150], seen[30, 30]
+    darker = far.sum() / sum(paint)
+    assert 0.65 < darker < 0.95
+    assert np.abs(far - np.array(paint) * darker).max() <= 1
+    brightest = colour(np.array(1.0)).astype(float)
+    assert np.abs(near - brightest).max() < 0.45 * np.abs(np.array(paint) - brightest).max() + 1
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (2000, 100), (60, 900)])

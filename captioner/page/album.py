@@ -1,140 +1,107 @@
-"""Many photos: captions for all of them, step by step, and the files to take home."""
+"""Many photos: captions for all of them, step by step."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
-import json
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from pathlib import PurePath
 from typing import Any
 
 from PIL import Image
 
 from captioner.caption import Caption
+from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 from captioner.options import Options
-from captioner.page.engine import BATCH, SMALL, Engine, data_url, open_upload
+from captioner.page.answers import LARGE, SMALL, data_url, open_photo
 from captioner.page.options import read_options
-from captioner.page.uploads import Upload, unpack
+from captioner.page.uploads import Upload, count, unpack
+from captioner.page.worker import BATCH, ModelWorker
 
 Row = dict[str, Any]
 
 
-def caption_album(
-    engine: Engine, photos: Iterable[Upload | ImageError], options: Options
-) -> Iterator[tuple[Row, Image.Image | None]]:
-    """A row for each of the unpacked photos, in order, with the opened photo; one that failed has
-    an `error`."""
-    waiting = iter(photos)
-    while chunk := list(islice(waiting, BATCH)):
-        opened = [_open(upload) for upload in chunk]
-        good = [photo for photo in opened if isinstance(photo, Image.Image)]
-        captions = iter(engine.caption(good, options) if good else [])
-        for upload, photo in zip(chunk, opened, strict=True):
-            name = upload.path if isinstance(upload, ImageError) else upload.name
-            result = photo if isinstance(photo, ImageError) else next(captions)
-            yield _row(name, result), None if isinstance(photo, ImageError) else photo
+def album_rows(worker: ModelWorker, uploads: list[Upload] | None) -> list[Row]:
+    """All the rows at once, for the API: their `path` as `name`, for to gradio_client whatever has
+    a `path` is a file to be fetched. Raises CaptionerError for too many photos or none."""
+    count(uploads)
+    rows = [row for row, _ in _captioned(worker, unpack(uploads or []), Options())]
+    return [{"name": row.pop("path"), **row} for row in rows]
 
 
-def _row(path: str, result: Caption | CaptionerError) -> Row:
-    if isinstance(result, ImageError):
-        return {"path": path, "error": result.reason}
-    if isinstance(result, CaptionerError):
-        return {"path": path, "error": str(result)}
-    score, words = round(result.score, 5), list(result.words)
-    return {"path": path, "caption": result.text, "score": score, "words": words}
+def album_steps(
+    worker: ModelWorker, uploads: list[Upload] | None, wish: Row | None
+) -> Iterator[Row]:
+    """The album in steps: {"total", "rows"}, the rows being those that are new, each with a
+    `thumbnail`.
+
+    Raises CaptionerError for too many photos or none, and for impossible options.
+    """
+    options, _ = read_options(wish)
+    total = count(uploads)
+    captioned = _captioned(worker, unpack(uploads or []), options)
+    yield {"total": total, "rows": []}
+    while step := list(islice(captioned, BATCH)):
+        rows = [
+            row if photo is None else row | {"thumbnail": data_url(photo, SMALL)}
+            for row, photo in step
+        ]
+        yield {"total": total, "rows": rows}
 
 
-def _open(upload: Upload | ImageError) -> Image.Image | ImageError:
+def packed_photo(upload: Upload | None, path: str | None) -> Row:
+    """One photo of an archive, as a picture that every browser shows: {"preview"} or {"error"}."""
     try:
-        return open_upload(upload)
+        for photo in unpack([upload] if upload else []):
+            if photo.path == path:
+                if isinstance(photo, ImageError):
+                    raise photo
+                return {"preview": data_url(open_photo(photo, LARGE), LARGE)}
+    except CaptionerError as error:
+        return {"error": str(error)}
+    return {"error": f"There is no photo {str(path)[:80]!r} here any more: send it again."}
+
+
+def _captioned(
+    worker: ModelWorker, photos: Iterator[Photo | ImageError], options: Options
+) -> Iterator[tuple[Row, Image.Image | None]]:
+    """A row for each photo, in order, with the opened photo; one that failed has an `error`."""
+    opened = ((photo.path, _open(photo)) for photo in photos)
+    while chunk := list(islice(opened, BATCH)):
+        good = [photo for _, photo in chunk if isinstance(photo, Image.Image)]
+        captions = _followed(worker.caption(good, options), options)
+        for path, photo in chunk:
+            if isinstance(photo, ImageError):
+                yield _row(path, photo), None
+            else:
+                yield _row(path, next(captions)), photo
+
+
+def _followed(
+    captions: list[Caption | CaptionerError], options: Options
+) -> Iterator[Caption | CaptionerError]:
+    """The captions; raises CaptionerError where it is the options that no photo can follow."""
+    refused = {str(caption) for caption in captions if isinstance(caption, CaptionerError)}
+    all_refused = bool(captions) and all(isinstance(c, CaptionerError) for c in captions)
+    if options != Options() and all_refused and len(refused) == 1:
+        raise CaptionerError(refused.pop())
+    return iter(captions)
+
+
+def _open(photo: Photo | ImageError) -> Image.Image | ImageError:
+    try:
+        return photo if isinstance(photo, ImageError) else open_photo(photo)
     except ImageError as error:
         return error
 
 
-def album_rows(engine: Engine, uploads: Iterable[Upload | ImageError] | None) -> list[Row]:
-    """All the rows at once, for the API: their `path` as `name`, for to gradio_client whatever has
-    a `path` is a file to be fetched. Raises CaptionerError for too many photos or none."""
-    rows = [row for row, _ in caption_album(engine, unpack(uploads), Options())]
-    return [{"name": row.pop("path"), **row} for row in rows]
-
-
-def album_progress(
-    engine: Engine, uploads: Iterable[Upload | ImageError] | None, wish: Row | None
-) -> Iterator[Row]:
-    """The album so far, again and again: {"total", "rows"}, each row with a `thumbnail`.
-
-    Raises CaptionerError for too many photos or none, and for impossible options.
-    """
-    photos = unpack(uploads)
-    rows: list[Row] = []
-    for row, photo in caption_album(engine, photos, read_options(wish)[0]):
-        rows.append(row if photo is None else row | {"thumbnail": data_url(photo, SMALL)})
-        if len(rows) % BATCH == 0 or len(rows) == len(photos):
-            yield {"total": len(photos), "rows": rows}
-
-
-FIELDS = ("path", "caption", "score", "error")
-
-
-def as_csv(rows: list[Row]) -> bytes:
-    """A line a photo, in UTF-8 with the mark by which spreadsheets know it."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, FIELDS, restval="", extrasaction="ignore")
-    table.writeheader()
-    table.writerows({field: _plain(row.get(field, "")) for field in FIELDS} for row in rows)
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _plain(value: Any) -> Any:
-    """A file's name must not become a formula in somebody's spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
-
-
-def as_json_list(rows: list[Row]) -> bytes:
-    """All rows as one JSON list."""
-    kept = [{key: row[key] for key in FIELDS if row.get(key) not in (None, "")} for row in rows]
-    return (json.dumps(kept, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def as_texts(rows: list[Row]) -> bytes:
-    """A ZIP with a text file beside each photo's name, as caption data sets have them."""
-    file = io.BytesIO()
-    taken: set[str] = set()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for row in rows:
-            if row.get("caption"):
-                archive.writestr(_text_name(str(row["path"]), taken), f"{row['caption']}\n")
-    return file.getvalue()
-
-
-def _text_name(path: str, taken: set[str]) -> str:
-    """`dog.jpg` becomes `dog.txt`, a second one `dog-2.txt`."""
-    stem, number = PurePath(path).stem or "photo", 1
-    name = f"{stem}.txt"
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}.txt"
-    taken.add(name)
-    return name
-
-
-FORMATS: dict[str, tuple[str, str, Callable[[list[Row]], bytes]]] = {
-    "csv": ("captions.csv", "text/csv", as_csv),
-    "json": ("captions.json", "application/json", as_json_list),
-    "text": ("captions.zip", "application/zip", as_texts),
-}
-
-
-def save_album(request: Row) -> Row:
-    """{"format", "rows"} → a file of the (edited) captions: {"name", "type", "base64"}."""
-    try:
-        name, kind, write = FORMATS[request["format"]]
-        content = write([dict(row) for row in request["rows"]])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CaptionerError("These captions cannot be saved: reload the page.") from error
-    return {"name": name, "type": kind, "base64": base64.b64encode(content).decode()}
+def _row(path: str, result: Caption | CaptionerError) -> Row:
+    if isinstance(result, CaptionerError):
+        reason = result.reason if isinstance(result, ImageError) else str(result)
+        return {"path": path, "error": reason}
+    return {
+        "path": path,
+        "caption": result.text,
+        "score": round(result.score, 5),
+        "words": list(result.words),
+        "confidence": None if result.confidence is None else round(result.confidence, 5),
+    }

@@ -2,65 +2,199 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
+import os
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from captioner.errors import ImageError
+from captioner.page.storage import UploadFolder
 
-MAX_JSON = 12 * 2**20  # of a request that is not an upload, bytes
+MAX_JSON = 512 * 2**10  # of a request that is not an upload, bytes
+MAX_VALUES = 50_000  # in such a request: its commas
+MAX_CONTAINERS = 10_000  # lists and objects in it
+MAX_DEPTH = 16
 REMOTE = ("http:", "https:")
+
+# All that the page and gradio's own client ask for. gradio offers more, to builders of pages.
+_ROUTES = re.compile(
+    r"(HEAD|GET) /(page/[\w./-]+|favicon\.ico|robots\.txt|config)?"
+    r"|GET /gradio_api/(info/?|openapi\.json|startup-events|app_id/?|heartbeat/\w+|queue/data"
+    r"|call/\w+/\w+|file=.*)"
+    r"|POST /gradio_api/(upload|queue/join|call/\w+|cancel|reset/?)"
+)
 
 
 class Guard:
-    """Refuses to fetch addresses for visitors, and requests too large to be meant."""
+    """Answers who may ask, and only what the page is made of; the rest goes no further.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `hosts` are the names that the page may have besides those of this machine ("*": any). Without
+    that check a stranger's page could read this one under a name of its own (DNS rebinding), and
+    without the one of Origin it could send files here from its visitors' browsers.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], folder: UploadFolder) -> None:
         self.app = app
+        self.hosts = hosts
+        self.folder = folder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (refusal := _refusal(scope)):
-            await PlainTextResponse(refusal[1], refusal[0])(scope, receive, send)
-        else:
+        if scope["type"] == "websocket":
+            return
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._who(scope["method"], headers) or _what(scope, headers)
+        if refusal is None and scope["method"] == "POST":
+            if scope["path"].endswith("/upload"):
+                await self._upload(scope, receive, send, int(headers["content-length"]))
+                return
+            body = await _body(receive)
+            refusal = _json_refusal(body)
+            receive = _again(body, receive)
+        if refusal is not None:
+            await _refuse(*refusal)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _who(self, method: str, headers: Headers) -> tuple[int, str] | None:
+        host = headers.get("host", "")
+        if not self._known(_name(host)):
+            return 421, (
+                f"This page does not go by the name {_name(host)[:80]!r}. "
+                "Start it with that name in CAPTIONER_HOSTS to open it there."
+            )
+        origin = headers.get("origin")
+        if method in ("GET", "HEAD") or origin is None:
+            foreign = method == "POST" and headers.get("sec-fetch-site") == "cross-site"
+        else:
+            place = urlsplit(origin).netloc
+            foreign = place != host and _name(place) not in self.hosts
+        return (403, "Another site's page may not send anything here.") if foreign else None
+
+    def _known(self, name: str) -> bool:
+        if name == "localhost" or name in self.hosts or "*" in self.hosts:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, size: int) -> None:
+        if not await run_in_threadpool(self.folder.reserve, size):
+            reason = "The page holds as many photos as it may. Try again in a minute."
+            await _refuse(507, reason)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.folder.release(size)
 
 
-def _refusal(scope: Scope) -> tuple[int, str] | None:
+def hosts_allowed() -> frozenset[str]:
+    """What CAPTIONER_HOSTS lists, and the name that Hugging Face gives a Space."""
+    listed = [*os.environ.get("CAPTIONER_HOSTS", "").split(","), os.environ.get("SPACE_HOST", "")]
+    return frozenset(_name(name.strip()) for name in listed if name.strip())
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, lower case, without the port and the brackets of IPv6."""
+    found = re.fullmatch(r"\[(.*)\](:\d*)?|([^:]*)(:\d*)?", host.strip())
+    return (found[1] or found[3] or "").lower().rstrip(".") if found else host
+
+
+def _what(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     path: str = scope["path"]
-    for route in ("/file=", "/proxy="):
-        if route in path and path.partition(route)[2].lower().startswith(REMOTE):
-            return 403, "Only files of this page are served."
-    if path.rstrip("/").endswith("/upload"):
-        return None  # gradio counts what comes in
-    headers = dict(scope["headers"])
-    length = headers.get(b"content-length", b"0")
-    if b"transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_JSON:
-        return 413, f"This is larger than {MAX_JSON // 2**20} MB, or does not say how large it is."
+    if path.partition("/file=")[2].lower().startswith(REMOTE):
+        return 403, "Only files of this page are served."
+    if not _ROUTES.fullmatch(f"{scope['method']} {path}"):
+        return 404, "There is nothing here."
+    if scope["method"] != "POST":
+        return None
+    length = headers.get("content-length", "")
+    if "transfer-encoding" in headers or not re.fullmatch("[0-9]{1,15}", length):
+        return 411, "Say how large this is: a Content-Length is missing."
+    limit = scope["app"].blocks.max_file_size if path.endswith("/upload") else MAX_JSON
+    if int(length) > limit + MAX_JSON * path.endswith("/upload"):
+        return 413, f"This is larger than the {limit // 1024:,} kB allowed."
     return None
 
 
-class Page(gr.Blocks):
-    """Blocks in which one bad request does not fail the others that wait with it.
+def _json_refusal(body: bytes) -> tuple[int, str] | None:
+    """Whether gradio, which walks through all of a request several times, is to be spared it."""
+    if body.count(b",") > MAX_VALUES or body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        return 413, "This holds more values than any request to this page needs."
+    try:
+        shallow = _shallow(json.loads(body or b"{}"), MAX_DEPTH)
+    except (ValueError, RecursionError):
+        return 400, "This is not JSON that can be read."
+    return None if shallow else (400, "Lists and objects lie too deep in one another here.")
 
-    gradio prepares the inputs of all requests of a batch together, and an exception there (a file
-    that was never uploaded, say) would be everybody's. Here the first input of such a request
-    becomes an ImageError instead, for the batch's function to answer.
+
+def _shallow(value: Any, left: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return True
+    return left > 0 and all(_shallow(one, left - 1) for one in inside)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, which the server has made sure is no longer than announced."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once more, then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _refuse(status: int, reason: str) -> JSONResponse:
+    return JSONResponse({"detail": reason}, status)
+
+
+class Page(gr.Blocks):
+    """Blocks whose mistakes of visitors are a sentence to them, and no traceback in the log.
+
+    `app_kwargs` are for the web application that serves them: its routes and its guard.
     """
+
+    app_kwargs: dict[str, Any]
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *rest: Any, **more: Any
     ) -> list[Any]:
+        wanted = len(block_fn.inputs)
+        if len(inputs) != wanted:
+            raise _mistake(f'"data" must list {wanted} values here, not {len(inputs)}.')
+        _refuse_addresses(inputs)
         try:
-            _refuse_addresses(inputs)
             return list(await super().preprocess_data(block_fn, inputs, *rest, **more))
-        except Exception as error:
-            if not block_fn.batch:
-                raise
-            reason = str(error) if isinstance(error, gr.Error | ImageError) else ""
-            refused = ImageError("photo", reason or "not a file that was uploaded here")
-            return [refused, *[None] * (len(block_fn.inputs) - 1)]
+        except gr.Error:
+            raise
+        except Exception as error:  # of gradio's checks, many kinds
+            raise _mistake("A photo must be a file that was uploaded here.") from error
+
+
+def _mistake(reason: str) -> gr.Error:
+    return gr.Error(reason, print_exception=False)
 
 
 def _refuse_addresses(inputs: Any) -> None:
@@ -68,7 +202,7 @@ def _refuse_addresses(inputs: Any) -> None:
     if isinstance(inputs, dict):
         path = inputs.get("path")
         if isinstance(path, str) and path.lower().startswith(REMOTE):
-            raise gr.Error("send the photo itself, not its address", print_exception=False)
+            raise _mistake("Send the photo itself, not its address.")
         inputs = list(inputs.values())
     if isinstance(inputs, list | tuple):
         for value in inputs:

@@ -1,9 +1,10 @@
-"""What a visitor takes home from one photo: the sheet of panels, the walk as a short animation."""
+"""What a visitor takes home of one photo: a page of its own, an animation, a sheet of panels."""
 
 from __future__ import annotations
 
-import base64
 import io
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,64 +13,77 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from captioner.caption import Caption
 from captioner.errors import CaptionerError
-from captioner.images import open_image
 from captioner.overlay import frames, panels
+from captioner.page.answers import LARGE, open_upload
+from captioner.page.frontend import standalone
+from captioner.page.saving import as_file
+from captioner.page.uploads import Upload
 
 Word = Annotated[str, Field(max_length=60)]  # a sheet is as wide as its longest
 
-_MILLISECONDS, _A_LETTER = 280, 45  # a word is shown so long, and so much longer a letter
+_MILLISECONDS, _A_LETTER, _PAUSE = 280, 45, 1200  # a word is shown so long, and longer a letter
 
 
 class Keepsake(BaseModel):
-    """The page's request: everything needed is in it, so the server keeps no photo for it."""
+    """The page's request: the server keeps no caption for it."""
 
     model_config = ConfigDict(extra="forbid")
-    kind: str = Field(pattern="^(panels|walk)$")
-    photo: str = Field(max_length=8 * 2**20)  # a data: address
+    kind: str
     caption: str = Field(max_length=1000)
     words: list[Word] = Field(min_length=1, max_length=60)
     attention: list[list[list[float]]] = Field(max_length=60)
     strength: float = Field(ge=0, le=1)
 
 
-def save_keepsake(request: dict[str, Any]) -> dict[str, str]:
-    """A picture to save: {"name", "type", "base64"}. Raises CaptionerError for a bad request."""
+def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> dict[str, str]:
+    """A file to save: {"name", "type", "base64"}. Raises CaptionerError for a bad request."""
     try:
         wanted = Keepsake.model_validate(request)
+        ending, kind, write = _WRITERS[wanted.kind]
         attention = np.array(wanted.attention, dtype=np.float32)
-        photo = open_image(base64.b64decode(wanted.photo.partition(",")[2]), "photo")
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, KeyError, ValueError) as error:
         raise CaptionerError("This picture cannot be saved: reload the page.") from error
-    if attention.ndim != 3 or len(attention) != len(wanted.words) or max(attention.shape) > 64:
+    shape = attention.shape
+    if len(shape) != 3 or shape[0] != len(wanted.words) or not 0 < max(shape[1:]) <= 64:
         raise CaptionerError("This picture cannot be saved: its attention has a wrong shape.")
+    photo = open_upload(upload, LARGE)
     words = tuple(wanted.words)
     caption = Caption(wanted.caption, words, 0.0, 0.0, (0.0,) * len(words), attention)
-    name, kind, content = _WRITERS[wanted.kind](photo, caption, wanted.strength)
-    return {"name": name, "type": kind, "base64": base64.b64encode(content).decode()}
+    stem = PurePath(upload.name).stem if upload else "photo"
+    return as_file(f"{stem}{ending}", kind, write(photo, caption, wanted.strength))
 
 
-def _panels(photo: Image.Image, caption: Caption, strength: float) -> tuple[str, str, bytes]:
+def _panels(photo: Image.Image, caption: Caption, strength: float) -> bytes:
     file = io.BytesIO()
     panels(photo, caption, strength).save(file, "PNG")
-    return "attention.png", "image/png", file.getvalue()
+    return file.getvalue()
 
 
-def _walk(photo: Image.Image, caption: Caption, strength: float) -> tuple[str, str, bytes]:
-    """An animated WebP at reading speed; the whole sentence is shown before it starts again."""
-    first, *rest = frames(photo, caption, strength)
-    shown = [_MILLISECONDS + _A_LETTER * len(word) for word in caption.words]
+def _webp(photo: Image.Image, caption: Caption, strength: float) -> bytes:
+    return _animation(frames(photo, caption, strength), caption, "WEBP", quality=80, method=2)
+
+
+def _gif(photo: Image.Image, caption: Caption, strength: float) -> bytes:
+    few = (frame.quantize(256) for frame in frames(photo, caption, strength))
+    return _animation(few, caption, "GIF", optimize=False)
+
+
+def _animation(pictures: Iterator[Image.Image], caption: Caption, kind: str, **how: Any) -> bytes:
+    """At reading speed; the whole sentence is shown before it starts again."""
+    first, *rest = pictures
+    shown = [_PAUSE, *(_MILLISECONDS + _A_LETTER * len(word) for word in caption.words)]
     file = io.BytesIO()
-    first.save(
-        file,
-        "WEBP",
-        save_all=True,
-        append_images=rest,
-        duration=[1200, *shown],
-        loop=0,
-        quality=80,
-        method=2,
-    )
-    return "walk.webp", "image/webp", file.getvalue()
+    first.save(file, kind, save_all=True, append_images=rest, duration=shown, loop=0, **how)
+    return file.getvalue()
 
 
-_WRITERS = {"panels": _panels, "walk": _walk}
+def _page(photo: Image.Image, caption: Caption, strength: float) -> bytes:
+    return standalone(photo, caption, strength).encode()
+
+
+_WRITERS: dict[str, tuple[str, str, Callable[[Image.Image, Caption, float], bytes]]] = {
+    "html": (".html", "text/html", _page),
+    "gif": (".gif", "image/gif", _gif),
+    "webp": (".webp", "image/webp", _webp),
+    "panels": (".attention.png", "image/png", _panels),
+}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import ask
 from fake_captioner import FakeCaptioner
 from PIL import Image, ImageDraw
 from serve import free_port
@@ -80,6 +81,10 @@ def visit(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
             page.set_default_timeout(PATIENCE)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on(
+                "console",
+                lambda said: wrong.append(said.text) if "Policy" in said.text else None,
+            )
+            page.on(
                 "request",
                 lambda request: (
                     None
@@ -88,12 +93,20 @@ def visit(browser: Any, served: Served) -> Iterator[Callable[..., Any]]:
                 ),
             )
             page.goto(url)
-            page.wait_for_selector(".cap-drop")
-            page.wait_for_function("captioner.one")
+            page.wait_for_selector("html[data-ready]")
             return page
 
         yield open_page
     assert wrong == []
+
+
+@pytest.fixture
+def dog(visit: Callable[..., Any], photos: Path) -> Any:
+    """The page with a photo's caption on it, at rest."""
+    page = visit(reduced_motion="reduce")
+    ask(page, photos / "dog.jpg")
+    page.emulate_media(reduced_motion="no-preference")
+    return page
 
 
 @pytest.fixture(scope="session")

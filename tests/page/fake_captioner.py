@@ -26,6 +26,7 @@ LONG = (
     "a very large group of people standing around a long wooden table that is covered with "
     "plates bowls and glasses in front of an extraordinarily colourful building"
 )
+NEARLY = (("horse", 0.05), ("boat", 0.02), ("kite", 0.001))  # what might stand in any place
 GRID = 8
 
 
@@ -45,7 +46,9 @@ class FakeCaptioner:
         seconds: float = 0.0,
         turns: Semaphore | None = None,
         looks: bool = True,
+        confidence: float | None = None,
     ) -> None:
+        self.confidence = confidence
         self.name = name
         self.looks = looks
         self.seconds = seconds
@@ -68,6 +71,8 @@ class FakeCaptioner:
         self.batches.append((len(images), options))
         if options.style not in ("", *self.styles):
             raise CaptionerError(f"There is no style {options.style!r}.")
+        if "zzz" in options.prefix:
+            raise CaptionerError("the start of the sentence: the model does not know 'zzz'")
         time.sleep(self.seconds)
         yield from (self._one(image, options) for image in images)
 
@@ -90,7 +95,15 @@ class FakeCaptioner:
         text = " ".join(words).capitalize() + "."
         if not self.looks:
             maps = maps[:, :0, :0]
-        return Caption(text, words, score, float(np.log(score) * len(words)), sure, maps)
+        choices = tuple(
+            ((word, round(sure[index], 3)), *NEARLY)[: options.choices]
+            for index, word in enumerate(words)
+            if options.choices
+        )
+        return Caption(
+            text, words, score, float(np.log(score) * len(words)), sure, maps,
+            confidence=self.confidence, choices=choices,
+        )  # fmt: skip
 
 
 def blob(index: int, count: int, rank: int = 0) -> np.ndarray:

@@ -1,0 +1,121 @@
+"""The page as a browser sees it: plain HTML, CSS and modules of JavaScript in `web/`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from captioner.caption import Caption
+from captioner.overlay import INFERNO, STRENGTH
+from captioner.page.options import LIMITS
+from captioner.page.uploads import MAX_PHOTOS, MAX_UPLOAD
+from captioner.page.worker import ModelWorker
+
+HERE = Path(__file__).parent
+WEB, EXAMPLES = HERE / "web", HERE / "examples"
+_KINDS = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+}
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_SIDE = 1024  # longest side of the photo in a page of its own, pixels
+
+
+def routes(worker: ModelWorker) -> list[BaseRoute]:
+    """The page and the files that belong to it, each by its name."""
+    page = _index(worker)
+    files = {path.name: path for folder in (WEB, EXAMPLES) for path in folder.iterdir()}
+
+    async def index(request: Request) -> Response:
+        return HTMLResponse(page, headers=_SECURITY | {"Cache-Control": "no-cache"})
+
+    async def file(request: Request) -> Response:
+        path = files.get(request.path_params["name"])
+        if path is None or path.suffix not in _KINDS:
+            return PlainTextResponse("There is nothing here.", 404)
+        headers = _SECURITY | {"Cache-Control": "no-cache"}
+        return FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)
+
+    async def icon(request: Request) -> Response:
+        return FileResponse(WEB / "icon.svg", media_type=_KINDS[".svg"])
+
+    async def robots(request: Request) -> Response:
+        return PlainTextResponse("User-agent: *\nDisallow: /gradio_api/\n")
+
+    return [
+        Route("/", index),
+        Route("/page/{name}", file),
+        Route("/favicon.ico", icon),
+        Route("/robots.txt", robots),
+    ]
+
+
+def _index(worker: ModelWorker) -> str:
+    """The page's HTML, with what its scripts have to know of this program in it."""
+    settings = {
+        "colours": INFERNO.hex(),
+        "strength": STRENGTH,
+        "styles": list(worker.first.styles),
+        "models": worker.names,
+        "examples": json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8")),
+        "limits": {"photos": MAX_PHOTOS, "upload": MAX_UPLOAD, "beam": LIMITS["beam"]},
+    }
+    text = (WEB / "index.html").read_text(encoding="utf-8")
+    return text.replace("{{settings}}", _json(settings))
+
+
+def standalone(photo: Image.Image, caption: Caption, strength: float) -> str:
+    """A page of its own, in one file that works without a network: the photo, the sentence, and
+    where the model looked for each word, with the page's own scripts."""
+    small = photo.copy()
+    small.thumbnail((_SIDE, _SIDE), reducing_gap=2)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=85)
+    answer: dict[str, Any] = {
+        "photo": "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode(),
+        "colours": INFERNO.hex(),
+        "strength": strength,
+        "caption": caption.text,
+        "words": list(caption.words),
+        "attention": [
+            [[round(float(cell), 5) for cell in row] for row in rows] for rows in caption.attention
+        ],
+    }
+    parts = {
+        "title": escape(caption.text),
+        "style": (WEB / "page.css").read_text(encoding="utf-8"),
+        "script": "".join(
+            _classic(WEB / f"{name}.js") for name in ("dom", "heat", "look", "standalone")
+        ),
+        "settings": _json(answer),
+    }
+    text = (WEB / "standalone.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], text)
+
+
+def _classic(path: Path) -> str:
+    """A module as a part of one script: the parts see each other without imports and exports."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"^export ", "", re.sub(r"^import [^;]*;\n", "", text, flags=re.M), flags=re.M)
+
+
+def _json(value: Any) -> str:
+    """For a script element of HTML: nothing in it ends the element."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")

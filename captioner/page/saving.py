@@ -1,0 +1,98 @@
+"""The captions of many photos as files to take home."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any
+
+from captioner.errors import CaptionerError
+
+Row = dict[str, Any]
+FIELDS = ("path", "caption", "score", "error")
+
+
+def save_album(request: Row) -> Row:
+    """{"format", "rows"} → a file of the (edited) captions: {"name", "type", "base64"}."""
+    try:
+        name, kind, write = FORMATS[request["format"]]
+        content = write([dict(row) for row in request["rows"]])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CaptionerError("These captions cannot be saved: reload the page.") from error
+    return as_file(name, kind, content)
+
+
+def as_file(name: str, kind: str, content: bytes) -> Row:
+    """What the browser saves: {"name", "type", "base64"}."""
+    return {"name": name, "type": kind, "base64": base64.b64encode(content).decode()}
+
+
+def as_csv(rows: list[Row]) -> bytes:
+    """A line a photo, in UTF-8 with the mark by which spreadsheets know it."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, FIELDS, restval="", extrasaction="ignore")
+    table.writeheader()
+    table.writerows({field: _plain(row.get(field, "")) for field in FIELDS} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _plain(value: Any) -> Any:
+    """A file's name must not become a formula in somebody's spreadsheet."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+
+
+def as_json_list(rows: list[Row]) -> bytes:
+    """All rows as one JSON list."""
+    kept = [{key: row[key] for key in FIELDS if row.get(key) not in (None, "")} for row in rows]
+    return (json.dumps(kept, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def as_texts(rows: list[Row]) -> bytes:
+    """A ZIP with a text file beside each photo's name, in its folder, as caption data sets have
+    them."""
+    file = io.BytesIO()
+    taken: set[str] = set()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for row in rows:
+            if row.get("caption"):
+                archive.writestr(_text_name(str(row["path"]), taken), f"{row['caption']}\n")
+    return file.getvalue()
+
+
+def _text_name(path: str, taken: set[str]) -> str:
+    """`a/dog.jpg` becomes `a/dog.txt`, a second one `a/dog-2.txt`; no path leads out of the ZIP."""
+    inside = [
+        part
+        for part in PurePosixPath(path.replace("\\", "/")).parts
+        if part not in ("/", ".", "..")
+    ]
+    stem, number = str(PurePosixPath(*inside or ["photo"]).with_suffix("")), 1
+    name = f"{stem}.txt"
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}.txt"
+    taken.add(name)
+    return name
+
+
+def as_teaching(rows: list[Row]) -> bytes:
+    """The captions that a person wrote or corrected, a JSON object a line: path and caption."""
+    kept = [row for row in rows if row.get("edited") and row.get("caption")]
+    lines = (
+        json.dumps({"path": row["path"], "caption": row["caption"]}, ensure_ascii=False)
+        for row in kept
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+FORMATS: dict[str, tuple[str, str, Callable[[list[Row]], bytes]]] = {
+    "csv": ("captions.csv", "text/csv", as_csv),
+    "json": ("captions.json", "application/json", as_json_list),
+    "text": ("captions.zip", "application/zip", as_texts),
+    "teaching": ("teaching.jsonl", "application/jsonl", as_teaching),
+}

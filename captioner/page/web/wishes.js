@@ -1,0 +1,52 @@
+// How the sentence is to be written: three plain choices, and all the others for experts.
+import {make, settings} from "./dom.js";
+
+const LENGTHS = {
+  shorter: {length_penalty: 0.3, max_words: 8},
+  usual: {},
+  longer: {length_penalty: 1.2, min_words: 12},
+};
+const SEVERAL = {alternatives: 3, beam: 12, groups: 4};
+const KINDS = {
+  coco: "about things (as in COCO)",
+  flickr8k: "about what happens (as in Flickr8k)",
+  flickr30k: "about people, in detail (as in Flickr30k)",
+};
+
+export function readWishes(form) {
+  const value = (name) => form.elements[name].value;
+  const number = (name) => Number(value(name));
+  const wishes = {...LENGTHS[value("extent")]};
+  if (value("count") === "several") Object.assign(wishes, SEVERAL);
+  const prefix = value("prefix").trim();
+  if (prefix) wishes.prefix = prefix;
+  const avoid = value("avoid").split(/[\s,;]+/).filter(Boolean);
+  if (avoid.length) wishes.avoid = avoid;
+  if (number("beam") !== 10) wishes.beam = number("beam");
+  if (!form.elements.consensus.checked) wishes.consensus = false;
+  if (number("temperature") > 0) {
+    wishes.temperature = number("temperature");
+    wishes.seed = number("seed");
+  }
+  if (value("style") && value("style") !== settings.styles[0]) wishes.style = value("style");
+  return wishes;
+}
+
+// Calls `changed(wishes)` a moment after the last change.
+export function listen(form, changed) {
+  const style = form.elements.style;
+  style.append(...settings.styles.map((name) =>
+    make("option", "", {value: name, textContent: KINDS[name] ?? name})));
+  style.closest("label").hidden = settings.styles.length < 2;
+  form.elements.beam.max = settings.limits.beam;
+  let timer;
+  const later = () => {
+    form.querySelectorAll("output").forEach((output) =>
+      (output.value = form.elements[output.htmlFor.value].value));
+    clearTimeout(timer);
+    timer = setTimeout(() => changed(readWishes(form)), 400);
+  };
+  form.addEventListener("input", later);
+  form.addEventListener("reset", () => setTimeout(later));
+  form.addEventListener("submit", (event) => event.preventDefault());
+}

@@ -1,0 +1,63 @@
+"""What tests of the page in a browser share."""
+
+import io
+
+import numpy as np
+from fake_captioner import SENTENCES
+from PIL import Image
+
+WORDS = SENTENCES[0].split()
+INPUT = "#photo input[type=file]"
+CHIPS = "#photo .saying .word"
+
+
+DONE = "#photo[data-state=done]"
+
+
+def until(page, expression, arg=None):
+    """Waits until the expression holds in the page. (Playwright's own waiting evaluates text
+    inside the page, which the page forbids.)"""
+    for _ in range(1200):
+        if page.evaluate(expression, arg):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never: {expression}")
+
+
+def ask(page, photo, rest=True):
+    """Gives the page a photo and waits until its sentence is there, and at rest."""
+    page.set_input_files(INPUT, photo)
+    until(page, "name => document.querySelector('#photo').dataset.name === name", arg=photo.name)
+    page.wait_for_selector(DONE)
+    if rest:
+        until(page, "document.querySelector('#photo .play').textContent.includes('Play')")
+        page.locator(CHIPS).first.focus()
+        page.keyboard.press("Escape")
+        page.evaluate("document.activeElement.blur()")
+
+
+def seen(page, selector="#photo .look .photo"):
+    """What is on the screen there once nothing moves any more, as an array."""
+    until(page, "!document.querySelector('.gliding')")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    picture = page.locator(selector).first.screenshot()
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(float)
+
+
+def status(page, view="photo"):
+    return page.locator(f"#{view} .status").first.inner_text()
+
+
+def give(page, paths, how="drop", target="body"):
+    """Drops or pastes files on the page, as the browser would: [(name, bytes)]."""
+    page.evaluate(
+        """([files, how, target]) => {
+        const data = new DataTransfer();
+        for (const [name, bytes] of files)
+          data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/jpeg'}));
+        const about = {bubbles: true, cancelable: true};
+        document.querySelector(target).dispatchEvent(how === 'drop'
+          ? new DragEvent('drop', {dataTransfer: data, ...about})
+          : new ClipboardEvent('paste', {clipboardData: data, ...about})); }""",
+        [[(name, list(content)) for name, content in paths], how, target],
+    )

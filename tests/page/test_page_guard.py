@@ -1,0 +1,183 @@
+"""Who may ask the page, for what, and how much they may leave here."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_captioner import FakeCaptioner
+
+from captioner.page.storage import UploadFolder, own_folder
+
+HERE = {"host": "localhost"}
+
+
+def post(served, path, content=b'{"data": []}', **headers):
+    headers = {"content-type": "application/json"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    return httpx.post(f"{served.url}{path}", content=content, headers=headers, timeout=60)
+
+
+def multipart(content, name="dog.jpg"):
+    return {"files": {"files": (name, content)}}
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:7860", "localhost.evil.example", "192.168.1.9", "", "[::2]:80"],
+)
+def test_a_foreign_name_is_refused(served, host):
+    """DNS rebinding: a stranger's name that leads to this machine."""
+    for path in ("/", "/config", "/page/main.js"):
+        answer = httpx.get(f"{served.url}{path}", headers={"host": host})
+        assert answer.status_code == 421 and "CAPTIONER_HOSTS" in answer.text
+    assert post(served, "/gradio_api/upload", host=host).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:1", "LOCALHOST", "127.0.0.1:80", "127.0.0.9", "[::1]:7860"]
+)
+def test_names_of_this_machine_are_known(served, host):
+    assert httpx.get(f"{served.url}/", headers={"host": host}).status_code == 200
+
+
+def test_more_names_can_be_given(serve, monkeypatch):
+    monkeypatch.setenv("CAPTIONER_HOSTS", "photos.example, Other.Example:8080")
+    served = serve(FakeCaptioner())
+    for host, status in (("photos.example", 200), ("other.example", 200), ("evil.example", 421)):
+        assert httpx.get(f"{served.url}/", headers={"host": host}).status_code == status
+    proxied = {"host": "127.0.0.1", "origin": "https://photos.example"}
+    assert post(served, "/gradio_api/cancel", **proxied).status_code != 403
+
+
+@pytest.mark.parametrize("path", ["upload", "call/caption", "queue/join", "cancel"])
+def test_another_sites_page_may_send_nothing(served, path):
+    place = served.url.removeprefix("http://")
+    for headers in (
+        {"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:1"},
+        {"origin": f"http://{place}.evil.example"}, {"sec_fetch_site": "cross-site"},
+    ):  # fmt: skip
+        assert post(served, f"/gradio_api/{path}", **headers).status_code == 403
+    assert post(served, f"/gradio_api/{path}", origin=f"http://{place}").status_code != 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["proxy=http://a/b", "stream/1", "component_server", "process_recording", "vibe-edit", "runs",
+     "deep_link", "login", "monitoring", "custom_component/1/client/component/index.js"],
+)  # fmt: skip
+def test_what_the_page_does_not_need_is_not_there(served, path):
+    for start in ("/gradio_api/", "/"):
+        assert httpx.get(served.url + start + path).status_code == 404
+        assert post(served, start + path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"{}," * 200_000, 413),
+        (b'{"data": [' + b"{}," * 11_000 + b"{}]}", 413),
+        (b'{"data": [' + b"1," * 60_000 + b"1]}", 413),
+        (b"[" * 5000 + b"]" * 5000, 400),
+        (b'{"data": ' + b"[" * 17 + b"]" * 17 + b"}", 400),
+        (b'{"data": [', 400),
+        (b"\xff\xfe{}", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["call/caption", "queue/join"])
+def test_json_that_would_stall_the_page_is_refused(served, path, content, status):
+    began = time.perf_counter()
+    answer = post(served, f"/gradio_api/{path}", content)
+    assert answer.status_code == status and answer.json()["detail"]
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [
+        ("Content-Length: 1000000000", b" 413 "),
+        ("Transfer-Encoding: chunked", b" 411 "),
+        ("X: y", b" 411 "),
+    ],
+)
+@pytest.mark.parametrize("route", ["call/caption", "queue/join", "upload"])
+def test_requests_of_no_size_or_too_large_are_refused_before_they_are_read(
+    served, route, size, status
+):
+    host, port = served.url.removeprefix("http://").split(":")
+    head = f"POST /gradio_api/{route} HTTP/1.1\r\nHost: {host}\r\n{size}\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as raw:
+        raw.sendall(head.encode())
+        assert status in raw.recv(200)
+
+
+def test_an_upload_too_large_is_refused(serve):
+    served = serve(FakeCaptioner())
+    served.blocks.max_file_size = 1000
+    for size in (2000, 700_000):
+        answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(bytes(size)))
+        assert answer.status_code == 413
+
+
+def files_in(folder):
+    return [path for path in Path(folder).rglob("*") if path.is_file()]
+
+
+def test_the_page_leaves_only_the_uploads_and_only_for_a_while(served, photos):
+    """After an answer there is the photo that was sent, and no other file."""
+    folder = os.environ["GRADIO_TEMP_DIR"]
+    before = set(files_in(folder))
+    content = (photos / "dog.jpg").read_bytes() + os.urandom(8)
+    sent = httpx.post(f"{served.url}/gradio_api/upload", **multipart(content)).json()[0]
+    photo = {"path": sent, "meta": {"_type": "gradio.FileData"}}
+    asked = httpx.post(f"{served.url}/gradio_api/call/caption", json={"data": [photo]}).json()
+    httpx.get(f"{served.url}/gradio_api/call/caption/{asked['event_id']}", timeout=60)
+    assert set(files_in(folder)) - before == {Path(sent)}
+
+
+def test_old_uploads_make_room_and_young_ones_do_not(tmp_path, monkeypatch):
+    import captioner.page.storage as storage
+
+    folder = UploadFolder(tmp_path, quota=1000)
+    for name in ("first", "second", "third"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "photo.jpg").write_bytes(bytes(300))
+        time.sleep(0.02)
+    assert folder.reserve(100)  # 1000 in all
+    assert not folder.reserve(1)  # all of them are young
+    folder.release(100)
+    now = time.time
+    monkeypatch.setattr(storage.time, "time", lambda: now() + storage.YOUNG + 1)
+    assert folder.reserve(500)
+    assert [path.parent.name for path in files_in(tmp_path)] == ["third"]
+    assert not (tmp_path / "first").exists()
+    assert not folder.reserve(501)  # what is under way counts as well
+    folder.release(500)
+    assert folder.reserve(1000)
+    folder.release(1000)
+    (tmp_path / "stray.tmp").write_bytes(b"x")
+    monkeypatch.setattr(storage.time, "time", lambda: now() + storage.KEPT + 1)
+    assert folder.reserve(1) and files_in(tmp_path) == []
+
+
+def test_a_full_folder_is_said_in_words(serve, monkeypatch):
+    served = serve(FakeCaptioner())
+    monkeypatch.setattr(UploadFolder, "reserve", lambda self, size: False)
+    answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(b"x"))
+    assert answer.status_code == 507 and "Try again" in answer.json()["detail"]
+
+
+def test_folders_of_killed_runs_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.delenv("GRADIO_TEMP_DIR")
+    alive = tmp_path / f"captioner-page-{os.getppid()}-x"
+    dead = tmp_path / "captioner-page-999999999-x"
+    for path in (alive, dead):
+        path.mkdir()
+    own = own_folder().path
+    assert own.parent == tmp_path and own.is_dir()
+    assert alive.exists() and not dead.exists()
