@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import gzip
 import io
 import json
 import os
@@ -340,3 +341,98 @@ def test_archives_leave_out_what_folders_do(tmp_path: Path) -> None:
     name, search = str(tmp_path / "a.zip"), Search(["x"])
     assert [item.path for item in photos([name], search=search)] == [f"{name}/a.jpg"]
     assert search.left_out == {".cr2": 1}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "arrow", "feather"])
+def test_lists_of_pictures_in_a_cell(tmp_path: Path, suffix: str) -> None:
+    binary = suffix != "jsonl"
+    put = (lambda data: data) if binary else (lambda data: base64.b64encode(data).decode())
+    rows = [
+        {"images": [put(jpeg(1)), put(jpeg(2))], "structs": [{"bytes": put(jpeg(3)), "path": "x"}]},
+        {"images": [], "structs": [{"bytes": put(jpeg(4)), "path": None}] * 2},
+        {"images": None, "structs": None},
+    ]
+    path = tmp_path / f"t.{'arrow' if suffix == 'feather' else suffix}"
+    made = pyarrow.Table.from_pylist(rows)
+    if suffix in ("feather", "arrow"):
+        new = pyarrow.ipc.new_file if suffix == "feather" else pyarrow.ipc.new_stream
+        with pyarrow.OSFile(str(path), "wb") as file, new(file, made.schema) as writer:
+            writer.write_table(made)
+    else:
+        write_table(path, rows)
+    one, two, *others = found(path)
+    assert contents([one, two]) == {f"{path}#0.0": jpeg(1), f"{path}#0.1": jpeg(2)}
+    assert [(type(error), error.path) for error in others] == [
+        (ImageError, f"{path}#1"),
+        (ImageError, f"{path}#2"),
+    ]
+    *three, last = found(path, column="Structs")
+    assert contents(three) == {
+        f"{path}#0.0": jpeg(3),
+        f"{path}#1.0": jpeg(4),
+        f"{path}#1.1": jpeg(4),
+    }
+    assert isinstance(last, ImageError)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_of_any_encoding_and_between_any_signs(
+    tmp_path: Path, encoding: str, delimiter: str
+) -> None:
+    lines = [["id", "Path", "text"], ["1", "Größe.jpg", "a, b; c"], ["2", "b.jpg", ""]]
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(lines)
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "t.csv").write_bytes((mark + text.getvalue()).encode(encoding))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
+    for name in ("t.csv", "t.csv.gz"):
+        paths = [photo.path for photo in found(tmp_path / name)]
+        assert paths == [str(tmp_path / "Größe.jpg"), str(tmp_path / "b.jpg")]
+
+
+@pytest.mark.parametrize(
+    "column", ["Path", "img", "image_path", "Image Path", "pixel_values", "file-name", "images"]
+)
+def test_usual_columns_are_found_whatever_their_case(tmp_path: Path, column: str) -> None:
+    (tmp_path / "t.csv").write_text(f"id,{column}\n1,a.jpg\n")
+    (photo,) = found(tmp_path / "t.csv")
+    assert photo.path == str(tmp_path / "a.jpg")
+
+
+def test_a_row_of_another_length_is_an_error_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,path\n1,a.jpg\n2,b, c.jpg\n\n3\n4,d.jpg\n")
+    first, long, short, last = found(tmp_path / "t.csv")
+    assert first.path.endswith("a.jpg") and last.path.endswith("d.jpg")
+    assert "line 3 has 3 cells, and the header has 2" in long.reason
+    assert "line 5 has 1 cells" in short.reason
+
+
+def test_base64_with_line_breaks_is_base64_and_no_message_is_long(tmp_path: Path) -> None:
+    picture = random.Random(1).randbytes(40_000)
+    data = b"\xff\xd8\xff" + picture  # a JPEG's first bytes
+    texts = {
+        "lines": base64.encodebytes(data).decode(),
+        "windows": base64.encodebytes(data).decode().replace("\n", "\r\n"),
+        "uri": f"data:image/jpeg;base64,{base64.encodebytes(data).decode()}",
+        "safe": base64.urlsafe_b64encode(data).decode().rstrip("="),
+    }
+    rows = [{"image": text} for text in [*texts.values(), "x" * 40_000, "/9j/" + "é" * 40_000]]
+    write_table(tmp_path / "t.jsonl", rows)
+    *good, long, broken = found(tmp_path / "t.jsonl")
+    assert [photo.content for photo in good] == [data] * 4
+    for error in (long, broken):
+        assert isinstance(error, ImageError) and len(str(error)) < 300, str(error)[:200]
+
+
+@pytest.mark.parametrize(
+    "content", ['{"images": [{"file_name": "a.jpg"}]}', '[{"image": "a.jpg"}]']
+)
+def test_json_arrays_and_cocos_files(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.json").write_text(content)
+    (photo,) = found(tmp_path / "t.json")
+    assert photo.path == str(tmp_path / "a.jpg")
+    for broken in ("{}", "[1", '"a"'):
+        (tmp_path / "t.json").write_text(broken)
+        (error,) = found(tmp_path / "t.json")
+        assert "is no list of JSON objects" in error.reason

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Iterator
@@ -67,5 +66,5 @@ def _decoded(text: str) -> bytes | None:
     packed = "".join(text[start.end() :].split()).replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         return None
