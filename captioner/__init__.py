@@ -6,9 +6,10 @@ if TYPE_CHECKING:
     from captioner.caption import Caption
     from captioner.captioner import Captioner, load
     from captioner.errors import CaptionerError, ImageError
+    from captioner.evaluation.figures import evaluate
     from captioner.options import Options
 
-__all__ = ["Caption", "Captioner", "CaptionerError", "ImageError", "Options", "load"]
+__all__ = ["Caption", "Captioner", "CaptionerError", "ImageError", "Options", "evaluate", "load"]
 __version__ = "0.1.0"
 
 _ROOMS = {
@@ -18,6 +19,7 @@ _ROOMS = {
     "load": "captioner",
     "CaptionerError": "errors",
     "ImageError": "errors",
+    "evaluate": "evaluation.figures",
 }
 
 

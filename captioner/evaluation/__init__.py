@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from captioner.datasets.captions import CaptionedPhoto, read_references
-    from captioner.evaluation.figures import Beside, Evaluation, evaluate
+    from captioner.evaluation.figures import Beside, evaluate
     from captioner.evaluation.instances import read_instances
+    from captioner.evaluation.report import Report
     from captioner.evaluation.results import Candidate, match, read_results
-    from captioner.evaluation.scorers import Scores, cider_only, score
+    from captioner.evaluation.scorers import Scorer, Scores, cider_only, score
 
 __all__ = [
     "Beside",
     "Candidate",
     "CaptionedPhoto",
-    "Evaluation",
+    "Report",
+    "Scorer",
     "Scores",
     "cider_only",
     "evaluate",
@@ -34,7 +36,8 @@ _MODULES = {
     "Beside": "evaluation.figures",
     "Candidate": "evaluation.results",
     "CaptionedPhoto": "datasets.captions",
-    "Evaluation": "evaluation.figures",
+    "Report": "evaluation.report",
+    "Scorer": "evaluation.scorers",
     "Scores": "evaluation.scorers",
     "cider_only": "evaluation.scorers",
     "evaluate": "evaluation.figures",

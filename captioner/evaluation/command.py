@@ -15,7 +15,7 @@ class Request:
 
     annotations: Path
     images: tuple[Path, ...]
-    results: Path | None
+    results: tuple[Path, ...]
     split: str | None
     source: str | None
     output: Path | None
@@ -35,6 +35,15 @@ class Request:
     training: Path | None
     training_split: str | None
     allow_missing: bool
+    candidates: bool
+    group: tuple[str, ...]
+    embeddings: Path | None
+    pac_embeddings: Path | None
+    bertscore: bool
+    spice: Path | None
+    human: Path | None
+    table: str | None
+    plot: Path | None
     samples: int
     seed: int
 
@@ -52,8 +61,14 @@ def evaluate(
         typer.Option(help="Folder, tar or ZIP of the photos; may be given several times."),
     ] = None,
     results: Annotated[
-        Path | None,
-        typer.Option(help="Score these captions (COCO results format), caption nothing."),
+        list[Path] | None,
+        typer.Option(
+            help="Score these captions (COCO results or any other shape), caption nothing. "
+            "Several files are compared: --results a.json b.json c.json."
+        ),
+    ] = None,
+    further: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RESULTS]...", help="More of --results.")
     ] = None,
     split: Annotated[
         str | None,
@@ -109,6 +124,41 @@ def evaluate(
     training_split: Annotated[
         str | None, typer.Option(help="Only this split of --training.")
     ] = None,
+    candidates: Annotated[
+        bool,
+        typer.Option("--candidates", help="Several captions of a photo: mean, best, diversity."),
+    ] = False,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also report by this field of the references; several times if you like."
+        ),
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="CLIP's embeddings (.npz): CLIPScore and RefCLIPScore."),
+    ] = None,
+    pac_embeddings: Annotated[
+        Path | None, typer.Option(help="PAC-S's embeddings (.npz): PAC-S and RefPAC-S.")
+    ] = None,
+    bertscore: Annotated[
+        bool, typer.Option("--bertscore", help="BERTScore, by the package bert-score.")
+    ] = False,
+    spice: Annotated[
+        Path | None,
+        typer.Option(help="Stanford's archive of models, once: SPICE is unpacked into your cache."),
+    ] = None,
+    human: Annotated[
+        Path | None,
+        typer.Option(help="Ratings (photo, caption, rating): each metric's correlation with them."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Print the scores as a paper's table: latex or markdown.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Write the critical-difference diagram of several systems here (.svg)."),
+    ] = None,
     allow_missing: Annotated[
         bool,
         typer.Option(
@@ -125,11 +175,30 @@ def evaluate(
     from captioner.evaluation.run import run
 
     given = {name: value for name, value in locals().items() if name in Request.__annotations__}
-    request = Request(**{**given, "images": tuple(images or ())})
-    if not request.images and request.results is None:
+    several = {
+        "images": tuple(images or ()),
+        "results": (*(results or ()), *(further or ())),
+        "group": tuple(group or ()),
+    }
+    request = Request(**{**given, **several})
+    _check(request)
+    run(request)
+
+
+def _check(request: Request) -> None:
+    """Raise typer.BadParameter for options that do not go together."""
+    if not (request.images or request.results or request.human):
         raise typer.BadParameter(
             "give --images, to caption photos, or --results, to score captions"
         )
-    if not score and (results is not None or write_results is None):
+    if not request.score and (request.results or request.write_results is None):
         raise typer.BadParameter("--no-score captions --images into --write-results")
-    run(request)
+    if request.table not in (None, "latex", "markdown"):
+        raise typer.BadParameter(f"--table is latex or markdown, not {request.table!r}")
+    if len(request.results) > 1:
+        for name in ("html", "write_results", "against", "human"):
+            if getattr(request, name) is not None:
+                option = name.replace("_", "-")
+                raise typer.BadParameter(f"--{option} is for one system; give one --results")
+    elif request.plot is not None:
+        raise typer.BadParameter("--plot compares systems; give several --results")

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId
 from captioner.errors import CaptionerError
-from captioner.evaluation.bootstrap import SAMPLES, compare, interval, sample_scores
-from captioner.evaluation.calibration import calibration_figures, reliability
+from captioner.evaluation.bertscore import bert_scores
+from captioner.evaluation.bootstrap import (
+    SAMPLES,
+    Array,
+    compare,
+    interval,
+    sample_scores,
+    sampled_means,
+)
+from captioner.evaluation.calibration import calibration_figures, confidence_figures, reliability
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.cider import Frequencies
+from captioner.evaluation.cider_variants import cider_r
+from captioner.evaluation.embeddings import embedding_scores, read_embeddings
+from captioner.evaluation.groups import group_field, group_figures
 from captioner.evaluation.hallucination import Named, chair_figures, judge_all
+from captioner.evaluation.inputs import Candidates, References, candidates_of, photos_of
 from captioner.evaluation.instances import Instances
 from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.pointing import Pointed, point_all, pointing_figures
+from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate, check_english
-from captioner.evaluation.scorers import Scores, score, score_part
+from captioner.evaluation.scorers import Scores, score
+from captioner.evaluation.several import several_figures
 from captioner.evaluation.spice import spice_missing, spice_scores
 from captioner.evaluation.style import self_bleu, style_figures
 
@@ -34,7 +47,9 @@ class Beside:
 
     `against`: another system's captions of the same photos, to compare with. `frequencies`: photos
     whose references give CIDEr its document frequencies. `instances`: boxes, to see where it looked
-    and what it made up. `training`: photos it was trained on, to count novel captions.
+    and what it made up. `training`: photos it was trained on, to count novel captions. `groups`:
+    fields of the references to report by. `embeddings`: .npz files of "CLIP" or "PAC". `bertscore`:
+    whether to compute it.
     """
 
     against: Mapping[PhotoId, Candidate] | None = None
@@ -43,41 +58,54 @@ class Beside:
     training: Sequence[CaptionedPhoto] | None = None
     against_name: str = "the other system"
     frequencies_name: str = "another reference set"
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """All that was found: `figures` as in the JSON report, and what a page shows of each photo."""
-
-    figures: Figures
-    photos: tuple[CaptionedPhoto, ...]
-    candidates: Mapping[PhotoId, Candidate]
+    groups: Sequence[str] = ()
+    embeddings: Mapping[str, Path] = field(default_factory=dict)
+    bertscore: bool = False
 
 
 def evaluate(
-    photos: Sequence[CaptionedPhoto],
-    candidates: Mapping[PhotoId, Candidate],
+    references: References,
+    candidates: Candidates,
     beside: Beside = Beside(),
     samples: int = SAMPLES,
     seed: int = 0,
     java: Java | None = None,
-) -> Evaluation:
-    """Score one candidate a photo; `samples` bootstrap samples are drawn with `seed`.
+) -> Report:
+    """Score captions against references; `samples` bootstrap samples are drawn with `seed`.
 
-    Photos without a candidate are left out, as are those that `beside.against` has no caption of.
-    Raises CaptionerError when nothing is left, or the captions are not English.
+    `references` are photos, a file of any shape that `captioner.datasets.captions` reads, captions
+    by photo id, or a list of captions for each photo; `candidates` a file of results, one caption
+    or several by photo id, or in the photos' order. An open `Scorer` as `java` spares METEOR's
+    start. Photos without a candidate are left out, as are those that
+    `beside.against` has no caption of. Raises CaptionerError when nothing is left, or the captions
+    are not English.
     """
+    return evaluate_sampled(references, candidates, beside, samples, seed, java)[0]
+
+
+def evaluate_sampled(
+    references: References,
+    candidates: Candidates,
+    beside: Beside,
+    samples: int,
+    seed: int,
+    java: Java | None,
+) -> tuple[Report, dict[str, Array]]:
+    """As `evaluate`, with every metric on each bootstrap sample (S) of the photos."""
+    photos = photos_of(references)
+    given = candidates_of(candidates, photos)
     against = beside.against
     photos = [
         photo
         for photo in photos
-        if photo.captions and photo.id in candidates and (not against or photo.id in against)
+        if photo.captions and photo.id in given and (not against or photo.id in against)
     ]
     if not photos:
         raise CaptionerError("there is nothing to score: no photo has both a reference and caption")
-    candidates = {photo.id: candidates[photo.id] for photo in photos}
+    given = {photo.id: given[photo.id] for photo in photos}
     with nullcontext(java) if java else Java() as machine:
-        return _Run(photos, candidates, beside, samples, seed, machine).evaluation()
+        run = _Run(photos, given, beside, samples, seed, machine)
+        return run.report(), run.all_sampled()
 
 
 class _Run:
@@ -102,8 +130,10 @@ class _Run:
         self.pointed: dict[PhotoId, list[Pointed]] = {}
         self.named: dict[PhotoId, Named] = {}
         self.other: Scores | None = None
+        self.further = self._further()
+        self.diversity: dict[PhotoId, Figures] = {}
 
-    def evaluation(self) -> Evaluation:
+    def report(self) -> Report:
         figures: Figures = {
             "metrics": self.scores.metrics,
             "intervals": {name: interval(drawn) for name, drawn in self.sampled.items()},
@@ -114,7 +144,10 @@ class _Run:
             },
             "photos_scored": len(self.photos),
             "references_scored": sum(len(photo.captions) for photo in self.photos),
+            "further_metrics": self._further_figures(),
+            "several": self._several(),
             "by_source": self._by_source(),
+            "by_group": self._by_group(),
             "against": self._against(),
             "where_it_looked": self._where_it_looked(),
             "what_it_made_up": self._what_it_made_up(),
@@ -128,7 +161,7 @@ class _Run:
             for key, candidate in self.candidates.items()
         ]
         figures["photos"] = self._each()
-        return Evaluation(figures, tuple(self.photos), self.candidates)
+        return Report(figures, tuple(self.photos), self.candidates)
 
     def _cautions(self) -> list[str]:
         """What a reader of so few photos' figures should know."""
@@ -171,19 +204,73 @@ class _Run:
             self.notes.append(problem)
         return scores
 
+    def _further(self) -> dict[str, Array]:
+        """Metrics beside the official ones, all of them means over photos: (N) each."""
+        tokens = self.scores.tokens
+        values = {"CIDEr_R": cider_r(tokens.references, tokens.candidates, self._counted())}
+        for kind, path in self.beside.embeddings.items():
+            values |= embedding_scores(read_embeddings(path, self.photos), kind)
+        if self.beside.bertscore:
+            texts = {key: one.caption for key, one in self.candidates.items()}
+            values["BERTScore"] = bert_scores(self.references, texts)
+        return values
+
+    def all_sampled(self) -> dict[str, Array]:
+        """Each metric on every bootstrap sample (S)."""
+        means = {
+            name: sampled_means(values, self.samples, self.seed)
+            for name, values in self.further.items()
+        }
+        return {**self.sampled, **means}
+
+    def _further_figures(self) -> Figures:
+        return {
+            name: {
+                "score": float(values.mean()),
+                "interval": interval(sampled_means(values, self.samples, self.seed)),
+            }
+            for name, values in self.further.items()
+        }
+
+    def _counted(self) -> Frequencies:
+        """CIDEr's document frequencies, counted in the references that are scored unless given."""
+        if self.frequencies is not None:
+            return self.frequencies
+        return Frequencies.of("the references scored", self.scores.tokens.references)
+
+    def _several(self) -> Figures | None:
+        others = {key: one.others for key, one in self.candidates.items() if one.others}
+        if not others:
+            return None
+        tokens = tokenize_groups(self.java, others)
+        figures, self.diversity = several_figures(
+            self.scores, tokens, self.java, self._counted(), self.samples, self.seed
+        )
+        if len(others) < len(self.candidates):
+            self.notes.append(
+                f"{len(self.candidates) - len(others)} photos have only one caption: "
+                "the diversity is that of the others"
+            )
+        return figures
+
     def _by_source(self) -> Figures | None:
         sources: dict[str, list[PhotoId]] = {}
         for photo in self.photos:
-            sources.setdefault(photo.source, []).append(photo.id)
+            sources.setdefault(photo.source or "no source", []).append(photo.id)
         if len(sources) < 2:
             return None
-        return {
-            source or "no source": {
-                "photos": len(keys),
-                "metrics": score_part(self.scores, keys, self.java, self.frequencies).metrics,
-            }
-            for source, keys in sorted(sources.items())
-        }
+        return self._groups({name: sources[name] for name in sorted(sources)})
+
+    def _by_group(self) -> Figures | None:
+        fields = list(self.beside.groups)
+        if not fields and any("domain" in photo.fields for photo in self.photos):
+            fields = ["domain"]  # nocaps
+        return {name: self._groups(group_field(self.photos, name)) for name in fields} or None
+
+    def _groups(self, groups: dict[str, list[PhotoId]]) -> Figures:
+        return group_figures(
+            self.scores, groups, self.java, self.frequencies, self.samples, self.seed
+        )
 
     def _against(self) -> Figures | None:
         if not self.beside.against:
@@ -253,7 +340,11 @@ class _Run:
         known = [one.score for one in self.candidates.values() if one.score is not None]
         if len(known) < len(self.candidates):
             return None
-        figures = calibration_figures(known, self.scores.values["CIDEr"].tolist())
+        ciders = self.scores.values["CIDEr"].tolist()
+        figures = calibration_figures(known, ciders)
+        sure = [one.confidence for one in self.candidates.values() if one.confidence is not None]
+        if len(sure) == len(ciders):
+            figures["confidence"] = confidence_figures(sure, ciders)
         probabilities: list[float] = []
         right: list[bool] = []
         for key, one in self.candidates.items():
@@ -268,10 +359,22 @@ class _Run:
         """The part of the report on single photos."""
         per_photo = self.scores.per_photo
         others = self.other.per_photo if self.other else {}
-        return [self._photo(photo, per_photo[photo.id], others) for photo in self.photos]
+        return [
+            self._photo(
+                photo,
+                per_photo[photo.id],
+                {name: values[row] for name, values in self.further.items()},
+                others,
+            )
+            for row, photo in enumerate(self.photos)
+        ]
 
     def _photo(
-        self, photo: CaptionedPhoto, metrics: Figures, others: Mapping[PhotoId, Figures]
+        self,
+        photo: CaptionedPhoto,
+        metrics: Figures,
+        further: Figures,
+        others: Mapping[PhotoId, Figures],
     ) -> Figures:
         one = self.candidates[photo.id]
         entry: Figures = {
@@ -280,9 +383,13 @@ class _Run:
             "source": photo.source or None,
             "caption": one.caption,
             "score": one.score,
+            "confidence": one.confidence,
+            "captions": [one.caption, *one.others] if one.others else None,
             "alternatives": list(one.alternatives) or None,
             "references": list(photo.captions),
             "metrics": metrics,
+            "further_metrics": further,
+            "several": self.diversity.get(photo.id),
             "where_it_looked": [asdict(word) for word in self.pointed.get(photo.id, [])] or None,
             "made_up": list(self.named[photo.id].made_up) if photo.id in self.named else None,
         }
@@ -290,16 +397,3 @@ class _Run:
             caption = self.beside.against[photo.id].caption
             entry["against"] = {"caption": caption, "metrics": others[photo.id]}
         return {name: value for name, value in entry.items() if value is not None}
-
-
-def plain(value: Any) -> Any:
-    """The same figures as JSON can hold them: numpy's numbers as Python's, what is none as None."""
-    if isinstance(value, dict):
-        return {str(name): plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -13,7 +13,7 @@ from PIL import Image
 
 from captioner.datasets.captions import PhotoId
 from captioner.errors import CaptionerError
-from captioner.evaluation.figures import Evaluation, plain
+from captioner.evaluation.report import Report, plain
 from captioner.evaluation.results import Candidate
 from captioner.overlay import INFERNO
 
@@ -25,7 +25,7 @@ _HEAT = Path(__file__).parents[1] / "page" / "heat.js"
 Picture = Callable[[PhotoId], "Image.Image | None"]
 
 
-def page(evaluation: Evaluation, about: str, picture: Picture | None = None) -> str:
+def page(evaluation: Report, about: str, picture: Picture | None = None) -> str:
     """The page's HTML, `about` its subtitle; `picture` opens a photo by id (None: it has none).
 
     The 30 photos with the best and the 30 with the worst CIDEr come with their pictures.
@@ -55,9 +55,7 @@ def page(evaluation: Evaluation, about: str, picture: Picture | None = None) -> 
     return text
 
 
-def _add_pictures(
-    entries: Sequence[dict[str, Any]], evaluation: Evaluation, picture: Picture
-) -> None:
+def _add_pictures(entries: Sequence[dict[str, Any]], evaluation: Report, picture: Picture) -> None:
     ranked = sorted(
         zip(entries, evaluation.photos, strict=True), key=lambda pair: -pair[0]["metrics"]["CIDEr"]
     )

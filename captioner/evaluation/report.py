@@ -1,134 +1,118 @@
-"""The report for programs, as JSON, and for a person at the terminal, as tables."""
+"""What an evaluation found, for programs: by name, as tables of pandas, as a JSON file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+import numpy as np
 
-from captioner.datasets.captions import PhotoId
-from captioner.evaluation.bootstrap import p_text
-from captioner.evaluation.figures import Evaluation, plain
+from captioner.datasets.captions import CaptionedPhoto, PhotoId
 from captioner.evaluation.results import Candidate
 from captioner.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas
+
+ALIASES = {
+    **{f"bleu_{n}": f"Bleu_{n}" for n in range(1, 5)},
+    "bleu": "Bleu_4",
+    "meteor": "METEOR",
+    "rouge_l": "ROUGE_L",
+    "rougel": "ROUGE_L",
+    "cider": "CIDEr",
+    "cider_r": "CIDEr_R",
+    "spice": "SPICE",
+    "clip_score": "CLIPScore",
+    "clipscore": "CLIPScore",
+    "refclipscore": "RefCLIPScore",
+    "pac_s": "PAC_S",
+    "bertscore": "BERTScore",
+    "bert_score": "BERTScore",
+}
+"""Names that torchmetrics and Hugging Face's `evaluate` have for the metrics, in lower case."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """All that was found.
+
+    `figures` are those of the JSON report, `photos` and `candidates` what was scored.
+    """
+
+    figures: dict[str, Any]
+    photos: tuple[CaptionedPhoto, ...]
+    candidates: Mapping[PhotoId, Candidate]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every metric of all photos, unscaled: the official ones first."""
+        further = self.figures.get("further_metrics", {})
+        return {**self.figures["metrics"], **{name: one["score"] for name, one in further.items()}}
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """What 95 % of the bootstrap's samples lie between, for every metric."""
+        further = self.figures.get("further_metrics", {})
+        return {
+            **self.figures["intervals"],
+            **{name: one["interval"] for name, one in further.items()},
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say of the figures: what was left out, what to be careful of."""
+        return list(self.figures["notes"])
+
+    def __getitem__(self, name: str) -> float:
+        """A metric by its name here, or by that which torchmetrics or `evaluate` have for it."""
+        return self.metrics[name if name in self.metrics else ALIASES.get(name.lower(), name)]
+
+    def frame(self) -> pandas.DataFrame:
+        """A row a metric: "score", "low" and "high"."""
+        import pandas
+
+        rows = [[name, value, *self.intervals[name]] for name, value in self.metrics.items()]
+        frame = pandas.DataFrame(rows, columns=["metric", "score", "low", "high"])
+        return frame.set_index("metric")
+
+    def photo_frame(self) -> pandas.DataFrame:
+        """A row a photo, by its id: file name, caption and every metric."""
+        import pandas
+
+        rows = [
+            {
+                **{name: entry[name] for name in ("image_id", "file_name", "caption")},
+                **entry["metrics"],
+                **entry.get("further_metrics", {}),
+            }
+            for entry in self.figures["photos"]
+        ]
+        return pandas.DataFrame(rows).set_index("image_id")
+
+    def write(self, path: Path) -> None:
+        """Write all figures as JSON, whole or not at all."""
+        write_json(path, self.figures)
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
     """All figures, those of single photos too; the file is there whole or not at all."""
-    _write(path, json.dumps(plain(dict(figures)), ensure_ascii=False, indent=1, allow_nan=False))
-
-
-def write_results(path: Path, candidates: Mapping[PhotoId, Candidate]) -> None:
-    """The captions in COCO results format, which the COCO server takes."""
-    entries = [
-        {"image_id": key, "caption": candidate.caption} for key, candidate in candidates.items()
-    ]
-    _write(path, json.dumps(entries, ensure_ascii=False))
-
-
-def write_page(path: Path, html: str) -> None:
-    """The HTML page; whole or not at all."""
-    _write(path, html)
-
-
-def _write(path: Path, text: str) -> None:
-    with whole_file(path, "w", encoding="utf-8") as file:
+    text = json.dumps(plain(dict(figures)), ensure_ascii=False, indent=1, allow_nan=False)
+    with whole_file(Path(path), "w", encoding="utf-8") as file:
         file.write(text + "\n")
 
 
-def print_report(evaluation: Evaluation, console: Console) -> None:
-    """The headline figures and one line on each further subject."""
-    figures = plain(evaluation.figures)
-    console.print(_scores(figures))
-    if "by_source" in figures:
-        console.print()
-        console.print(_sources(figures))
-    console.print()
-    for line in _lines(figures):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _scores(figures: Mapping[str, Any]) -> Table:
-    against = figures.get("against", {})
-    samples = figures["bootstrap"]["samples"]
-    heads = ["metric", "score", "95 % interval"]
-    if against:
-        heads += ["other", "difference", "95 % interval", "p"]
-    rows = []
-    for name, value in figures["metrics"].items():
-        row = [name, _number(value), _range(figures["intervals"][name])]
-        if one := against.get("differences", {}).get(name):
-            change = f"{one['difference']:+.4f}"
-            bounds = _range([one["low"], one["high"]])
-            row += [_number(against["metrics"][name]), change, bounds, p_text(one["p"], samples)]
-        rows.append(row)
-    return _table(heads, rows)
-
-
-def _sources(figures: Mapping[str, Any]) -> Table:
-    names = list(figures["metrics"])
-    rows = [
-        [source, str(part["photos"]), *(_number(part["metrics"].get(name)) for name in names)]
-        for source, part in figures["by_source"].items()
-    ]
-    return _table(["source", "photos", *names], rows)
-
-
-def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
-    frequencies = figures["cider_document_frequencies"]
-    yield (
-        f"{figures['photos_scored']} photos, {figures['references_scored']} references; CIDEr's "
-        f"document frequencies are from {frequencies['from']} ({frequencies['photos']} photos)"
-    )
-    looked = figures.get("where_it_looked")
-    if looked and looked["words"]:
-        yield (
-            f"where it looked: {looked['words']} words for boxed things; attention maximum inside "
-            f"{_percent(looked['accuracy'])} (centre {_percent(looked['accuracy_of_centre'])}, "
-            f"chance {_percent(looked['accuracy_of_chance'])}), attention mass inside "
-            f"{_percent(looked['attention_mass'])}"
-        )
-    if made := figures.get("what_it_made_up"):
-        yield (
-            f"what it made up: CHAIRs {_percent(made['CHAIRs'])}, "
-            f"CHAIRi {_percent(made['CHAIRi'])} of {made['words']} words on {made['photos']} photos"
-        )
-    style = figures["how_it_says_it"]
-    yield (
-        f"how it says it: {_percent(style['distinct'])} distinct, "
-        + (f"{_percent(style['novel'])} novel, " if style["novel"] is not None else "")
-        + f"{style['vocabulary']} words known, {style['mean_length']:.1f} a caption, "
-        f"{_percent(style['bad_endings'])} bad endings"
-        + (f", self-BLEU {_number(style['self_bleu'])}" if "self_bleu" in style else "")
-    )
-    if known := figures.get("calibration"):
-        yield (
-            f"whether it knows: score and CIDEr correlate {_number(known['pearson'])} (Pearson), "
-            f"{_number(known['spearman'])} (Spearman)"
-        )
-    yield from (f"note: {note}" for note in figures["notes"])
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def _range(bounds: Sequence[float]) -> str:
-    return f"{bounds[0]:.4f} – {bounds[1]:.4f}"
+def plain(value: Any) -> Any:
+    """The same figures as JSON can hold them: numpy's numbers as Python's, what is none as None."""
+    if isinstance(value, dict):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -35,8 +35,10 @@ _WORD: re.Pattern[str] = re.compile(r"[a-z]+")
 class Candidate:
     """A caption to be scored, and what else its system says of it.
 
-    `score` is the system's own (0…1). From a model come also the T `words`, their `probabilities`,
-    the `attention` (T, rows, columns) over the whole photo, and further captions.
+    `score` is the system's own (0…1), `confidence` its guess of how good the caption is (0…1).
+    From a model come also the T `words`, their `probabilities`, the `attention` (T, rows, columns)
+    over the whole photo, and the `alternatives` it found less good. `others` are further captions
+    of the photo that are to be scored too, as one of several.
     """
 
     caption: str
@@ -45,6 +47,8 @@ class Candidate:
     probabilities: tuple[float, ...] = ()
     attention: npt.NDArray[np.float32] | None = None
     alternatives: tuple[str, ...] = ()
+    confidence: float | None = None
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, caption: Caption) -> Candidate:
@@ -57,27 +61,42 @@ class Candidate:
             caption.probabilities,
             caption.attention if caption.attention.size else None,
             others,
+            getattr(caption, "confidence", None),
         )
 
 
-def read_results(path: Path) -> dict[PhotoId, Candidate]:
+def read_results(path: Path, several: bool = False) -> dict[PhotoId, Candidate]:
     """Captions by photo id, from any shape that `captioner.datasets.captions` reads.
 
     COCO's is a list of {"image_id", "caption"}. A report of this program is read too, and what
-    `captioner caption` writes: "path" stands for "image_id", a "score" is kept. Raises
+    `captioner caption` writes: "path" stands for "image_id", "score" and "confidence" are kept. A
+    photo may have a list of captions, and with `several` also rows of its own for each. Raises
     CaptionerError for wrong content, two captions of one photo, or an empty one.
     """
-    found = read_captioned(path)
-    doubles = [key for key, times in Counter(row.id for row in found).items() if times > 1]
-    doubles += [row.id for row in found if len(row.captions) > 1]
-    if doubles:
+    rows = read_captioned(path)
+    found: dict[PhotoId, list[Captioned]] = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(row)
+    doubles = [key for key, group in found.items() if len(group) > 1]
+    if doubles and not several:
         raise CaptionerError(
-            f"{path}: {len(doubles)} photos have more than one caption: {first_few(doubles)}"
+            f"{path}: {len(doubles)} photos have more than one caption: {first_few(doubles)}; "
+            "--candidates scores several of a photo"
         )
-    empty = [row.id for row in found if not any(row.captions)]
+    empty = [row.id for row in rows if not row.captions or not all(row.captions)]
     if empty:
         raise CaptionerError(f"{path}: {len(empty)} captions are empty: {first_few(empty)}")
-    return {row.id: Candidate(row.captions[0], _number(path, row, "score")) for row in found}
+    return {key: _candidate(path, group) for key, group in found.items()}
+
+
+def _candidate(path: Path, rows: Sequence[Captioned]) -> Candidate:
+    first, *others = [caption for row in rows for caption in row.captions]
+    return Candidate(
+        first,
+        _number(path, rows[0], "score"),
+        confidence=_number(path, rows[0], "confidence"),
+        others=tuple(others),
+    )
 
 
 def _number(path: Path, row: Captioned, name: str) -> float | None:
@@ -94,6 +113,20 @@ def _number(path: Path, row: Captioned, name: str) -> float | None:
     return number
 
 
+class Lookup:
+    """Photos by whatever names them: their id, else their file as `Names` finds it."""
+
+    def __init__(self, photos: Sequence[CaptionedPhoto]) -> None:
+        self._ids = {photo_id(photo.id): photo.id for photo in photos}
+        self._names: Names[PhotoId] = Names()
+        for photo in photos:
+            self._names.add(photo.file_name, photo.id)
+
+    def find(self, key: object) -> PhotoId | None:
+        """The id of the photo that is meant, None if it is none of them, or several."""
+        return self._ids.get(photo_id(key), self._names.find(str(key)))
+
+
 def match(
     photos: Sequence[CaptionedPhoto],
     results: Mapping[PhotoId, Candidate],
@@ -106,11 +139,8 @@ def match(
     Unknown and missing photos raise CaptionerError, unless `allow_missing`: then they are left out
     and noted. Two captions of one photo always do.
     """
-    ids = {photo_id(photo.id): photo.id for photo in photos}
-    names: Names[PhotoId] = Names()
-    for photo in photos:
-        names.add(photo.file_name, photo.id)
-    found = {key: ids.get(photo_id(key), names.find(str(key))) for key in results}
+    lookup = Lookup(photos)
+    found = {key: lookup.find(key) for key in results}
     counts = Counter(photo for photo in found.values() if photo is not None)
     doubles = [photo for photo, times in counts.items() if times > 1]
     if doubles:

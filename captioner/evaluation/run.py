@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from captioner.datasets.captions import CaptionedPhoto, PhotoId, read_references
+from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few, read_references
 from captioner.errors import CaptionerError
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
-from captioner.evaluation.figures import Beside, Evaluation, evaluate
+from captioner.evaluation.cider import Frequencies
+from captioner.evaluation.diagram import critical_difference
+from captioner.evaluation.figures import Beside, evaluate
+from captioner.evaluation.groups import group_field
+from captioner.evaluation.human import human_figures, rated_metrics, read_ratings
 from captioner.evaluation.instances import read_instances
-from captioner.evaluation.java import Java
+from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.page_file import page
 from captioner.evaluation.photos import PhotoIndex
-from captioner.evaluation.report import print_report, write_json, write_page, write_results
+from captioner.evaluation.printing import (
+    print_human,
+    print_report,
+    print_systems,
+    write_page,
+    write_results,
+)
+from captioner.evaluation.report import Report, write_json
 from captioner.evaluation.results import Candidate, match, read_results
+from captioner.evaluation.scorers import Scorer
+from captioner.evaluation.spice import unpack_spice
+from captioner.evaluation.systems import compare_systems
+from captioner.evaluation.tables import paper_table
 from captioner.options import Options
 
 if TYPE_CHECKING:
@@ -37,7 +52,7 @@ class _Captions:
 
 def run(request: Request) -> None:
     """Do what was asked. Raises CaptionerError; nothing is written until all is computed."""
-    for path in (request.output, request.html, request.write_results):
+    for path in (request.output, request.html, request.write_results, request.plot):
         if path is not None and not path.resolve().parent.is_dir():
             raise CaptionerError(f"{path}: the folder {path.parent} does not exist")
     notes: list[str] = []
@@ -46,23 +61,88 @@ def run(request: Request) -> None:
     )
     beside, told = _beside(request, photos)
     notes += told
+    if request.spice is not None:
+        unpack_spice(request.spice)
     if not request.score:
-        captions = _captions(request, photos)
-        _write_results(request, captions)
-        return
+        _write_results(request, _captions(request, photos))
+    elif len(request.results) > 1:
+        _run_systems(request, photos, beside, notes)
+    elif request.results or request.images:
+        _run_one(request, photos, beside, notes)
+    else:
+        _run_human(request, photos, beside, notes)
+
+
+def _run_one(
+    request: Request, photos: list[CaptionedPhoto], beside: Beside, notes: list[str]
+) -> None:
     with Java() as java:
         captions = _captions(request, photos)
-        evaluation = evaluate(
-            photos, captions.candidates, beside, request.samples, request.seed, java
-        )
-    evaluation = _with_heading(request, evaluation, captions, notes)
-    html = _page(request, evaluation, captions) if request.html else None
+        report = evaluate(photos, captions.candidates, beside, request.samples, request.seed, java)
+        human = _human(request, photos, beside, java, notes)
+    report = _with_heading(request, report, captions, notes)
+    report = replace(report, figures={**human, **report.figures})
+    html = _page(request, report, captions) if request.html else None
     _write_results(request, captions)
     if request.output is not None:
-        write_json(request.output, evaluation.figures)
+        write_json(request.output, report.figures)
     if request.html is not None and html is not None:
         write_page(request.html, html)
-    print_report(evaluation, _console())
+    if request.table is None:
+        print_report(report, _console())
+    else:
+        name = next(iter(captions.system.values()))
+        print(paper_table([{"name": name, "metrics": report.metrics}], request.table), end="")
+
+
+def _run_systems(
+    request: Request, photos: list[CaptionedPhoto], beside: Beside, notes: list[str]
+) -> None:
+    systems = {}
+    for path, name in zip(request.results, distinct_names(request.results), strict=True):
+        # What a system lacks is left out for all, which is said.
+        found = read_results(path, request.candidates)
+        systems[name], told = match(photos, found, name, allow_missing=True)
+        notes += told
+    with Scorer() as scorer:
+        figures = compare_systems(photos, systems, beside, request.samples, request.seed, scorer)
+    figures = {"references": _references(request), **figures}
+    figures["notes"] = [*notes, *figures["notes"]]
+    if request.output is not None:
+        write_json(request.output, figures)
+    if request.plot is not None:
+        write_page(request.plot, critical_difference(figures))
+    if request.table is None:
+        print_systems(figures, _console())
+    else:
+        print(paper_table(figures["systems"], request.table), end="")
+
+
+def _run_human(
+    request: Request, photos: list[CaptionedPhoto], beside: Beside, notes: list[str]
+) -> None:
+    with Java() as java:
+        figures = _human(request, photos, beside, java, notes)
+    figures = {"references": _references(request), **figures, "notes": notes}
+    if request.output is not None:
+        write_json(request.output, figures)
+    print_human(figures, _console())
+
+
+def _human(
+    request: Request, photos: list[CaptionedPhoto], beside: Beside, java: Java, notes: list[str]
+) -> dict[str, Any]:
+    """The part of the report on ratings; empty where none are given."""
+    if request.human is None:
+        return {}
+    ratings, told = read_ratings(request.human, photos, request.allow_missing)
+    notes += told
+    counted = None
+    if beside.frequencies is not None:
+        texts = {photo.id: photo.captions for photo in beside.frequencies}
+        counted = Frequencies.of(beside.frequencies_name, tokenize_groups(java, texts))
+    metrics = rated_metrics(ratings, photos, java, counted)
+    return {"human": human_figures(ratings, metrics, request.samples, request.seed)}
 
 
 def _beside(request: Request, photos: list[CaptionedPhoto]) -> tuple[Beside, list[str]]:
@@ -81,17 +161,25 @@ def _beside(request: Request, photos: list[CaptionedPhoto]) -> tuple[Beside, lis
     if request.training is not None:
         training = read_references(request.training, request.training_split)
         beside = replace(beside, training=training)
+    for name in request.group:
+        group_field(photos, name)  # that there is such a field
+    given = {"CLIP": request.embeddings, "PAC": request.pac_embeddings}
+    embeddings = {kind: path for kind, path in given.items() if path is not None}
+    beside = replace(
+        beside, groups=request.group, embeddings=embeddings, bertscore=request.bertscore
+    )
     return beside, notes
 
 
 def _captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions:
-    if request.results is None:
+    if not request.results:
         return _model_captions(request, photos)
     found: Found = []
     if request.images:
         found, _ = locate(photos, PhotoIndex(request.images), allow_missing=True)
-    name = request.results.name
-    candidates, notes = match(photos, read_results(request.results), name, request.allow_missing)
+    (path,) = request.results
+    name, results = path.name, read_results(path, request.candidates)
+    candidates, notes = match(photos, results, name, request.allow_missing)
     return _Captions(candidates, {"results": name}, found, notes)
 
 
@@ -113,33 +201,52 @@ def _model_captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions
         request.batch_size,
         request.allow_missing,
     )
+    if request.candidates:
+        candidates = {key: replace(one, others=one.alternatives) for key, one in candidates.items()}
     style = request.style or captioner.styles[0]
     system = {"model": captioner.name, "beam": options.beam, "style": style}
     return _Captions(candidates, system, found, [*notes, *broken])
 
 
 def _with_heading(
-    request: Request, evaluation: Evaluation, captions: _Captions, notes: list[str]
-) -> Evaluation:
-    references = {
-        "file": request.annotations.name,
-        "split": " ".join(_names(request.split)),
-        "source": request.source,
-    }
-    figures = evaluation.figures
+    request: Request, report: Report, captions: _Captions, notes: list[str]
+) -> Report:
+    figures = report.figures
     return replace(
-        evaluation,
+        report,
         figures={
             "system": captions.system,
-            "references": {name: value for name, value in references.items() if value},
+            "references": _references(request),
             **figures,
             "notes": [*captions.notes, *notes, *figures["notes"]],
         },
     )
 
 
-def _page(request: Request, evaluation: Evaluation, captions: _Captions) -> str:
-    figures = evaluation.figures
+def _references(request: Request) -> dict[str, str]:
+    """Which references they were, for a report's heading."""
+    references = {
+        "file": request.annotations.name,
+        "split": " ".join(_names(request.split)),
+        "source": request.source,
+    }
+    return {name: value for name, value in references.items() if value}
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Names of systems, from their files': with the folder where the names alone are alike."""
+    stems = [path.stem for path in paths]
+    named = [
+        stem if stems.count(stem) == 1 else f"{path.resolve().parent.name}/{stem}"
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+    if len(set(named)) < len(named):
+        raise CaptionerError(f"the same results are given twice: {first_few(named)}")
+    return named
+
+
+def _page(request: Request, report: Report, captions: _Captions) -> str:
+    figures = report.figures
     system = ", ".join(f"{name} {value}" for name, value in figures["system"].items())
     told = ", ".join(figures["references"].values())
     about = (
@@ -147,7 +254,7 @@ def _page(request: Request, evaluation: Evaluation, captions: _Captions) -> str:
         f"{figures['references_scored']} references"
     )
     shown = captions.found if request.photos_in_page else []
-    return page(evaluation, about, opener(shown) if shown else None)
+    return page(report, about, opener(shown) if shown else None)
 
 
 def _write_results(request: Request, captions: _Captions) -> None:

@@ -63,6 +63,44 @@ class Scores:
         }
 
 
+class Scorer(Java):
+    """The official scores from one Java that stays open: METEOR's tables are loaded once.
+
+        with Scorer() as scorer:
+            for captions in ...:
+                scorer.score(references, captions).metrics["METEOR"]
+
+    References that come again are not tokenized again. Whatever takes a `Java` takes it too.
+    """
+
+    def __init__(self, meteor: bool = True) -> None:
+        super().__init__(meteor)
+        self._known: tuple[dict[PhotoId, Sequence[str]], dict[PhotoId, list[str]]] = ({}, {})
+
+    def score(
+        self,
+        references: Mapping[PhotoId, Sequence[str]],
+        candidates: Mapping[PhotoId, str],
+        frequencies: Frequencies | None = None,
+    ) -> Scores:
+        """As the function `score`."""
+        return score(references, candidates, self, frequencies)
+
+    def cider(
+        self, references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]
+    ) -> Scores:
+        """As the function `cider_only`."""
+        return cider_only(references, candidates, self)
+
+    def references(self, references: Mapping[PhotoId, Sequence[str]]) -> dict[PhotoId, list[str]]:
+        """The references tokenized; those of the last call from memory."""
+        known, tokens = self._known
+        if list(known.items()) != list(references.items()):
+            tokens = tokenize_groups(self, references)
+            self._known = dict(references), tokens
+        return tokens
+
+
 def score(
     references: Mapping[PhotoId, Sequence[str]],
     candidates: Mapping[PhotoId, str],
@@ -159,8 +197,13 @@ def _tokenize(
             raise CaptionerError(f"{len(missing)} photos have {what}: {first_few(missing)}")
     _refuse_long(references, candidates)
     # Apart, as the official tokenizer gets them: it reads on over the ends of lines.
+    told = (
+        java.references(references)
+        if isinstance(java, Scorer)
+        else tokenize_groups(java, references)
+    )
     return Tokens(
-        tokenize_groups(java, references),
+        told,
         tokenize_groups(java, {key: [candidates[key]] for key in references}),
     )
 

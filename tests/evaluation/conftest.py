@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from captioner.evaluation.java import Java
+from captioner.evaluation.scorers import Scorer
 
 
 @pytest.fixture(scope="session")
-def java() -> Iterator[Java]:
-    with Java() as machine:
+def java() -> Iterator[Scorer]:
+    with Scorer() as machine:
         yield machine

@@ -46,6 +46,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCaptioner:
 def command(monkeypatch: pytest.MonkeyPatch, java: Java) -> Command:
     """`captioner evaluate …` in this process, with the Java that all tests share."""
     monkeypatch.setattr(run, "Java", lambda: nullcontext(java))
+    monkeypatch.setattr(run, "Scorer", lambda: nullcontext(java))
     return evaluate
 
 
@@ -270,3 +271,73 @@ def test_one_photo_says_why_its_cider_is_nothing(tmp_path: Path, command: Comman
     figures = json.loads(report.read_text())
     assert figures["metrics"]["CIDEr"] > 1
     assert not any("CIDEr is 0" in note for note in figures["notes"])
+
+
+def references(folder: Path) -> Path:
+    """Scored sentences by id, and a field to group by."""
+    path = folder / "references.jsonl"
+    path.write_text(
+        "\n".join(
+            json.dumps(
+                {"image_id": key, "captions": texts, "camera": "old" if place < 5 else "new"}
+            )
+            for place, (key, texts) in enumerate(REFERENCES.items())
+        )
+    )
+    return path
+
+
+def test_several_captions_groups_and_ratings(
+    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"image_id": key, "caption": CANDIDATES[key]} for key in REFERENCES]
+    rows += [{"image_id": key, "caption": texts[0]} for key, texts in REFERENCES.items()]
+    results, human, report = (tmp_path / name for name in ("r.json", "human.jsonl", "report.json"))
+    results.write_text(json.dumps(rows))
+    human.write_text(
+        "\n".join(json.dumps({**row, "rating": place % 4}) for place, row in enumerate(rows))
+    )
+    options = ["--annotations", references(tmp_path), "--results", results]
+    assert command(*options) == 1
+    assert "12 photos have more than one caption: 1, 2" in capsys.readouterr().err
+    options += ["--candidates", "--group", "camera", "--human", human, "--samples", "20"]
+    assert command(*options, "--output", report) == 0
+    figures = json.loads(report.read_text())
+    assert figures["several"]["captions_a_photo"]["most"] == 2
+    assert figures["several"]["metrics"]["CIDEr"]["oracle"] > figures["metrics"]["CIDEr"]
+    assert {name: one["photos"] for name, one in figures["by_group"]["camera"].items()} == {
+        "new": 7,
+        "old": 5,
+    }
+    assert figures["human"]["ratings"] == 24
+    said = capsys.readouterr().out
+    assert "Self_CIDEr" in said and "τ-b" in said and "camera" in said
+    assert command(*options, "--group", "lens") == 1
+    assert "has a field 'lens'; they have camera" in capsys.readouterr().err
+    assert command("--annotations", references(tmp_path), "--human", human, "--samples", "5") == 0
+    assert "24 ratings of 12 photos" in capsys.readouterr().out
+
+
+def test_many_systems(tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        paths.append(tmp_path / name / "results.json")
+    good = [{"image_id": key, "caption": text} for key, text in CANDIDATES.items()]
+    paths[0].write_text(json.dumps(good))
+    paths[1].write_text(json.dumps([{**row, "caption": "a [dog] on grass"} for row in good][1:]))
+    report, plot = tmp_path / "report.json", tmp_path / "cd.svg"
+    options = ["--annotations", references(tmp_path), "--results", *paths, "--samples", "50"]
+    assert command(*options, "--output", report, "--plot", plot) == 0
+    figures = json.loads(report.read_text())
+    assert [one["name"] for one in figures["systems"]] == ["one/results", "two/results"]
+    assert figures["photos_scored"] == 11
+    assert "11 of 12 photos that every system has a caption of" in " ".join(figures["notes"])
+    assert plot.read_text().startswith("<svg")
+    capsys.readouterr()
+    assert command(*options, "--table", "latex") == 0
+    assert capsys.readouterr().out.startswith("\\begin{tabular}{lrrrrrrrrr}")
+    assert command(*options, "--html", tmp_path / "no.html") == 2
+    assert command(*options[:2], "--results", paths[0], paths[0]) == 1
+    assert "the same results are given twice" in capsys.readouterr().err
+    assert command(*options[:2], "--results", paths[0], "--table", "word") == 2

@@ -15,7 +15,7 @@ from PIL import Image
 from scored_sentences import CANDIDATES, REFERENCES
 
 from captioner.errors import ImageError
-from captioner.evaluation import Beside, Candidate, CaptionedPhoto, Evaluation, evaluate
+from captioner.evaluation import Beside, Candidate, CaptionedPhoto, Report, evaluate
 from captioner.evaluation.java import Java
 from captioner.evaluation.page_file import SHOWN, page
 
@@ -23,7 +23,7 @@ EVIL = "</script><img src=x onerror=\"document.title='hacked'\"> & <b>bold</b>"
 
 
 @pytest.fixture(scope="module")
-def evaluation(java: Java) -> Evaluation:
+def evaluation(java: Java) -> Report:
     """72 photos: the test sentences six times over, each with a map per word."""
     photos, candidates, others = [], {}, {}
     for number in range(72):
@@ -61,7 +61,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Any, evaluation: Evaluation, tmp_path_factory: Any) -> Iterator[Any]:
+def opened(browser: Any, evaluation: Report, tmp_path_factory: Any) -> Iterator[Any]:
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page(evaluation, "fake on test", picture), encoding="utf-8")
     wrong: list[str] = []
@@ -80,7 +80,7 @@ def ciders(tab: Any) -> list[float]:
     ]
 
 
-def test_headline_and_tables(opened: Any, evaluation: Evaluation) -> None:
+def test_headline_and_tables(opened: Any, evaluation: Report) -> None:
     metrics = evaluation.figures["metrics"]
     shown = [float(text) for text in opened.locator(".score b").all_inner_texts()]
     assert shown == pytest.approx(list(metrics.values()), abs=6e-4)
@@ -102,7 +102,7 @@ def test_what_people_wrote_is_only_text(opened: Any) -> None:
     opened.fill("input[name=find]", "")
 
 
-def test_best_and_worst_have_pictures(opened: Any, evaluation: Evaluation) -> None:
+def test_best_and_worst_have_pictures(opened: Any, evaluation: Report) -> None:
     opened.select_option("select[name=show]", "pictured")
     assert opened.locator("article").count() == 2 * SHOWN
     assert opened.locator("article img").count() == 2 * SHOWN - 1  # one of them is broken
@@ -165,9 +165,7 @@ def test_a_word_shows_where_it_looked(opened: Any) -> None:
     assert not canvas.is_visible()
 
 
-def test_a_page_without_pictures_or_maps(
-    browser: Any, evaluation: Evaluation, tmp_path: Path
-) -> None:
+def test_a_page_without_pictures_or_maps(browser: Any, evaluation: Report, tmp_path: Path) -> None:
     """As from --results, with a single photo and an empty instances file."""
     plain = evaluate_one(evaluation)
     path = tmp_path / "plain.html"
@@ -182,7 +180,7 @@ def test_a_page_without_pictures_or_maps(
     tab.close()
 
 
-def evaluate_one(evaluation: Evaluation) -> Evaluation:
+def evaluate_one(evaluation: Report) -> Report:
     figures = dict(evaluation.figures)
     for name in ("against", "by_source", "calibration"):
         del figures[name]

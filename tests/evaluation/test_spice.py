@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,40 @@ def test_scores_come_back_in_order(program: Path) -> None:
 def test_failure_is_told(program: Path) -> None:
     with pytest.raises(CaptionerError, match="SPICE failed: no memory left"):
         spice.spice_scores(Tokens({1: ["a"]}, {1: ["fail"]}), program)
+
+
+def archive(folder: Path, *names: str) -> Path:
+    path = folder / "corenlp.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(f"stanford-corenlp-full-2015-12-09/{name}", name * 1000)
+    return path
+
+
+def test_the_archive_is_unpacked_once_into_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    package = spice.spice_folder()
+    before = sorted(path.name for path in package.rglob("*.jar"))
+    for bad, message in (
+        (
+            archive(tmp_path, spice.MODELS[0], "readme.txt"),
+            "holds no stanford-corenlp-3.6.0-models",
+        ),
+        (Path(__file__), "is cut off or damaged, or no ZIP archive"),
+        (tmp_path / "none.zip", "No such file"),
+    ):
+        with pytest.raises(CaptionerError, match=message):
+            spice.unpack_spice(bad)
+        assert spice.spice_folder() == package
+    spice.unpack_spice(archive(tmp_path, *spice.MODELS))
+    unpacked = tmp_path / "cache" / "captioner" / "spice"
+    assert spice.spice_folder() == unpacked and spice.spice_missing() == ""
+    assert (unpacked / "lib" / spice.MODELS[1]).read_text() == spice.MODELS[1] * 1000
+    assert (unpacked / "spice-1.0.jar").is_file()
+    assert sorted(path.name for path in package.rglob("*.jar")) == before
+    spice.unpack_spice(tmp_path / "none.zip")  # it is there: the archive is not needed again
 
 
 def test_one_sentence_until_both_models_are_there(program: Path) -> None:

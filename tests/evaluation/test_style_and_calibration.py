@@ -7,7 +7,14 @@ import statistics
 import numpy as np
 import pytest
 
-from captioner.evaluation.calibration import calibration_figures, pearson, ranks, reliability
+from captioner.evaluation.calibration import (
+    area_under_curve,
+    calibration_figures,
+    confidence_figures,
+    pearson,
+    ranks,
+    reliability,
+)
 from captioner.evaluation.style import bad_ending, repeats, self_bleu, style_figures
 
 
@@ -94,3 +101,25 @@ def test_reliability_of_words_that_are_right_as_often_as_said() -> None:
         assert one["right"] == pytest.approx(one["probability"], abs=0.05)
     boastful = reliability([0.95] * 10 + [1.0], [True] * 5 + [False] * 6)
     assert boastful["error"] == pytest.approx(10.5 / 11 - 5 / 11)
+
+
+def test_area_under_the_curve_counts_pairs() -> None:
+    random = np.random.default_rng(0)
+    scores, good = random.integers(20, size=200) / 20, random.random(200) < 0.3
+    pairs = [(a > b) + (a == b) / 2 for a in scores[good] for b in scores[~good]]
+    assert area_under_curve(scores, good) == pytest.approx(np.mean(pairs))
+    assert area_under_curve(scores, np.ones(200, bool)) is None
+    assert area_under_curve(np.array([0.1, 0.9]), np.array([False, True])) == 1
+
+
+def test_a_confidence_that_knows_and_one_that_does_not() -> None:
+    random = np.random.default_rng(0)
+    sure = random.random(400)
+    cider = (random.random(400) < sure) + 0.001 * random.random(400)
+    known = confidence_figures(sure.tolist(), cider.tolist())
+    low, high = known["interval"]
+    assert 0.7 < low < known["area_under_curve"] < high < 0.95
+    assert known["reliability"]["error"] < 0.1
+    assert sum(one["captions"] for one in known["reliability"]["bins"]) == 400
+    guess = confidence_figures(random.random(400).tolist(), cider.tolist())
+    assert guess["interval"][0] < 0.5 < guess["interval"][1]

@@ -5,6 +5,7 @@ token files of Flickr8k and Flickr30k, tables with a header, JSON lines, the lis
 of LAVIS and BLIP, Hugging Face's `metadata` files, Parquet. No torch here.
 """
 
+from captioner.datasets.captions.columns import cell, whole_caption
 from captioner.datasets.captions.files import json_rows, read_json
 from captioner.datasets.captions.names import Names, PhotoId, first_few, photo_id, shown
 from captioner.datasets.captions.references import CaptionedPhoto, read_references
@@ -15,6 +16,7 @@ __all__ = [
     "CaptionedPhoto",
     "Names",
     "PhotoId",
+    "cell",
     "first_few",
     "json_rows",
     "photo_id",
@@ -22,4 +24,5 @@ __all__ = [
     "read_json",
     "read_references",
     "shown",
+    "whole_caption",
 ]

@@ -117,7 +117,7 @@ def _several(value: Any) -> Iterator[Any]:
         yield next(iter(captions(one)), None) if isinstance(one, dict) else one
 
 
-def checked(text: Any, where: str) -> str:
+def whole_caption(text: Any, where: str) -> str:
     """A caption without the space around it; "" for null. Raises CaptionerError, naming `where`,
     for what is no text or cannot be scored."""
     if text is None:

@@ -12,8 +12,8 @@ from captioner.datasets.captions.columns import (
     Row,
     captions,
     cell,
-    checked,
     is_caption_column,
+    whole_caption,
 )
 from captioner.datasets.captions.files import json_rows
 from captioner.datasets.captions.names import PhotoId, first_few, photo_id, shown
@@ -95,4 +95,4 @@ def texts(path: Path, row: Row) -> list[str]:
     """The row's captions, "" for each that is empty. Raises CaptionerError."""
     if not any(map(is_caption_column, row.cells)):
         raise lacks(path, row, "a 'caption'")
-    return [checked(text, f"{path}: {row.place}") for text in captions(row.cells)]
+    return [whole_caption(text, f"{path}: {row.place}") for text in captions(row.cells)]

@@ -1,0 +1,228 @@
+"""What a person gets: the report at the terminal, and files of results and pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from captioner.datasets.captions import PhotoId, shown
+from captioner.evaluation.bootstrap import least_p, p_text
+from captioner.evaluation.report import Report, plain
+from captioner.evaluation.results import Candidate
+from captioner.files import whole_file
+
+
+def write_results(path: Path, candidates: Mapping[PhotoId, Candidate]) -> None:
+    """The captions in COCO results format, which the COCO server takes."""
+    entries = [
+        {"image_id": key, "caption": candidate.caption} for key, candidate in candidates.items()
+    ]
+    _write(path, json.dumps(entries, ensure_ascii=False))
+
+
+def write_page(path: Path, html: str) -> None:
+    """The HTML page; whole or not at all."""
+    _write(path, html)
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The headline figures and one line on each further subject."""
+    figures = plain(report.figures)
+    console.print(_scores(figures))
+    for name, groups in _grouped(figures).items():
+        console.print()
+        console.print(_groups(name, groups, list(figures["metrics"])))
+    if several := figures.get("several"):
+        console.print()
+        console.print(_several(several))
+    if human := figures.get("human"):
+        console.print()
+        console.print(_human(human))
+    console.print()
+    for line in _lines(figures):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _scores(figures: Mapping[str, Any]) -> Table:
+    against = figures.get("against", {})
+    samples = figures["bootstrap"]["samples"]
+    heads = ["metric", "score", "95 % interval"]
+    if against:
+        heads += ["other", "difference", "95 % interval", "p"]
+    rows = []
+    for name, value in figures["metrics"].items():
+        row = [name, _number(value), _range(figures["intervals"][name])]
+        if one := against.get("differences", {}).get(name):
+            change = f"{one['difference']:+.4f}"
+            bounds = _range([one["low"], one["high"]])
+            row += [_number(against["metrics"][name]), change, bounds, p_text(one["p"], samples)]
+        rows.append(row)
+    for name, one in figures["further_metrics"].items():
+        rows.append([name, _number(one["score"]), _range(one["interval"])])
+    return _table(heads, rows)
+
+
+def _grouped(figures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    sources = {"source": figures["by_source"]} if "by_source" in figures else {}
+    return {**sources, **figures.get("by_group", {})}
+
+
+def _groups(name: str, groups: Mapping[str, Any], metrics: Sequence[str]) -> Table:
+    rows = [
+        [value, str(part["photos"]), *(_number(part["metrics"].get(name)) for name in metrics)]
+        for value, part in groups.items()
+    ]
+    return _table([name, "photos", *metrics], rows)
+
+
+def _several(several: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, _number(one["mean"]), _number(one["oracle"]), _range(one["oracle_interval"])]
+        for name, one in several["metrics"].items()
+    ]
+    rows += [[name, _number(value), "", ""] for name, value in several["diversity"].items()]
+    return _table(["of several captions", "mean", "best", "95 % interval"], rows)
+
+
+def print_human(figures: Mapping[str, Any], console: Console) -> None:
+    """The correlations of every metric with people's ratings."""
+    figures = plain(dict(figures))
+    console.print(_human(figures["human"]))
+    console.print()
+    for line in _human_lines(figures):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _human(human: Mapping[str, Any]) -> Table:
+    heads = ["against people", "τ-b", "95 %", "τ-c", "95 %", "Pearson", "95 %"]
+    rows = []
+    for name, one in human["metrics"].items():
+        parts = (one["tau_b"], one["tau_c"], one["pearson"])
+        cells = [
+            text for part in parts for text in (_number(part["value"]), _range(part["interval"]))
+        ]
+        rows.append([name, *cells])
+    return _table(heads, rows)
+
+
+def _human_lines(figures: Mapping[str, Any]) -> Iterable[str]:
+    human = figures["human"]
+    yield (
+        f"{human['ratings']} ratings of {human['photos']} photos; the intervals are of "
+        f"{human['samples']} bootstrap samples of the photos"
+    )
+    yield from (f"note: {note}" for note in figures["notes"])
+
+
+def print_systems(figures: Mapping[str, Any], console: Console) -> None:
+    """Systems with their ranks, the paired tests by CIDEr, and the notes."""
+    figures = plain(dict(figures))
+    systems = sorted(figures["systems"], key=lambda system: system["rank"])
+    metrics = list(systems[0]["metrics"])
+    heads = ["system", *metrics, "rank by CIDEr", "95 %"]
+    rows = [
+        [
+            shown(system["name"]),
+            *(_number(system["metrics"].get(name)) for name in metrics),
+            f"{system['rank']:.2f}",
+            f"{system['rank_interval'][0]:.2f} – {system['rank_interval'][1]:.2f}",
+        ]
+        for system in systems
+    ]
+    console.print(_table(heads, rows))
+    console.print()
+    console.print(_pairs(figures))
+    console.print()
+    console.print(f"{figures['photos_scored']} photos", highlight=False)
+    for note in figures["notes"]:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _pairs(figures: Mapping[str, Any]) -> Table:
+    samples = figures["bootstrap"]["samples"]
+    rows = [
+        [
+            f"{shown(pair['one'])} – {shown(pair['other'])}",
+            f"{pair['difference']:+.4f}",
+            _range(pair["interval"]),
+            p_text(pair["p"], samples),
+            ("< " if pair["p"] <= least_p(samples) else "") + f"{pair['p_holm']:.3f}",
+        ]
+        for pair in figures["pairs"]["CIDEr"]
+    ]
+    return _table(["CIDEr", "difference", "95 % interval", "p", "p (Holm)"], rows)
+
+
+def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
+    frequencies = figures["cider_document_frequencies"]
+    yield (
+        f"{figures['photos_scored']} photos, {figures['references_scored']} references; CIDEr's "
+        f"document frequencies are from {frequencies['from']} ({frequencies['photos']} photos)"
+    )
+    looked = figures.get("where_it_looked")
+    if looked and looked["words"]:
+        yield (
+            f"where it looked: {looked['words']} words for boxed things; attention maximum inside "
+            f"{_percent(looked['accuracy'])} (centre {_percent(looked['accuracy_of_centre'])}, "
+            f"chance {_percent(looked['accuracy_of_chance'])}), attention mass inside "
+            f"{_percent(looked['attention_mass'])}"
+        )
+    if made := figures.get("what_it_made_up"):
+        yield (
+            f"what it made up: CHAIRs {_percent(made['CHAIRs'])}, "
+            f"CHAIRi {_percent(made['CHAIRi'])} of {made['words']} words on {made['photos']} photos"
+        )
+    style = figures["how_it_says_it"]
+    yield (
+        f"how it says it: {_percent(style['distinct'])} distinct, "
+        + (f"{_percent(style['novel'])} novel, " if style["novel"] is not None else "")
+        + f"{style['vocabulary']} words known, {style['mean_length']:.1f} a caption, "
+        f"{_percent(style['bad_endings'])} bad endings"
+        + (f", self-BLEU {_number(style['self_bleu'])}" if "self_bleu" in style else "")
+    )
+    if known := figures.get("calibration"):
+        yield (
+            f"whether it knows: score and CIDEr correlate {_number(known['pearson'])} (Pearson), "
+            f"{_number(known['spearman'])} (Spearman)"
+        )
+        if sure := known.get("confidence"):
+            yield (
+                f"confidence: area under the curve {_number(sure['area_under_curve'])} "
+                f"({_range(sure['interval'])}) for a CIDEr above the median, calibration error "
+                f"{_number(sure['reliability']['error'])}"
+            )
+    yield from (f"note: {note}" for note in figures["notes"])
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _range(bounds: Sequence[float] | None) -> str:
+    if bounds is None:
+        return "–"
+    return f"{bounds[0]:.4f} – {bounds[1]:.4f}"

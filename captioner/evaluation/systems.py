@@ -1,0 +1,165 @@
+"""Many systems on the same photos: ranks, paired tests corrected for their number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from captioner.datasets.captions import CaptionedPhoto, PhotoId
+from captioner.errors import CaptionerError
+from captioner.evaluation.bootstrap import compare, draw, interval, least_p
+from captioner.evaluation.calibration import ranks
+from captioner.evaluation.figures import Beside, evaluate_sampled
+from captioner.evaluation.java import Java
+from captioner.evaluation.report import Report
+from captioner.evaluation.results import Candidate
+
+Array = npt.NDArray[np.float64]
+RANKED = "CIDEr"  # what the ranks and the diagram are of
+LEVEL = 0.05
+
+
+def compare_systems(
+    photos: Sequence[CaptionedPhoto],
+    systems: Mapping[str, Mapping[PhotoId, Candidate]],
+    beside: Beside,
+    samples: int,
+    seed: int,
+    java: Java,
+) -> dict[str, Any]:
+    """The figures of K systems on the photos that all of them have captions of.
+
+    "systems" hold each one's metrics, intervals and mean rank; "pairs" the differences of every two
+    with p-values as they are and after Holm's correction for all pairs of a metric. Raises
+    CaptionerError where the systems have no photo in common.
+    """
+    common = [photo for photo in photos if all(photo.id in found for found in systems.values())]
+    if not common:
+        raise CaptionerError(f"{', '.join(systems)} have no photo in common")
+    reports: dict[str, Report] = {}
+    sampled: dict[str, dict[str, Array]] = {}
+    for name, captions in systems.items():
+        found = {photo.id: captions[photo.id] for photo in common}
+        reports[name], sampled[name] = evaluate_sampled(common, found, beside, samples, seed, java)
+    first = next(iter(reports.values()))
+    metrics = [
+        name for name in first.metrics if all(name in one.metrics for one in reports.values())
+    ]
+    return {
+        "photos_scored": len(common),
+        "references_scored": first.figures["references_scored"],
+        "bootstrap": first.figures["bootstrap"],
+        "cider_document_frequencies": first.figures["cider_document_frequencies"],
+        "systems": _with_ranks(reports, samples, seed),
+        "pairs": _pairs(reports, sampled, metrics),
+        "notes": [*_notes(reports, photos, common), *_caution(len(systems), samples)],
+    }
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values after Holm's step-down correction for their number (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
+
+
+def mean_ranks(scores: Array) -> Array:
+    """The rank (N, K) of each of K systems on each of N photos: 1 is best, equal ones share."""
+    placed = [ranks(-row) + 1 for row in scores]
+    return np.array(placed)
+
+
+def cliques(names: Sequence[str], apart: Mapping[frozenset[str], bool]) -> list[list[str]]:
+    """The longest runs of `names`, best first, in which no two are significantly apart."""
+    runs: list[list[str]] = []
+    for start in range(len(names)):
+        end = start + 1
+        while end < len(names) and not any(
+            apart[frozenset((names[end], other))] for other in names[start:end]
+        ):
+            end += 1
+        run = list(names[start:end])
+        if len(run) > 1 and not any(set(run) <= set(longer) for longer in runs):
+            runs.append(run)
+    return runs
+
+
+def _with_ranks(reports: Mapping[str, Report], samples: int, seed: int) -> list[dict[str, Any]]:
+    columns = [
+        [photo["metrics"][RANKED] for photo in one.figures["photos"]] for one in reports.values()
+    ]
+    placed = mean_ranks(np.array(columns).T)
+    drawn = np.concatenate(
+        [weights @ placed / len(placed) for weights in draw(len(placed), samples, seed)]
+    )
+    return [
+        {
+            "name": name,
+            "metrics": one.metrics,
+            "intervals": one.intervals,
+            "rank": float(placed[:, column].mean()),
+            "rank_interval": interval(drawn[:, column]),
+        }
+        for column, (name, one) in enumerate(reports.items())
+    ]
+
+
+def _pairs(
+    reports: Mapping[str, Report],
+    sampled: Mapping[str, Mapping[str, Array]],
+    metrics: Sequence[str],
+) -> dict[str, list[dict[str, Any]]]:
+    pairs = list(combinations(reports, 2))
+    figures = {}
+    for metric in metrics:
+        found = [
+            compare(
+                reports[one].metrics[metric],
+                reports[other].metrics[metric],
+                sampled[one][metric],
+                sampled[other][metric],
+            )
+            for one, other in pairs
+        ]
+        corrected = holm([one.p for one in found])
+        figures[metric] = [
+            {"one": one, "other": other, "difference": d.difference,
+             "interval": [d.low, d.high], "p": d.p, "p_holm": p}
+            for (one, other), d, p in zip(pairs, found, corrected, strict=True)
+        ]  # fmt: skip
+    return figures
+
+
+def _caution(count: int, samples: int) -> list[str]:
+    """That too few samples were drawn for any of the pairs to differ after correction."""
+    pairs = count * (count - 1) // 2
+    if pairs * least_p(samples) < LEVEL:
+        return []
+    return [
+        f"{samples} bootstrap samples cannot show that any of {pairs} pairs differs after Holm's "
+        f"correction: take --samples {math.ceil(2 * pairs / LEVEL)} or more"
+    ]
+
+
+def _notes(
+    reports: Mapping[str, Report],
+    photos: Sequence[CaptionedPhoto],
+    common: Sequence[CaptionedPhoto],
+) -> list[str]:
+    notes = list(dict.fromkeys(note for one in reports.values() for note in one.notes))
+    if len(common) < len(photos):
+        notes.insert(
+            0,
+            f"scored are the {len(common)} of {len(photos)} photos that every system has a caption "
+            "of",
+        )
+    return notes
