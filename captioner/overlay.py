@@ -30,7 +30,8 @@ _SHADE = 0.4  # how dark it gets where the model did not look, at full strength
 _GLOW = 0.9  # how dense the colour is where it looked most
 
 _PAPER, _INK, _FAINT = (255, 255, 255), (24, 24, 27), (161, 161, 170)
-_PANEL = 240  # longest side of a panel's photo, pixels
+PANEL = 240
+"""The longest side of a panel's photo, in pixels."""
 _GAP = 14
 
 
@@ -86,7 +87,7 @@ def overlay(photo: Image.Image, attention: Array, strength: float = STRENGTH) ->
 
 def panels(photo: Image.Image, caption: Caption, strength: float = STRENGTH) -> Image.Image:
     """A sheet: the sentence, the photo, and one panel of attention a word, labelled with it."""
-    photo = _fit(photo, _PANEL)
+    photo = _fit(photo, PANEL)
     pictures = [photo, *(overlay(photo, attention, strength) for attention in caption.attention)]
     labels = ["photo", *caption.words]
     font, headline = ImageFont.load_default(16), ImageFont.load_default(22)

@@ -138,7 +138,7 @@ def _refused(item: Item) -> Result | None:
     if isinstance(item, ImageError) or isinstance(item.content, ImageError):
         return _result(item, None)
     try:
-        open_image(_picture(item))
+        open_image(_picture(item), target=1)  # whether it can be read, not what it shows
     except ImageError as error:
         return _result(item, error)
     return None

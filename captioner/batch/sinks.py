@@ -30,10 +30,10 @@ class Attention:
         if result.caption is None:
             return
         from captioner.images import open_image
-        from captioner.overlay import panels
+        from captioner.overlay import PANEL, panels
 
         try:
-            photo = open_image(result.picture or result.path)
+            photo = open_image(result.picture or result.path, target=PANEL)
         except ImageError:
             return  # it went away meanwhile; its caption stays
         picture = panels(photo, result.caption)

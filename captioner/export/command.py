@@ -1,4 +1,4 @@
-"""The command `captioner export`: a model as graphs."""
+"""The command `captioner export`: a model as graphs for other programs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import typer
 
 def export(
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The folder to make; left out: beside the model."),
-    ] = None,
+        Path, typer.Option("--output", "-o", help="The folder to make: two graphs and their json.")
+    ],
     format: Annotated[
         Literal["onnx", "torch"],
-        typer.Option(help="onnx: for OpenVINO and ONNX Runtime; torch: torch.export programs."),
+        typer.Option(help="onnx: for ONNX Runtime; torch: torch.export programs (.pt2)."),
     ] = "onnx",
     model: Annotated[
         Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
@@ -27,19 +26,11 @@ def export(
         bool, typer.Option("--overwrite", help="Replace an export that is there.")
     ] = False,
 ) -> None:
-    """Write a model as graphs, which run without PyTorch (docs/export.md).
-
-    Beside a model of your own, for the captioner itself; or, with --output, into a folder that
-    holds all that another program needs.
-    """
+    """Write a model as graphs for other programs, or to run without PyTorch (docs/export.md)."""
     from captioner.export.run import export_file
 
     if int8 and format != "onnx":
         raise typer.BadParameter("--int8 is for --format onnx.")
-    if output is None and (int8 or format != "onnx"):
-        raise typer.BadParameter("--int8 and --format torch need a folder: add --output.")
-    written = export_file(model, output, format, int8, overwrite)
-    if format == "torch":
-        typer.echo(f"{written}: the model as torch.export programs")
-    else:
-        typer.echo(f"{written}: has graphs; caption with --model {written}")
+    export_file(model, output, format, int8, overwrite)
+    typer.echo(f"{output}: the exported captioner; try it with")
+    typer.echo(f"  python -m captioner.export.runtime {output} PHOTO")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,47 @@ from captioner.errors import ImageError
 from captioner.images import tiff
 
 _SLACK = 1e-3  # by which resampling may overshoot
+_BAND = 1_000_000  # pixels that are converted at a time
+BAND_BYTES = 24 * _BAND
+"""The memory that converting takes besides the picture and the result."""
+
+Convert = Callable[[Image.Image], Image.Image]
 
 
-def rgb(image: Image.Image) -> Image.Image:
-    """A new picture in RGB, of one that is decoded; `image` stays as it is."""
+def rgb(image: Image.Image, factor: int = 1) -> Image.Image:
+    """A new picture in RGB, of one that is decoded; `image` stays as it is.
+
+    With a `factor` it is so many times smaller: each pixel the mean of a square. Large pictures
+    are converted row by row, so that the memory is that of the result.
+    """
+    convert = _conversion(image)
+    if factor == 1 and image.width * image.height <= _BAND:
+        return convert(image)
+    width, height = (-(-side // factor) for side in image.size)
+    picture = Image.new("RGB", (width, height))
+    for top, band in _bands(image, factor):
+        part = convert(band)
+        picture.paste(part if factor == 1 else part.reduce(factor), (0, top // factor))
+    return picture
+
+
+def _bands(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in bands of rows, each with its top; their heights are multiples of `factor`."""
+    rows = max(1, _BAND // image.width // factor) * factor
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _conversion(image: Image.Image) -> Convert:
+    """What makes RGB of the picture, or of any part of it."""
     if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bits(image)
+        return partial(_eight_bits, scale=_scale(image))
     if image.mode == "CMYK":
-        return _printed(image)
+        return _inks(image)
+    return _over_white
+
+
+def _over_white(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if not image.has_transparency_data:
@@ -31,41 +65,61 @@ def rgb(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
-def _printed(image: Image.Image) -> Image.Image:
+def _inks(image: Image.Image) -> Convert:
     """What inks show: by the colour profile that says what they are, if there is one."""
-    with suppress(ImageCms.PyCMSError, OSError):  # a damaged profile, or one of other colours
+    try:
         inks = ImageCms.ImageCmsProfile(io.BytesIO(image.info.get("icc_profile", b"")))
         screen = ImageCms.createProfile("sRGB")
-        seen = ImageCms.profileToProfile(image, inks, screen, outputMode="RGB")
-        assert seen is not None
-        return seen
-    return image.convert("RGB")
+        seen = ImageCms.buildTransform(inks, screen, "CMYK", "RGB")
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of other colours
+        return _over_white
+    return seen.apply
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Bring grey of 16 or 32 bits or of floats to 8 bits; PIL itself would clip it.
+class _Scale(NamedTuple):
+    """What the numbers of a grey picture of more than 8 bits mean."""
 
-    Only the 16 bits say what white is. Elsewhere it is the smallest usual scale that holds all.
+    white: float
+    negative: bool  # 0 is white
+    unsigned: bool  # 32 bits that Pillow holds as signed
+
+
+def _scale(image: Image.Image) -> _Scale:
+    """Only the 16 bits say what white is. Elsewhere it is the smallest usual scale that holds all.
+
+    PIL itself would clip all of them at 255.
     """
-    values = np.asarray(image)
-    if isinstance(image, TiffImageFile) and _is_unsigned(image):
-        values = values.view(np.uint32)
-    values = np.nan_to_num(values.astype(np.float64), posinf=0.0)
-    scales = {"I": (255, 65_535), "F": (1, 255, 65_535)}.get(image.mode, (65_535,))
-    highest = values.max()
-    white = next((scale for scale in scales if highest <= scale * (1 + _SLACK)), highest)
-    small = (values.clip(0, white) / white * 255).round().astype(np.uint8)
     negative = isinstance(image, TiffImageFile) and tiff.is_negative(image)
-    grey = Image.fromarray(255 - small if negative else small)
-    if "transparency" in image.info:
-        grey.info["transparency"] = round(image.info["transparency"] / white * 255)
-    return grey
+    if image.mode not in ("I", "F"):
+        return _Scale(65_535, negative, False)
+    unsigned = image.mode == "I" and isinstance(image, TiffImageFile) and _is_unsigned(image)
+    highest = max(_numbers(band, unsigned).max() for _, band in _bands(image))
+    usual = (1, 255, 65_535) if image.mode == "F" else (255, 65_535)
+    white = next((one for one in usual if highest <= one * (1 + _SLACK)), highest)
+    return _Scale(float(white), negative, unsigned)
 
 
 def _is_unsigned(image: TiffImageFile) -> bool:
-    """Whether numbers of 32 bits that Pillow holds as signed are none."""
     tags = image.tag_v2
     return tags.get(BITSPERSAMPLE) == (32,) and tags.get(SAMPLEFORMAT, (1,)) == (1,)
+
+
+def _numbers(image: Image.Image, unsigned: bool) -> npt.NDArray[Any]:
+    """The numbers of the picture; those that are none, and the infinite, are 0."""
+    values = np.asarray(image)
+    if unsigned:
+        return values.view(np.uint32)
+    return np.nan_to_num(values, posinf=0.0, neginf=0.0) if values.dtype.kind == "f" else values
+
+
+def _eight_bits(image: Image.Image, scale: _Scale) -> Image.Image:
+    values = _numbers(image, scale.unsigned)
+    share = values.clip(0, scale.white) * np.float32(255 / scale.white)
+    small = share.round().astype(np.uint8)
+    grey = Image.fromarray(255 - small if scale.negative else small)
+    if "transparency" in image.info:
+        grey.info["transparency"] = round(image.info["transparency"] / scale.white * 255)
+    return _over_white(grey)
 
 
 def from_array(array: npt.NDArray[Any], name: str) -> Image.Image:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PIL import Image
 
-from captioner.images.colours import rgb
-
-_ANIMATIONS = {"GIF", "PNG", "WEBP", "AVIF"}
+_KINDS = {"PNG", "WEBP", "AVIF"}
+_PLACES = 64
 _SHOWS = 64  # levels of brightness, of 255, between the darkest and the lightest place
 _FRAMES = 100  # that are looked at
 
 
-def first_that_shows(image: Image.Image) -> Image.Image:
-    """The first frame in RGB that is more than one flat colour; of flat ones, the least flat."""
-    best = rgb(image)
-    if image.format not in _ANIMATIONS:
-        return best
+def may_move(image: Image.Image) -> bool:
+    """Whether the picture, not yet decoded, may have more frames than one; pages are none.
+
+    Of a GIF that is only known once all of it was read.
+    """
+    return image.format == "GIF" or (
+        image.format in _KINDS and bool(getattr(image, "is_animated", False))
+    )
+
+
+def first_that_shows(
+    image: Image.Image, convert: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """The first frame, converted to RGB, that is more than one flat colour, or the least flat.
+
+    `image` is decoded. Raises what `convert` does for the first frame alone.
+    """
+    best = convert(image)
     most, place = _range(best), 1
-    while most < _SHOWS and place < _FRAMES and getattr(image, "is_animated", False):
+    while most < _SHOWS and place < _FRAMES:
         try:
             image.seek(place)
-            frame = rgb(image)
+            frame = convert(image)
         except Exception:  # the last was before, or one that is damaged: those before it count
             break
         if (found := _range(frame)) > most:
@@ -30,6 +44,13 @@ def first_that_shows(image: Image.Image) -> Image.Image:
 
 
 def _range(picture: Image.Image) -> int:
-    darkest, lightest = picture.convert("L").getextrema()
-    assert isinstance(darkest, int) and isinstance(lightest, int)
-    return lightest - darkest
+    """Between the darkest and the lightest place; that of a few places where they suffice."""
+    few = picture.resize((_PLACES, _PLACES), Image.Resampling.NEAREST)
+    found = 0
+    for looked_at in (few, picture):
+        darkest, lightest = looked_at.convert("L").getextrema()
+        assert isinstance(darkest, int) and isinstance(lightest, int)
+        found = lightest - darkest
+        if found >= _SHOWS:
+            break
+    return found

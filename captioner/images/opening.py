@@ -5,50 +5,39 @@ from __future__ import annotations
 import io
 import os
 import stat
-import warnings
-from collections.abc import Callable
-from typing import IO, Any, TypeAlias
+from functools import partial
+from typing import IO, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.errors import ImageError
-from captioner.images import png, tiff
-from captioner.images.colours import from_array, rgb
-from captioner.images.frames import first_that_shows
+from captioner.images import jpeg2000, png, tiff
+from captioner.images.colours import BAND_BYTES, from_array, rgb
+from captioner.images.costs import decoding_bytes, decoding_seconds, stored
+from captioner.images.frames import first_that_shows, may_move
+from captioner.images.kinds import opened
+from captioner.images.limits import USUAL, Allowed, Metered, TooMuch
 from captioner.images.reasons import damaged, unreadable, what_it_is
 from captioner.images.upright import orientation, turned, upright_size
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]"
 
-MAX_PIXELS = 89_478_485
-"""The largest picture that is decoded: a quarter of a gigabyte in RGB, PIL's own limit."""
-
-IMAGE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .heic .heif .j2k .jfif .jp2 .jpe .jpeg .jpg"  # noqa: SIM905
-    " .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
-)
-"""What a folder is searched for: lower case, with the dot. HEIC is among them so that such a photo
-is reported rather than passed over."""
-
-# Left out: formats that call another program (EPS), hide a second picture of another size (ICO),
-# or have no signature by which to know them (TGA).
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
-
-_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_TOO_LARGE = f"has more than the {MAX_PIXELS:,} pixels allowed; make it smaller"
-_MISREAD = "is a TIFF of a kind that would be misread; save it as PNG"
-
-# PIL's warnings are about pictures that are refused or read all the same; printed, they would
-# stand among the captions.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_FRAME = 24  # bytes a pixel that going through an animation takes
 
 
 def open_image(
-    source: Picture, name: str | None = None, *, target: int | None = None
+    source: Picture,
+    name: str | None = None,
+    *,
+    target: int | None = None,
+    allowed: Allowed = USUAL,
 ) -> Image.Image:
     """Return the picture upright, in RGB, transparent parts over white, with no notes (EXIF).
 
@@ -56,19 +45,20 @@ def open_image(
     thumbnail; a PIL image is taken as it stands. An array is (H, W), or (H, W, channels) with
     1 (grey), 2 (grey, alpha), 3 or 4 channels: of 8 or 16 bits, or of floats between 0 and 1.
 
-    Where only a picture `target` pixels high and wide is wanted, a JPEG is decoded at a half, a
-    quarter or an eighth of its size, whichever still has `target` pixels on its shorter side;
-    other pictures are not scaled. `source` is left as it is.
+    Where only a picture `target` pixels high and wide is wanted, a JPEG and a JPEG 2000 are decoded
+    at a half, a quarter or an eighth of their size, whichever still has `target` pixels on its
+    shorter side; others are made smaller only where the whole would take too much memory. `source`
+    is left as it is.
 
     Raises ImageError, under `name` where one is given, for anything that is no whole picture and
-    for more than MAX_PIXELS pixels, these before anything is decoded.
+    for what takes more pixels, memory or time than is `allowed`: before it is decoded, or in time.
     """
     if isinstance(source, Image.Image):
-        return _decode(source, name or getattr(source, "filename", "") or "picture")
+        return _given(source, name or getattr(source, "filename", "") or "picture", allowed)
     if isinstance(source, np.ndarray):
         return from_array(source, name or "array")
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _read(io.BytesIO(source), name or "picture", target)
+        return _read(io.BytesIO(source), name or "picture", target, allowed)
     if not isinstance(source, (str, os.PathLike)):
         kind = type(source).__name__
         raise ImageError(name or kind, "a picture is a path, bytes, a PIL image or an array")
@@ -80,67 +70,117 @@ def open_image(
                 name or path, "is a folder; name a picture" if folder else "is no file"
             )
         with open(path, "rb") as file:
-            return _read(file, name or path, target)
+            return _read(file, name or path, target, allowed)
     except (OSError, ValueError) as error:
         raise ImageError(name or path, unreadable(path, error)) from None
 
 
-def picture_size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
+def picture_size(
+    source: str | os.PathLike[str] | bytes, allowed: Allowed = USUAL
+) -> tuple[int, int]:
     """Width and height, upright and in pixels, of the picture in a file or in a file's bytes.
 
     It is not decoded. Raises ImageError where that is no picture's.
     """
     name = "picture" if isinstance(source, bytes) else os.fspath(source)
     try:
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        with Image.open(file, formats=_FORMATS) as image:
-            if isinstance(image, TiffImageFile):
-                tiff.turn_to_the_photo(image)
-            return upright_size(image)
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            return upright_size(_opened(file, allowed))
     except Exception:  # a damaged header can trip a decoder in any way
         raise ImageError(name, damaged("its size cannot be read")) from None
 
 
-def _read(file: IO[bytes], name: str, target: int | None) -> Image.Image:
+def _read(file: IO[bytes], name: str, target: int | None, allowed: Allowed) -> Image.Image:
     try:
-        image = Image.open(file, formats=_FORMATS)
-        if isinstance(image, TiffImageFile):
-            tiff.turn_to_the_photo(image)
-    except _BOMB:
-        raise ImageError(name, _TOO_LARGE) from None
-    except Exception as error:  # a damaged header can trip a decoder in any way
+        with _opened(file, allowed) as image:
+            return _decoded(image, target, allowed)
+    except TooMuch as error:
+        raise ImageError(name, str(error)) from None
+    except Exception as error:  # a damaged file can trip a decoder in any way
         raise ImageError(name, what_it_is(file, error)) from None
-    with image:
-        return _decode(image, name, target, first_that_shows)
 
 
-def _decode(
-    image: Image.Image,
-    name: str,
-    target: int | None = None,
-    in_colour: Callable[[Image.Image], Image.Image] = rgb,
-) -> Image.Image:
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(name, _TOO_LARGE)
+def _opened(file: IO[bytes], allowed: Allowed) -> ImageFile.ImageFile:
+    """The picture, its header read, at the page that shows it."""
+    ends = allowed.truncated and file.read(2) == _JPEG_START
+    metered = Metered(file, allowed, _JPEG_END if ends else b"")
+    image = opened(cast("IO[bytes]", metered), allowed)
+    if isinstance(image, TiffImageFile):
+        tiff.turn_to_the_photo(image)
+    return image
+
+
+def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -> Image.Image:
+    """Raises TooMuch, and whatever damaged data trips."""
+    whole = image.size
+    if target is not None:
+        _draft(image, target)
+    _check(image, whole, allowed)
+    animated = may_move(image)
+    shared = image.mode == "RGB" and not image.has_transparency_data and not animated
+    _factor(image, target, allowed, copies=1 - shared)
+    _mend(image)
+    image.load()
+    lies = orientation(image)
+    factor = _factor(image, target, allowed, copies=2 - shared - (lies == 1))
+    if shared and factor == 1:
+        picture = image._new(image.im)  # the same pixels, which nobody else has
+    elif animated and _FRAME * image.width * image.height <= allowed.bytes:
+        picture = first_that_shows(image, partial(rgb, factor=factor))
+    else:
+        picture = rgb(image, factor)
+    return _without_notes(turned(picture, lies))
+
+
+def _given(image: Image.Image, name: str, allowed: Allowed) -> Image.Image:
+    """A PIL image: one that is not decoded yet is measured first, any is left as it is."""
     try:
-        if target is not None:
-            image.draft(None, (target, target))
-        _mend(image)
+        allowed.check_pixels(*image.size)
+        if isinstance(image, ImageFile.ImageFile) and image._im is None:
+            _check(image, image.size, allowed)
+            _mend(image)
         image.load()
-        picture = turned(in_colour(image), orientation(image))
-    except _BOMB:
-        raise ImageError(name, _TOO_LARGE) from None
-    except tiff.UnreadableTiff:
-        raise ImageError(name, _MISREAD) from None
+        return _without_notes(turned(rgb(image), orientation(image)))
+    except TooMuch as error:
+        raise ImageError(name, str(error)) from None
     except Exception as error:  # damaged data can trip a decoder in any way
         raise ImageError(name, damaged(error)) from None
-    picture.info = {}  # else who reads the notes of what is upright would turn it again
-    return picture
 
 
-def _mend(image: Image.Image) -> None:
+def _draft(image: ImageFile.ImageFile, target: int) -> None:
+    if isinstance(image, JpegImageFile):
+        image.draft(None, (target, target))
+    elif isinstance(image, Jpeg2KImageFile):
+        jpeg2000.draft(image, target)
+
+
+def _check(image: ImageFile.ImageFile, whole: tuple[int, int], allowed: Allowed) -> None:
+    allowed.check_pixels(*image.size)
+    allowed.check_bytes(decoding_bytes(image, whole))
+    allowed.check_seconds(decoding_seconds(image))
+
+
+def _mend(image: ImageFile.ImageFile) -> None:
     """Where Pillow would misread a picture that it has not decoded yet, have it read right."""
     if isinstance(image, TiffImageFile) and image.tile:
         tiff.mend(image)
     if isinstance(image, PngImageFile) and image.tile:
         png.mend(image)
+
+
+def _factor(image: Image.Image, target: int | None, allowed: Allowed, copies: int) -> int:
+    """How many times smaller the result has to be for the memory, with so many copies beside the
+    picture. Raises TooMuch where it cannot be, or may not, for want of a `target`."""
+
+    def needed(factor: int) -> float:
+        return image.width * image.height * (stored(image) + 4 * copies / factor**2) + BAND_BYTES
+
+    smaller = 1 if target is None else max(1, min(image.size) // target)
+    factor = 1 if needed(1) <= allowed.bytes else smaller
+    allowed.check_bytes(needed(factor))
+    return factor
+
+
+def _without_notes(picture: Image.Image) -> Image.Image:
+    picture.info = {}  # else who reads the notes of what is upright would turn it again
+    return picture

@@ -7,13 +7,21 @@ from typing import IO
 
 from PIL import UnidentifiedImageError, features
 
-_KNOWN = rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|BM|II\*|MM\0\*|P[1-7]\s|\0\0\0\x0cjP|....ftypav"
+from captioner.images import tiff
+from captioner.images.kinds import NotInstalled
+
+_KNOWN = (
+    rb"\xff\xd8|\x89PNG|GIF8|RIFF....WEBP|BM|II\*|MM\0\*|P[1-7fF]\s|\0\0\0\x0cjP|\xff\x4f\xff\x51"
+    rb"|....ftyp(avi|hei|hev|mif1|msf1)|\xff\x0a|\0\0\0\x0cJXL"
+)
 _SIGNATURES = (
-    (rb"^....ftyp(hei|hev|mif1|msf1)", "is an HEIC photo, which cannot be read; save it as JPEG"),
-    (rb"^....ftyp(?!avi[fs])", "is a film; save one picture of it as JPEG"),
+    (rb"^....ftyp(?!avi[fs]|hei|hev|mif1|msf1)", "is a film; save one picture of it as JPEG"),
     (rb"^%PDF", "is a PDF document; save its page as PNG"),
     (rb"^\s*<(svg|\?xml.*<svg)", "is an SVG drawing; save it as PNG"),
+    (rb"^\x89PNG.{8}CgBI", "is a PNG as Apple's tools change it for iPhones; save it as PNG again"),
 )
+_PACKAGES = {"HEIF": ("an HEIC photo", "pillow-heif"), "JXL": ("JPEG XL", "pillow-jxl-plugin")}
+_NOT_READ = r"(?i)cannot handle|unknown (pixel|data)|unsupported|not yet supp|unable to determine"
 
 
 def unreadable(path: str, error: OSError | ValueError) -> str:
@@ -33,7 +41,12 @@ def damaged(cause: Exception | str) -> str:
 
 
 def what_it_is(file: IO[bytes], error: Exception) -> str:
-    """Say what a file is that PIL could not open, and what to do about it."""
+    """Say what a file is that could not be opened or decoded, and what to do about it."""
+    if isinstance(error, NotInstalled):
+        kind, package = _PACKAGES[str(error)]
+        return f"is {kind}, which needs the package {package}: pip install {package}"
+    if isinstance(error, tiff.UnreadableTiff):
+        return "is a TIFF of a kind that would be misread; save it as PNG"
     file.seek(0)
     start = file.read(4096)
     if not start:
@@ -43,6 +56,9 @@ def what_it_is(file: IO[bytes], error: Exception) -> str:
             return reason
     if start[4:11] == b"ftypavi" and not features.check("avif"):
         return "is an AVIF photo, which this Pillow was built without; save it as JPEG"
+    if re.search(_NOT_READ, str(error)) or isinstance(error, KeyError):
+        why = f"compression {error}" if isinstance(error, KeyError) else error
+        return f"is of a kind that cannot be read ({why}); save it as JPEG or PNG with 8 bits"
     if re.match(_KNOWN, start, re.DOTALL):
         return damaged("incomplete" if isinstance(error, UnidentifiedImageError) else error)
     if not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", start):

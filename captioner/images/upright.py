@@ -22,7 +22,12 @@ _TURNS = {
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF's number, 1 to 8, of how the pixels lie; 1, upright, where nothing tells."""
+    """EXIF's number, 1 to 8, of how the pixels lie; 1, upright, where nothing tells.
+
+    The decoder of JPEG XL turns the picture, unless that holds a whole JPEG.
+    """
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        return 1
     with suppress(Exception):  # a photo whose notes are damaged is still a photo
         notes = png.notes(image) if isinstance(image, PngImageFile) else image.getexif()
         return int(notes.get(ExifTags.Base.Orientation, 1))

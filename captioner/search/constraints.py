@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from captioner.search.arrays import NEVER, Array, full, nonzero, stack, topk, where
+import torch
+from torch import Tensor
+
 from captioner.search.options import SearchOptions
+
+NEVER = float("-inf")
 
 
 class Constraints:
     """The rules of `options` about single sentences, as a filter on log-probabilities."""
 
-    def __init__(self, options: SearchOptions, vocabulary: int, like: Array) -> None:
-        """Prepare the masks over a vocabulary of `vocabulary` words, where `like` is."""
+    def __init__(self, options: SearchOptions, vocabulary: int, device: torch.device) -> None:
+        """Prepare the masks over a vocabulary of `vocabulary` words."""
         self.options = options
         self.end = options.end
-        self.not_last = _mask(options.not_last, vocabulary, like)
-        self.banned = _mask(options.forbidden, vocabulary, like)
+        self.not_last = _mask(options.not_last, vocabulary, device)
+        self.banned = _mask(options.forbidden, vocabulary, device)
         self.banned[options.end] = False
-        self.untold = _mask((*options.forbidden, options.end), vocabulary, like)
 
-    def allow(self, log_probs: Array, sentence: Array) -> Array:
+    def allow(self, log_probs: Tensor, sentence: Tensor) -> Tensor:
         """Return log_probs (N, V) with -inf for what may not follow `sentence` (N, t)."""
         options, length = self.options, sentence.shape[1]
         if length < len(options.prefix):
@@ -26,41 +29,36 @@ class Constraints:
         if length == options.max_words:
             allowed = _only(log_probs, self.end)
         else:
-            allowed = where(self.banned, NEVER, log_probs)
+            allowed = log_probs.masked_fill(self.banned, NEVER)
             if length == options.max_words - 1 and options.not_last:
-                allowed[:, self.not_last] = NEVER
+                allowed = allowed.masked_fill(self.not_last, NEVER)
             if options.no_repeat:
                 block_repeats(allowed, sentence, options.no_repeat)
         if length < options.min_words:
             allowed[:, self.end] = NEVER
         elif length and options.not_last:
-            allowed[self.not_last[sentence[:, -1]], self.end] = NEVER
+            allowed[:, self.end].masked_fill_(self.not_last[sentence[:, -1]], NEVER)
         return allowed
 
-    def likeliest(self, log_probs: Array) -> tuple[Array, Array]:
-        """The log-probabilities and ids (N, choices) of the likeliest words that may be told."""
-        count = min(self.options.choices, log_probs.shape[1])
-        return topk(where(self.untold, NEVER, log_probs), count)
 
-
-def block_repeats(log_probs: Array, sentence: Array, n: int) -> None:
+def block_repeats(log_probs: Tensor, sentence: Tensor, n: int) -> None:
     """Set log_probs (N, V) to -inf where a word would repeat n words of `sentence` (N, t)."""
-    starts = sentence.shape[1] - n + 1
-    if starts < 1:
+    if sentence.shape[1] < n:
         return
-    grams = stack([sentence[:, i : i + starts] for i in range(n)], 2)  # (N, t - n + 1, n)
+    grams = sentence.unfold(1, n, 1)  # (N, t - n + 1, n)
     tail = sentence[:, sentence.shape[1] - n + 1 :]  # (N, n - 1)
-    rows, places = nonzero((grams[..., :-1] == tail[:, None]).all(-1))
+    seen = (grams[..., :-1] == tail[:, None]).all(-1)
+    rows, places = seen.nonzero(as_tuple=True)
     log_probs[rows, grams[rows, places, -1]] = NEVER
 
 
-def _only(log_probs: Array, word: int) -> Array:
-    allowed = full(log_probs.shape, NEVER, log_probs)
+def _only(log_probs: Tensor, word: int) -> Tensor:
+    allowed = torch.full_like(log_probs, NEVER)
     allowed[:, word] = log_probs[:, word]
     return allowed
 
 
-def _mask(words: tuple[int, ...], vocabulary: int, like: Array) -> Array:
-    mask = full((vocabulary,), False, like)
+def _mask(words: tuple[int, ...], vocabulary: int, device: torch.device) -> Tensor:
+    mask = torch.zeros(vocabulary, dtype=torch.bool)
     mask[list(words)] = True
-    return mask
+    return mask.to(device)

@@ -1,0 +1,106 @@
+"""What decoding a picture takes, told from its header: bytes of memory, seconds of processor."""
+
+from __future__ import annotations
+
+import io
+from typing import IO
+
+from PIL import ExifTags, Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    ROWSPERSTRIP,
+    SAMPLESPERPIXEL,
+    TILELENGTH,
+    TILEWIDTH,
+    TiffImageFile,
+)
+
+_STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes a pixel; else 4
+_WORKING = {"WEBP": 20, "AVIF": 14, "HEIF": 8}
+"""Bytes a pixel that a decoder needs besides the picture: measured, the worst kind of each."""
+_RATES = {
+    "WEBP": (40e6, 20e6),
+    "AVIF": (30e6, 6e6),
+    "HEIF": (25e6, 8e6),
+    "JPEG2000": (20e6, 4e6),
+}
+"""Pixels and bytes of the file that a second decodes where nothing stops a decoder at its work."""
+_DEEPEST = 5  # bytes of a file that a sample can take
+
+
+def stored(image: Image.Image) -> int:
+    """Bytes a pixel of the decoded picture."""
+    return _STORED.get(image.mode, 4)
+
+
+def decoding_bytes(image: ImageFile.ImageFile, whole: tuple[int, int]) -> float:
+    """The memory that decoding takes, the picture included.
+
+    `whole` is the size in the file, of which a smaller picture may have been asked for.
+    """
+    pixels = image.width * image.height
+    working: float = _WORKING.get(image.format or "", 0) * pixels
+    if isinstance(image, JpegImageFile):
+        working = _coefficients(image, whole)
+    elif isinstance(image, TiffImageFile):
+        working = (
+            _strip(image)
+            + (image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1) * stored(image) * pixels
+        )
+    elif image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+        working *= 2
+    elif image.format == "JPEG2000":
+        working = 4 * len(image.getbands()) * pixels
+    elif image.format == "PPM" and image.tile[0].codec_name != "raw":  # PIL's decoder in Python
+        working = 9 * len(image.getbands()) * pixels
+    return stored(image) * pixels + working
+
+
+def decoding_seconds(image: ImageFile.ImageFile) -> float:
+    """The processor time that decoding takes, as far as nothing else ends it."""
+    if image.format not in _RATES or image.fp is None:
+        return 0.0
+    pixels = image.width * image.height
+    in_pixels, in_bytes = _RATES[image.format]
+    most = _DEEPEST * len(image.getbands()) * pixels
+    return pixels / in_pixels + min(_length(image.fp), most) / in_bytes
+
+
+def _length(file: IO[bytes]) -> int:
+    place = file.tell()
+    length = file.seek(0, io.SEEK_END)
+    file.seek(place)
+    return length
+
+
+def _coefficients(image: JpegImageFile, whole: tuple[int, int]) -> float:
+    """A JPEG of several scans is held as coefficients of 16 bits, at its whole size."""
+    components = image.layer
+    if not components or not ("progressive" in image.info or _has_scans(image)):
+        return 0
+    across, down = (max(layer[i] for layer in components) or 1 for i in (1, 2))
+    samples = sum(layer[1] * layer[2] for layer in components) / (across * down)
+    return 2 * samples * whole[0] * whole[1]
+
+
+def _has_scans(image: JpegImageFile) -> bool:
+    """Whether the first scan, whose header was the last that was read, lacks a component."""
+    assert image.fp is not None
+    count, end = len(image.layer), image.fp.tell()
+    header = b"\xff\xda" + (6 + 2 * count).to_bytes(2, "big") + bytes([count])
+    image.fp.seek(max(0, end - len(header) - 2 * count - 3))
+    found = image.fp.read(len(header))
+    image.fp.seek(end)
+    return found != header
+
+
+def _strip(image: TiffImageFile) -> float:
+    """libtiff holds a strip, or a tile, as it is read and as it is decoded."""
+    if not image.use_load_libtiff:
+        return 0
+    tags = image.tag_v2
+    width = tags.get(TILEWIDTH, image.width)
+    rows = tags.get(TILELENGTH, min(tags.get(ROWSPERSTRIP, image.height), image.height))
+    bits = sum(tags.get(BITSPERSAMPLE, (1,))) or tags.get(SAMPLESPERPIXEL, 1)
+    return 2 * width * rows * max(bits / 8, 4 if image.mode == "RGB" else 0)

@@ -1,0 +1,97 @@
+"""The kinds of files that are opened, and opening one as far as its header."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import struct
+from collections.abc import Callable
+from typing import IO, Any, cast
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from captioner.images import jxl
+from captioner.images.limits import Allowed
+
+# Left out: formats that call another program (EPS), hide a second picture of another size (ICO),
+# or have no signature by which to know them (TGA).
+FORMATS = (
+    JpegImagePlugin.JpegImageFile.format,
+    PngImagePlugin.PngImageFile.format,
+    GifImagePlugin.GifImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    BmpImagePlugin.BmpImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+    PpmImagePlugin.PpmImageFile.format,
+    Jpeg2KImagePlugin.Jpeg2KImageFile.format,
+    AvifImagePlugin.AvifImageFile.format,
+    "HEIF",
+    "JXL",
+)
+SUFFIXES = frozenset(
+    ".avif .bmp .gif .heic .heif .hif .j2k .jfif .jif .jp2 .jpe .jpeg .jpf .jpg .jpx .jxl"  # noqa: SIM905
+    " .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+)
+"""What a folder is searched for: lower case, with the dot."""
+
+_HEIF = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
+
+
+class NotInstalled(Exception):
+    """A picture for whose kind a plugin is missing; the message says which."""
+
+
+def opened(file: IO[bytes], allowed: Allowed) -> ImageFile.ImageFile:
+    """The picture with its header read, as by `Image.open`, whose limit is the whole process's.
+
+    Raises UnidentifiedImageError for a file of no kind that is known, NotInstalled, TooMuch, and
+    whatever the header of a damaged file trips.
+    """
+    file.seek(0)
+    start = file.read(16)
+    error: Exception = UnidentifiedImageError("no picture")
+    for name in FORMATS:
+        if not _begins(name, start):
+            continue
+        if name == "JXL":  # its plugin decodes at once
+            jxl.check(file, allowed)
+        factory = _factory(name)
+        file.seek(0)
+        try:
+            return factory(file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as mistake:
+            error = mistake
+    raise error
+
+
+def _begins(name: str, start: bytes) -> bool:
+    if name == "HEIF":
+        return bool(_HEIF.match(start))
+    if name == "JXL":
+        return start.startswith((jxl.BARE, jxl.BOXED))
+    accept = Image.OPEN[name][1]
+    return accept is None or accept(start) is True
+
+
+def _factory(name: str) -> Callable[[IO[bytes], str], ImageFile.ImageFile]:
+    try:
+        if name == "HEIF":
+            return cast(Any, importlib.import_module("pillow_heif").HeifImageFile)
+        if name == "JXL":
+            return cast(Any, importlib.import_module("pillow_jxl.JpegXLImagePlugin").JXLImageFile)
+    except ImportError:
+        raise NotInstalled(name) from None
+    return cast(Any, Image.OPEN[name][0])
