@@ -22,9 +22,10 @@ class Caption:
     attention looks nowhere: (T, 0, 0).
 
     `confidence` is the chance (0…1) that a person would accept the sentence; None from a model
-    without the figures for it. `choices` has for each word the likeliest words in its place with
-    their probabilities, best first, where `Options.choices` asked for them. `photo` is the picture
-    that `Captioner.caption` was given: a notebook shows it.
+    without the weights for it. `evidence` are the figures that it is made of, those that
+    `captioner.confidence.FIGURES` names. `choices` has for each word the likeliest words in its
+    place with their probabilities, best first, where `Options.choices` asked for them. `photo` is
+    the picture that `Captioner.caption` was given: a notebook shows it.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Caption:
     attention: npt.NDArray[np.float32]
     alternatives: tuple[Caption, ...] = ()
     confidence: float | None = None
+    evidence: tuple[float, ...] = field(default=(), repr=False)
     choices: tuple[tuple[tuple[str, float], ...], ...] = ()
     photo: Picture | None = field(default=None, repr=False)
 

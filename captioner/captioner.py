@@ -5,246 +5,244 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from PIL import Image
 
-from captioner import checkpoint
+from captioner.ahead import ahead
+from captioner.assets import EMBEDDED
 from captioner.caption import Caption
-from captioner.devices import find_device
+from captioner.confidence import evidence
+from captioner.engines import Engine, Started, open_engine
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import Picture, open_image
-from captioner.model.model import Model
-from captioner.options import Options
-from captioner.search import Hypothesis, SearchOptions, beam_search, by_consensus, sample
-from captioner.vocabulary import Vocabulary, detokenize, tokenize
+from captioner.options import ABOUT, Options
+from captioner.rules import avoided, search_options
+from captioner.search import (
+    Hypothesis,
+    SearchOptions,
+    agreement,
+    beam_search,
+    by_consensus,
+    sample,
+)
+from captioner.vocabulary import Vocabulary, detokenize
 
-BAD_LAST_WORDS = ("a", "an", "the", "of", "with", "and", "on", "in", "to", "at", "is", "are", ",")
-READERS = 2
+Square = npt.NDArray[np.uint8]
+Looked = tuple[Sequence[Square | ImageError], Started | None]
 
 
-def load(path: str | os.PathLike[str] | None = None, device: str = "cpu") -> Captioner:
-    """The captioner in a checkpoint file; without a path the one that comes with the package.
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    engine: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> Captioner:
+    """The captioner in a checkpoint file, or in a folder that `captioner export` wrote; without a
+    path the one that comes with the package.
 
-    `device` is torch's name ("cpu", "cuda"). Raises CaptionerError for a file that is none.
+    `engine` is "openvino", "onnxruntime" or "torch"; None: the quickest that is installed for what
+    the checkpoint has. `device` is torch's name ("cpu", "cuda"); None: a GPU where there is one.
+    `dtype` is what the encoder computes in, "float32" or "bfloat16"; None: the quicker one.
+
+    Raises CaptionerError for a file that is no checkpoint, and for an engine, a device or a
+    precision that cannot be had, saying what to do.
     """
-    file = checkpoint.EMBEDDED if path is None else Path(path)
-    return Captioner(checkpoint.load(file), file.stem, device)
-
-
-def rules(vocabulary: Vocabulary) -> SearchOptions:
-    """What every sentence keeps to, whatever the options: words that are never written, words that
-    it does not end on, sequences that it does not repeat."""
-    return SearchOptions(
-        end=vocabulary.end,
-        pad=vocabulary.pad,
-        forbidden=vocabulary.never_written,
-        not_last=tuple(vocabulary.ids[w] for w in BAD_LAST_WORDS if w in vocabulary.ids),
-        no_repeat=3,
-    )
+    file = EMBEDDED if path is None else Path(path)
+    if file.is_dir():
+        file = file / EMBEDDED.name
+    return Captioner(open_engine(file, engine, device, dtype))
 
 
 class Captioner:
-    """Writes sentences about photos with one model."""
+    """Writes sentences about photos with the model of one engine."""
 
-    def __init__(self, model: Model, name: str = "captioner", device: str = "cpu") -> None:
-        """Takes the model over: moved to `device`, its encoder in bf16 where that is quick.
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.name = engine.notes.name
 
-        Raises CaptionerError for a device that torch lacks.
-        """
-        self.device = find_device(device)
-        self.model = model.eval().to(self.device)
-        self.name = name
-        self._rarity: list[float] = model.rarity.tolist()
-        if self.device.type == "cuda" or _fast_bf16():
-            self.model.encoder.backbone.bfloat16()
+    def __repr__(self) -> str:
+        engine = self.engine
+        return f"Captioner({self.name!r}, engine={engine.name!r}, dtype={engine.precision!r})"
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return self.model.vocabulary
+        return self.engine.notes.vocabulary
 
     @property
     def styles(self) -> tuple[str, ...]:
         """The kinds of sentences that the model can write, the usual one first."""
         return self.vocabulary.styles
 
-    def caption(self, image: Picture, options: Options = Options()) -> Caption:
-        """One picture's caption. Raises ImageError for a picture that cannot be read,
-        CaptionerError for options the model cannot follow."""
-        return next(self.caption_many([image], 1, options))
+    def avoided(self, words: Sequence[str]) -> tuple[str, ...]:
+        """All words that `Options(avoid=words)` leaves out: these and their other forms."""
+        return avoided(words, self.vocabulary)
+
+    def caption(self, image: Picture, options: Options | None = None, **changes: Any) -> Caption:
+        """One picture's caption, found with `options` and the `changes` to them (beam=3).
+
+        Raises ImageError for a picture that cannot be read, CaptionerError for options that the
+        model cannot follow.
+        """
+        wanted = _changed(options, changes)
+        caption = next(self.caption_many([image], batch_size=1, options=wanted))
+        return replace(caption, photo=image)
 
     @overload
     def caption_many(
         self,
-        images: Iterable[Picture],
+        images: Iterable[Picture | ImageError],
+        *,
         batch_size: int = ...,
-        options: Options = ...,
+        options: Options | None = ...,
         errors: Literal["raise"] = ...,
+        **changes: Any,
     ) -> Iterator[Caption]: ...
     @overload
     def caption_many(
         self,
-        images: Iterable[Picture],
-        batch_size: int = ...,
-        options: Options = ...,
+        images: Iterable[Picture | ImageError],
         *,
+        batch_size: int = ...,
+        options: Options | None = ...,
         errors: Literal["return"],
+        **changes: Any,
     ) -> Iterator[Caption | ImageError]: ...
 
     def caption_many(
         self,
-        images: Iterable[Picture],
+        images: Iterable[Picture | ImageError],
+        *,
         batch_size: int = 16,
-        options: Options = Options(),
+        options: Options | None = None,
         errors: Literal["raise", "return"] = "raise",
+        **changes: Any,
     ) -> Iterator[Caption | ImageError]:
         """Captions in the order of `images`, `batch_size` photos at a time, as they are ready.
 
         `images` may be endless: it is read no further than two batches ahead. With `errors`
-        "return" a picture that cannot be read yields its ImageError, else that is raised.
-        CaptionerError for options that the model cannot follow, when the first is asked for.
+        "return" a picture that cannot be read yields its ImageError, else that is raised; an
+        ImageError among the pictures stands for one that was tried already. `changes` are made to
+        the options: beam=3.
+
+        Raises CaptionerError for wrong arguments and options that the model cannot follow.
         """
-        if batch_size < 1:
-            raise CaptionerError(f"batch_size must be at least 1, not {batch_size}")
-        if errors not in ("raise", "return"):
-            raise CaptionerError(f"errors must be 'raise' or 'return', not {errors!r}")
-        search = self._search_options(options)
-        stream = iter(images)
-        with ThreadPoolExecutor(READERS) as readers:
+        _check_many(images, batch_size, errors)
+        wanted = _changed(options, changes)
+        search = search_options(wanted, self.vocabulary)
+        return self._caption_many(iter(images), batch_size, wanted, search, errors == "raise")
 
-            def read_ahead() -> list[Future[np.ndarray | ImageError]]:
-                return [readers.submit(self._read, image) for image in islice(stream, batch_size)]
+    def _caption_many(
+        self,
+        images: Iterator[Picture | ImageError],
+        batch_size: int,
+        options: Options,
+        search: SearchOptions,
+        raises: bool,
+    ) -> Iterator[Caption | ImageError]:
+        for pictures, started in ahead(images, batch_size, self._square, self._look):
+            captions = iter(self._write(started, options, search) if started else [])
+            for picture in pictures:
+                if not isinstance(picture, ImageError):
+                    yield next(captions)
+                elif raises:
+                    raise picture
+                else:
+                    yield picture
 
-            batch, following = read_ahead(), read_ahead()
-            while batch:
-                pictures = [reading.result() for reading in batch]
-                for caption in self._caption_batch(pictures, options, search):
-                    if isinstance(caption, ImageError) and errors == "raise":
-                        raise caption
-                    yield caption
-                batch, following = following, read_ahead()
-
-    def _read(self, image: Picture) -> np.ndarray | ImageError:
+    def _square(self, image: Picture | ImageError) -> Square | ImageError:
         """The picture squeezed to the model's square, (S, S, 3) uint8."""
-        side = self.model.config.encoder.pixels
+        side = self.engine.notes.pixels
         try:
+            if isinstance(image, ImageError):
+                return image
             picture = open_image(image, target=side)
             return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
         except ImageError as error:
             return error
 
-    @torch.inference_mode()
-    def _caption_batch(
-        self, pictures: Sequence[np.ndarray | ImageError], options: Options, search: SearchOptions
-    ) -> Iterator[Caption | ImageError]:
-        squares = [picture for picture in pictures if isinstance(picture, np.ndarray)]
-        captions = iter(self._write(squares, options, search) if squares else [])
-        for picture in pictures:
-            yield picture if isinstance(picture, ImageError) else next(captions)
+    def _look(self, pictures: Sequence[Square | ImageError]) -> Looked:
+        squares = [picture for picture in pictures if not isinstance(picture, ImageError)]
+        return pictures, self.engine.start(np.stack(squares)) if squares else None
 
-    def _write(
-        self, squares: Sequence[np.ndarray], options: Options, search: SearchOptions
-    ) -> list[Caption]:
-        photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).to(self.device)
-        state = self.model.start_from_grid(self.model.encoder(photos).float())
-        start = torch.full(
-            (len(photos),),
-            self.vocabulary.start(options.style or self.styles[0]),
-            device=self.device,
-        )
+    def _write(self, started: Started, options: Options, search: SearchOptions) -> list[Caption]:
+        style = self.vocabulary.start(options.style or self.styles[0])
+        first = self.engine.ids([style] * len(started.attributes))
         if options.temperature > 0:
-            generator = torch.Generator().manual_seed(options.seed)
             wanted = 1 + options.alternatives
-            found = sample(self.model.decoder.step, state, start, search, wanted, generator)
+            found = sample(
+                self.engine.step, started.state, first, search, wanted, seed=options.seed
+            )
         else:
-            found = beam_search(self.model.decoder.step, state, start, search)
-        if options.consensus:
-            found = [by_consensus(hypotheses, self._rarity) for hypotheses in found]
-        return [self._best(hypotheses, options.alternatives) for hypotheses in found]
+            found = beam_search(self.engine.step, started.state, first, search)
+        shown = zip(started.attributes.tolist(), started.certainty.tolist(), strict=True)
+        return [
+            self._best(each, list(zip(ids, certainty, strict=True)), options)
+            for each, (ids, certainty) in zip(found, shown, strict=True)
+        ]
 
-    def _best(self, hypotheses: Sequence[Hypothesis], alternatives: int) -> Caption:
-        if not hypotheses:
+    def _best(
+        self, found: list[Hypothesis], shown: Sequence[tuple[int, float]], options: Options
+    ) -> Caption:
+        """The caption of a photo about which those sentences were found."""
+        if not found:
             raise CaptionerError(
                 "no sentence obeys these options; allow more words, more beams or fewer constraints"
             )
-        first, *others = (self._caption(hypothesis) for hypothesis in hypotheses)
-        return replace(first, alternatives=tuple(others[:alternatives]))
+        rarity, sure = self.engine.notes.rarity, self.engine.notes.confidence
+        agreed = agreement(found, rarity)
+        ranked = by_consensus(found, rarity, agreed) if options.consensus else found
+        first, *others = map(self._caption, ranked[: options.alternatives + 1])
+        best = next(i for i, hypothesis in enumerate(found) if hypothesis is ranked[0])
+        figures = evidence(ranked[0], agreed[best], shown)
+        return replace(
+            first,
+            alternatives=tuple(others),
+            confidence=None if sure is None else sure(figures),
+            evidence=figures,
+        )
 
     def _caption(self, hypothesis: Hypothesis) -> Caption:
         words = tuple(self.vocabulary.decode(hypothesis.words))
         side = math.isqrt(hypothesis.attention.shape[-1])
-        attention = hypothesis.attention.reshape(len(words), side, side).float().numpy()
+        choices = (
+            tuple((self.vocabulary.words[word], math.exp(score)) for word, score in place)
+            for place in hypothesis.choices
+        )
         return Caption(
             text=detokenize(words),
             words=words,
             score=math.exp(hypothesis.log_probability / (len(words) + 1)),
             log_probability=hypothesis.log_probability,
             probabilities=tuple(map(math.exp, hypothesis.word_log_probabilities)),
-            attention=attention,
-        )
-
-    def _known(self, place: str, texts: Sequence[str]) -> tuple[int, ...]:
-        """The ids of all words of the texts. Raises CaptionerError for an unknown word, naming its
-        place."""
-        words = [word for text in texts for word in tokenize(text)]
-        for word in words:
-            if word not in self.vocabulary.ids:
-                raise CaptionerError(
-                    f"{place}: the model does not know the word {word!r}; choose another"
-                )
-        return tuple(self.vocabulary.encode(words))
-
-    def _search_options(self, options: Options) -> SearchOptions:
-        """The options in ids. Raises CaptionerError for those that this model cannot follow."""
-        vocabulary = self.vocabulary
-        if options.style and options.style not in self.styles:
-            raise CaptionerError(
-                f"style must be one of {', '.join(self.styles)}, not {options.style!r}"
-            )
-        if options.beam < 1:
-            raise CaptionerError(f"beam must be at least 1, not {options.beam}")
-        if options.alternatives < 0:
-            raise CaptionerError(f"alternatives must not be negative, not {options.alternatives}")
-        if not options.temperature >= 0:
-            raise CaptionerError(f"temperature must not be negative, not {options.temperature}")
-        if not 0 <= options.seed < 2**64:
-            raise CaptionerError(f"seed must lie between 0 and 2**64 - 1, not {options.seed}")
-        for name in ("include", "avoid"):
-            if isinstance(words := getattr(options, name), str):
-                raise CaptionerError(f"{name} must be a tuple of words, not the string {words!r}")
-        avoided = [word for text in options.avoid for word in tokenize(text)]
-        beam = max(options.beam, options.alternatives + 1)
-        beam += -beam % max(1, options.groups)
-        sampling = options.temperature > 0
-        usual = rules(vocabulary)
-        return replace(
-            usual,
-            beam=beam,
-            n_best=beam if options.consensus else options.alternatives + 1,
-            length_penalty=options.length_penalty,
-            exact_stop=False,
-            max_words=options.max_words,
-            min_words=options.min_words,
-            prefix=self._known("the start of the sentence", [options.prefix]),
-            required=self._known("the words to include", options.include),
-            forbidden=(
-                *usual.forbidden,
-                *(vocabulary.ids[word] for word in avoided if word in vocabulary.ids),
-            ),
-            groups=options.groups,
-            temperature=options.temperature if sampling else 1.0,
-            top_k=options.top_k,
-            top_p=options.top_p,
+            attention=hypothesis.attention.reshape(len(words), side, side),
+            choices=tuple(choices),
         )
 
 
-def _fast_bf16() -> bool:
-    """Whether this processor multiplies bf16 matrices faster than fp32 ones."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return "AVX512" in capability and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+def _changed(options: Options | None, changes: dict[str, Any]) -> Options:
+    if options is not None and not isinstance(options, Options):
+        raise CaptionerError(f"options must be captioner.Options, not {options!r}")
+    for name in changes:
+        if name not in ABOUT:
+            raise CaptionerError(f"there is no option {name!r}; there are {', '.join(ABOUT)}")
+    return replace(options or Options(), **changes)
+
+
+def _check_many(images: object, batch_size: object, errors: object) -> None:
+    single = isinstance(images, (str, bytes, bytearray, os.PathLike, Image.Image, ImageError))
+    if single or (isinstance(images, np.ndarray) and images.ndim < 4):
+        raise CaptionerError(
+            "caption_many takes several pictures, in a list say; caption takes one"
+        )
+    if not isinstance(images, Iterable):
+        raise CaptionerError(f"caption_many takes several pictures, not {type(images).__name__}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise CaptionerError(f"batch_size must be a whole number from 1 on, not {batch_size!r}")
+    if errors not in ("raise", "return"):
+        raise CaptionerError(f"errors must be 'raise' or 'return', not {errors!r}")

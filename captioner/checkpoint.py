@@ -27,18 +27,19 @@ FAMILY = sorted((EMBEDDED.parent / "family").glob("*.safetensors"))
 ENCODER = "encoder."
 FORMAT = 1
 SCALE = ".scale"
+SMALL = 64  # numbers: smaller weights stay as they are
 INT8_LOSS = 1e-3  # relative; rounding to fp16 alone loses 3e-4
 RETIRED = {"origin": "torchvision", "without": []}  # fields of the encoder
 Parsed = TypeVar("Parsed", bound=Section)
 
 
-def save(model: Model, file: Path) -> None:
-    """Write the model to `file`, small, replacing it in one step.
+def save(model: Model, file: Path, int8: bool = False) -> None:
+    """Write the model to `file`, small, replacing it in one step; with `int8` smaller (`pack`).
 
     The encoder of the embedded captioner is not written a second time: the file says whose it is.
     Raises CaptionerError where it cannot be written.
     """
-    weights, notes = pack(model.state_dict()), metadata(model)
+    weights, notes = pack(model.state_dict(), int8), metadata(model)
     if model.encoder.shared:
         weights = {n: w for n, w in weights.items() if not n.startswith(ENCODER)}
         notes["encoder"] = fingerprint(model.encoder)
@@ -65,16 +66,17 @@ def fingerprint(encoder: Encoder) -> str:
     return digest.hexdigest()[:16]
 
 
-def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def pack(weights: Mapping[str, Tensor], int8: bool = False) -> dict[str, Tensor]:
     """Weights as they are stored: matrices and kernels as fp16, vectors as they are.
 
     Kernels that came from an int8 file and have not been trained since go back to int8, with one
-    scale an output channel (`NAME.scale`): nothing is lost. Trained kernels would lose by it.
+    scale an output channel (`NAME.scale`): nothing is lost. Trained kernels would lose by it: they
+    and the matrices become int8 only where `int8` asks for it.
     """
     packed: dict[str, Tensor] = {}
     for name, weight in weights.items():
         weight = weight.detach().cpu()
-        scale = _int8_scale(weight) if weight.dim() == 4 else None
+        scale = _int8_scale(weight, int8)
         if scale is not None:
             packed[name] = (weight / scale).round().to(torch.int8)
             packed[name + SCALE] = scale
@@ -83,11 +85,15 @@ def pack(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return packed
 
 
-def _int8_scale(kernel: Tensor) -> Tensor | None:
-    """The scale of each output channel with which int8 holds the kernel as well as fp16 does."""
-    scale = kernel.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
-    lost = (kernel / scale).round() * scale - kernel
-    return scale if lost.norm() < INT8_LOSS * kernel.norm() else None
+def _int8_scale(weight: Tensor, int8: bool) -> Tensor | None:
+    """The scale of each output channel with which int8 holds a kernel as well as fp16 does, or,
+    with `int8`, with which it holds what is large."""
+    if weight.dim() < 2 or weight.numel() < SMALL or not (int8 or weight.dim() == 4):
+        return None
+    others = tuple(range(1, weight.dim()))
+    scale = weight.abs().amax(others, keepdim=True).clamp(min=1e-12) / 127
+    lost = (weight / scale).round() * scale - weight
+    return scale if int8 or lost.norm() < INT8_LOSS * weight.norm() else None
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,15 +1,19 @@
 """Where torch computes."""
 
+from __future__ import annotations
+
 import torch
 
 from captioner.errors import CaptionerError
 
 
-def find_device(name: str) -> torch.device:
-    """torch's device of that name ("cpu", "cuda", "cuda:1", "mps").
+def find_device(name: str | None) -> torch.device:
+    """torch's device of that name ("cpu", "cuda", "cuda:1", "mps"); None: a GPU where there is one.
 
     Raises CaptionerError, naming those that there are, for one that cannot be used.
     """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

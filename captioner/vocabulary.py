@@ -5,22 +5,44 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-
-from nltk.tokenize import TreebankWordTokenizer
-from nltk.tokenize.treebank import TreebankWordDetokenizer
+from functools import cache, cached_property
+from typing import Any
 
 PAD, END, UNKNOWN = "<pad>", "<end>", "<unk>"
 SPECIAL = (PAD, END, UNKNOWN)
 _KEPT_PUNCTUATION = {","}
-_tokenizer = TreebankWordTokenizer()
-_detokenizer = TreebankWordDetokenizer()
+# What nltk's TreebankWordDetokenizer does, as far as the tokens of a caption can meet it: they are
+# lower-case, hold a letter or a digit, and their only punctuation of its own is the comma. Its
+# import takes longer than a caption.
+_JOINED = tuple(
+    (re.compile(pattern), joined)
+    for pattern, joined in (
+        (r" ('t) (is|was)\b", r"\1\2"),
+        (r"\b(can) (not)\b", r"\1\2"),
+        (r"\b(d) ('ye)\b", r"\1\2"),
+        (r"\b(gim|lem) (me)\b", r"\1\2"),
+        (r"\b(gon) (na)\b", r"\1\2"),
+        (r"\b(got) (ta)\b", r"\1\2"),
+        (r"\b(more) ('n)\b", r"\1\2"),
+        (r"\b(wan) (na)(?= )", r"\1\2"),
+        (r"([^' ]) ('ll|'re|'ve|n't) ", r"\1\2 "),
+        (r"([^' ]) ('[smd]) ", r"\1\2 "),
+        (r" ,", ","),
+    )
+)
+
+
+@cache
+def _tokenizer() -> Any:
+    from nltk.tokenize import TreebankWordTokenizer
+
+    return TreebankWordTokenizer()
 
 
 def tokenize(sentence: str) -> list[str]:
     """Lower-case Penn Treebank tokens; of the punctuation only commas inside the sentence stay."""
     plain = re.sub(r"[^\x20-\x7e]+", " ", sentence.lower().replace("’", "'"))
-    tokens = _tokenizer.tokenize(re.sub(r"[.!?;:\"()\[\]`_/\\]+", " ", plain))
+    tokens = _tokenizer().tokenize(re.sub(r"[.!?;:\"()\[\]`_/\\]+", " ", plain))
     words = [t for t in tokens if t in _KEPT_PUNCTUATION or re.search(r"[a-z0-9]", t)]
     while words and words[-1] in _KEPT_PUNCTUATION:
         words.pop()
@@ -29,8 +51,11 @@ def tokenize(sentence: str) -> list[str]:
 
 def detokenize(words: Sequence[str]) -> str:
     """A readable sentence: capital letter, full stop, no space before punctuation."""
-    sentence = str(_detokenizer.detokenize(list(words)))
-    return sentence[:1].upper() + sentence[1:] + "." if sentence else ""
+    text = f" {' '.join(words)} "
+    for pattern, joined in _JOINED:
+        text = pattern.sub(joined, text)
+    text = text.strip()
+    return text[:1].upper() + text[1:] + "." if text else ""
 
 
 class Vocabulary:

@@ -15,13 +15,14 @@ from pycocoevalcap.cider.cider_scorer import precook
 
 import captioner
 from captioner import Caption, Captioner, CaptionerError, ImageError, Options, checkpoint
+from captioner.engines.torch import TorchEngine
 from captioner.vocabulary import detokenize
 from tests.tiny import STYLES, WORDS, tiny_model
 
 
 @pytest.fixture(scope="module")
 def model() -> Captioner:
-    return Captioner(tiny_model(), "tiny")
+    return Captioner(TorchEngine(tiny_model(), "tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_log_probability_is_the_models(model: Captioner, photos: list[Image.Imag
     """Recomputed by teacher forcing, from the pixels."""
     caption = model.caption(photos[1])
     square = np.asarray(photos[1].convert("RGB").resize((64, 64), Image.Resampling.BICUBIC))
-    vocabulary, net = model.vocabulary, model.model
+    vocabulary, net = model.vocabulary, model.engine.model
     ids = vocabulary.encode(caption.words)
     with torch.inference_mode():
         grid = net.encoder(torch.from_numpy(square.copy()).permute(2, 0, 1)[None]).float()
@@ -93,7 +94,7 @@ def test_consensus_is_the_sentence_that_the_others_resemble(
     draw = torch.Generator().manual_seed(1)
     net.rarity = torch.rand(len(net.vocabulary), generator=draw) * 0.9  # no word is telling
     rare = dict(zip(net.vocabulary.words, net.rarity.tolist(), strict=True))
-    captioner = Captioner(net)
+    captioner = Captioner(TorchEngine(net))
     changed = 0
     for photo in photos:
         plain = captioner.caption(photo, Options(alternatives=9, min_words=4, consensus=False))
@@ -166,7 +167,7 @@ def test_odd_pictures(model: Captioner, tmp_path: Path) -> None:
 def test_a_batch_is_its_photos_one_by_one(
     model: Captioner, photos: list[Image.Image], batch_size: int, options: Options
 ) -> None:
-    together = list(model.caption_many(photos, batch_size, options))
+    together = list(model.caption_many(photos, batch_size=batch_size, options=options))
     alone = [model.caption(photo, options) for photo in photos]
     assert all(map(same, together, alone))
 
@@ -183,7 +184,7 @@ def test_reads_no_more_than_two_batches_ahead(model: Captioner, photos: list[Ima
     assert next(asked) == 0  # nothing is read before the first is wanted
     for given, _ in enumerate(islice(captions, 7)):
         read = int(repr(asked)[6:-1]) - 1
-        assert given < read <= 2 * (given // 2 + 2)
+        assert given < read <= 2 * (given // 2 + 3)
     captions.close()
 
 
@@ -197,7 +198,7 @@ def test_pictures_that_cannot_be_read_stand_in_their_place(
     text = tmp_path / "text.jpg"
     text.write_text("no photo")
     pictures = [text, photos[0], b"", tmp_path / "none.jpg", photos[1]]
-    results = list(model.caption_many(pictures, 2, errors="return"))
+    results = list(model.caption_many(pictures, batch_size=2, errors="return"))
     kinds = [type(result) for result in results]
     assert kinds == [ImageError, Caption, ImageError, ImageError, Caption]
     assert str(text) in str(results[0]) and "there is no such file" in str(results[3])
@@ -208,7 +209,7 @@ def test_pictures_that_cannot_be_read_stand_in_their_place(
 def test_pictures_that_cannot_be_read_are_raised_when_they_come(
     model: Captioner, photos: list[Image.Image]
 ) -> None:
-    captions = model.caption_many([photos[0], b"text"], 16)
+    captions = model.caption_many([photos[0], b"text"])
     assert isinstance(next(captions), Caption)
     with pytest.raises(ImageError, match="picture: "):
         next(captions)
@@ -339,13 +340,79 @@ def test_options_it_cannot_follow(
 
 
 def test_wrong_arguments(model: Captioner, photos: list[Image.Image]) -> None:
-    with pytest.raises(CaptionerError, match="batch_size must be at least 1, not 0"):
-        next(model.caption_many(photos, 0))
+    for size in (0, 2.0, True, "4"):
+        with pytest.raises(CaptionerError, match="batch_size must be a whole number from 1 on"):
+            model.caption_many(photos, batch_size=size)  # type: ignore[arg-type]
     with pytest.raises(CaptionerError, match="errors must be 'raise' or 'return', not 'ignore'"):
-        next(model.caption_many(photos, errors="ignore"))  # type: ignore[call-overload]
+        model.caption_many(photos, errors="ignore")  # type: ignore[call-overload]
+    with pytest.raises(CaptionerError, match="there is no option 'beams'; there are beam, "):
+        model.caption_many(photos, beams=3)
+    with pytest.raises(CaptionerError, match=r"options must be captioner\.Options, not 3"):
+        model.caption(photos[0], 3)  # type: ignore[arg-type]
     for device in ("banana", "cuda:99"):
         with pytest.raises(CaptionerError, match=f"device '{device}' cannot be used"):
-            Captioner(tiny_model(), device=device)
+            TorchEngine(tiny_model(), device=device)
+
+
+@pytest.mark.parametrize(
+    "single", ["photo.jpg", Path("photo.jpg"), b"\xff\xd8", np.zeros((4, 4, 3), np.uint8), None]
+)
+def test_one_picture_is_not_many(model: Captioner, single: Any) -> None:
+    with pytest.raises(CaptionerError, match="caption_many takes several pictures"):
+        model.caption_many(single)
+
+
+def test_options_by_name(model: Captioner, photos: list[Image.Image]) -> None:
+    for options in (Options(beam=3, min_words=4), Options(beam=7, min_words=4)):
+        asked = model.caption(photos[0], Options(min_words=4), beam=options.beam)
+        assert same(asked, model.caption(photos[0], options))
+    asked, *_ = model.caption_many(photos, beam=3, alternatives=2)
+    assert len(asked.alternatives) == 2
+    with pytest.raises(CaptionerError, match="beam must be a whole number"):
+        model.caption(photos[0], beam=3.0)
+
+
+def test_what_could_not_be_had_passes_through(model: Captioner, photos: list[Image.Image]) -> None:
+    gone = ImageError("a.jpg", "there is no such file")
+    results = list(model.caption_many([photos[0], gone, photos[1]], errors="return"))
+    assert results[1] is gone and [type(r) for r in results] == [Caption, ImageError, Caption]
+    with pytest.raises(ImageError, match=r"a\.jpg: there is no such file"):
+        list(model.caption_many([gone]))
+
+
+def test_the_likeliest_words_in_each_place(model: Captioner, photos: list[Image.Image]) -> None:
+    """The word itself is among them, with its probability, where it is one of the likeliest."""
+    caption = model.caption(photos[0], choices=5, beam=1, min_words=4)
+    assert len(caption.choices) == len(caption.words) > 2
+    for word, probability, places in zip(
+        caption.words, caption.probabilities, caption.choices, strict=True
+    ):
+        told = dict(places)
+        assert len(told) == 5 and set(told) <= set(WORDS)
+        assert list(told.values()) == sorted(told.values(), reverse=True)
+        assert told.get(word, probability) == pytest.approx(probability, abs=1e-5)
+    first = caption.choices[0][1][0]  # the second likeliest, taken as the beginning
+    assert model.caption(photos[0], prefix=first).words[0] == first
+    assert model.caption(photos[0]).choices == ()
+
+
+def test_a_caption_shows_itself(model: Captioner, photos: list[Image.Image]) -> None:
+    caption = model.caption(photos[0])
+    assert repr(caption) == f"Caption({caption.text!r}, score={caption.score:.2f})"
+    page = caption._repr_html_()
+    assert page.count("<img") == 1 + len(caption.words) and caption.photo is photos[0]
+    assert repr(model).startswith("Captioner('tiny', engine='torch', dtype='")
+
+
+def test_the_encoder_computes_in_the_precision_that_is_told() -> None:
+    """In bf16 where the processor multiplies it quickly, which other tests cannot tell apart."""
+    quick = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    quick = quick and "AVX512" in torch.backends.cpu.get_cpu_capability()
+    expected = torch.bfloat16 if quick else torch.float32
+    for dtype, kind in ((None, expected), ("float32", torch.float32)):
+        engine = TorchEngine(tiny_model(), dtype=dtype)
+        assert engine.model.encoder.dtype == kind == getattr(torch, engine.precision)
+        assert engine.model.decoder.embedding.weight.dtype == torch.float32
 
 
 def test_loaded_from_a_file_it_writes_the_same(photos: list[Image.Image], tmp_path: Path) -> None:

@@ -9,11 +9,8 @@ from typing import Annotated, Any
 try:
     import typer
     from typer.core import TyperGroup
-except ModuleNotFoundError:  # installed without dependencies, as for running an export
-    sys.exit(
-        "captioner: the command needs its dependencies (pip install . in the checkout); to run an"
-        " export without them: python -m captioner.export.runtime"
-    )
+except ModuleNotFoundError:  # installed without dependencies
+    sys.exit("captioner: the command needs its dependencies; pip install . in the checkout")
 
 from captioner import __version__
 from captioner.errors import CaptionerError

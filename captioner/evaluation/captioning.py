@@ -56,7 +56,10 @@ def caption_found(
             part = [(photo, place) for photo, place in found if styles[photo.id] == style]
             part.sort(key=lambda one: (one[1].place, one[1].position))
             outcomes = captioner.caption_many(
-                _readers(part), batch_size, replace(options, style=style), errors="return"
+                _readers(part),
+                batch_size=batch_size,
+                options=replace(options, style=style),
+                errors="return",
             )
             for (photo, _), outcome in zip(part, outcomes, strict=True):
                 progress.update()

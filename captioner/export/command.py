@@ -1,4 +1,4 @@
-"""The command `captioner export`: a model as graphs for other programs."""
+"""The command `captioner export`: a model as graphs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import typer
 
 def export(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder to make: two graphs and their json.")
-    ],
+        Path | None,
+        typer.Option("--output", "-o", help="The folder to make; left out: beside the model."),
+    ] = None,
     format: Annotated[
         Literal["onnx", "torch"],
-        typer.Option(help="onnx: for ONNX Runtime; torch: torch.export programs (.pt2)."),
+        typer.Option(help="onnx: for OpenVINO and ONNX Runtime; torch: torch.export programs."),
     ] = "onnx",
     model: Annotated[
         Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
@@ -26,11 +27,19 @@ def export(
         bool, typer.Option("--overwrite", help="Replace an export that is there.")
     ] = False,
 ) -> None:
-    """Write a model as graphs for other programs, or to run without PyTorch (docs/export.md)."""
+    """Write a model as graphs, which run without PyTorch (docs/export.md).
+
+    Beside a model of your own, for the captioner itself; or, with --output, into a folder that
+    holds all that another program needs.
+    """
     from captioner.export.run import export_file
 
     if int8 and format != "onnx":
         raise typer.BadParameter("--int8 is for --format onnx.")
-    export_file(model, output, format, int8, overwrite)
-    typer.echo(f"{output}: the exported captioner; try it with")
-    typer.echo(f"  python -m captioner.export.runtime {output} PHOTO")
+    if output is None and (int8 or format != "onnx"):
+        raise typer.BadParameter("--int8 and --format torch need a folder: add --output.")
+    written = export_file(model, output, format, int8, overwrite)
+    if format == "torch":
+        typer.echo(f"{written}: the model as torch.export programs")
+    else:
+        typer.echo(f"{written}: has graphs; caption with --model {written}")

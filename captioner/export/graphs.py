@@ -63,7 +63,7 @@ def graphs(model: Model) -> tuple[Graph, Graph]:
         inputs = {"words": torch.full((2, 3), model.vocabulary.end), **given}
         returned = dict(zip(step.outputs, step(*inputs.values()), strict=True))
         start = Start(model)
-        begun = dict(zip(parts, start(photos), strict=True))
+        begun = dict(zip((*parts, *start.shows), start(photos), strict=True))
     return (
         Graph("start", start.eval(), {PHOTOS: photos}, begun),
         Graph("step", step.eval(), inputs, returned),
@@ -71,19 +71,21 @@ def graphs(model: Model) -> tuple[Graph, Graph]:
 
 
 class Start(nn.Module):
-    """Photos (B, 3, S, S) uint8 → the memory (B, …), hidden and cell (B, 1, D, H)."""
+    """Photos (B, 3, S, S) uint8 → the memory (B, …), hidden and cell (B, 1, D, H), and the
+    attribute words shown (B, M) with their probabilities."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.model = copy.deepcopy(model)
-        if model.sees_attributes:  # no other words are looked up
-            words = model.decoder.embedding.weight[model.attribute_ids]
-            self.model.decoder.embedding = nn.Embedding.from_pretrained(words)
-            self.model.attribute_ids = torch.arange(len(words))
+        self.model = copy.deepcopy(model)  # its unread weights may be dropped
+        self.shows = ("attribute_ids", "certainty") if model.sees_attributes else ()
 
     def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
-        parts = _parts(self.model.start(photos))
-        return tuple(p if name in MEMORY else p.unsqueeze(1) for name, p in parts.items())
+        model = self.model
+        grid = model.encoder(photos)
+        shown = model.name_attributes(model.head(grid)) if self.shows else ()
+        parts = _parts(model.decoder.start(grid, *shown))
+        begun = (p if name in MEMORY else p.unsqueeze(1) for name, p in parts.items())
+        return (*begun, *shown)
 
 
 class Step(nn.Module):
@@ -140,7 +142,7 @@ def _parts(state: State) -> dict[str, Tensor]:
 def shape(name: str, tensor: Tensor) -> tuple[int | str, ...]:
     """The tensor's shape, with names for the axes that may have any length."""
     fixed = tensor.shape
-    if name == PHOTOS or name in MEMORY:
+    if name == PHOTOS or name in (*MEMORY, "attribute_ids", "certainty"):
         return (PHOTOS, *fixed[1:])
     return (PHOTOS, BEAMS if fixed[1] > 1 else 1, *fixed[2:])
 

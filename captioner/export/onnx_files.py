@@ -1,25 +1,34 @@
-"""Graphs as ONNX files."""
+"""Graphs as ONNX files that hold no weights: these stay in the checkpoint, at their places."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
+from captioner.checkpoint import SCALE
+from captioner.errors import CaptionerError
 from captioner.export.graphs import Graph
 from captioner.export.programs import program
+from captioner.notes import Header
 
 SUFFIX = ".onnx"
 OPSET = 18
-SMALL = 1024  # weights fewer than these stay fp32
+_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": TensorProto.INT8}
+_SMALL = 100_000  # bytes of what no checkpoint holds: ids of attribute words, axes, means
 
 
-def write(graph: Graph, file: Path, int8: bool = False) -> None:
-    """Write the graph to `file`, its weights inside; with `int8` matrices and kernels as int8."""
+def write(graph: Graph, file: Path, header: Header) -> None:
+    """Write the graph of the model in the checkpoint with that header, which must lie beside it.
+
+    An initialiser is the checkpoint's tensor: external data at its offset. What is stored as fp16
+    is cast, what is stored as int8 also multiplied with its scale: the runtimes do it once, when
+    they open the graph. Raises CaptionerError where the checkpoint lacks a weight.
+    """
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.onnx.export(
@@ -29,46 +38,71 @@ def write(graph: Graph, file: Path, int8: bool = False) -> None:
             output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo=True,
+            optimize=False,  # it would fold weights into others, which no checkpoint holds
             verbose=False,
         )
     assert exported is not None
     model = exported.model_proto
-    if int8:
-        shrink(model)
-    onnx.checker.check_model(model)
-    onnx.save_model(model, file)
+    _refer(model.graph, header)
+    helper.set_model_props(model, {"checkpoint": header.digest})
+    for node in model.graph.node:  # where in the Python code it comes from
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.value_info[:], model.graph.metadata_props[:]
+    file.write_bytes(model.SerializeToString())
 
 
-def shrink(model: onnx.ModelProto) -> None:
-    """Store matrices and kernels as int8 with one fp32 scale an output channel.
-
-    What is computed with them stays fp32: DequantizeLinear stands before their use.
-    """
-    graph = model.graph
-    columns = {
-        node.input[1]
-        for node in graph.node
-        if node.op_type == "MatMul"
-        or (node.op_type == "Gemm" and not any(a.name == "transB" and a.i for a in node.attribute))
-    }
-    nodes, kept = [], []
+def _refer(graph: onnx.GraphProto, header: Header) -> None:
+    """Replace the graph's weights by references to the checkpoint's."""
+    kept: list[TensorProto] = []
+    nodes: list[NodeProto] = []
     for tensor in graph.initializer:
-        weight = numpy_helper.to_array(tensor)
-        if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < SMALL:
+        name = tensor.name.removeprefix("model.")
+        if name in header.tensors:
+            kept.extend(_stored(tensor.name, name, header))
+            nodes.extend(_restored(tensor.name, name, header))
+        elif len(tensor.raw_data) > _SMALL:
+            raise CaptionerError(
+                f"{header.file}: does not hold {name} itself; a model that shares its encoder with"
+                " the embedded one is exported into a folder: add --output"
+            )
+        else:
             kept.append(tensor)
-            continue
-        # the first axis counts output channels; the second in a right factor, and in the
-        # (directions, gates, inputs) of ONNX's GRU and LSTM
-        axis = 1 if tensor.name in columns or weight.ndim == 3 else 0
-        others = tuple(i for i in range(weight.ndim) if i != axis)
-        scale = np.maximum(np.abs(weight).max(others), 1e-12) / np.float32(127)
-        whole = np.rint(weight / np.expand_dims(scale, others)).astype(np.int8)
-        name = tensor.name
-        kept.append(numpy_helper.from_array(whole, f"{name}.int8"))
-        kept.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
-        inputs = [f"{name}.int8", f"{name}.scale"]
-        nodes.append(helper.make_node("DequantizeLinear", inputs, [name], axis=axis))
     nodes.extend(graph.node)
     del graph.initializer[:], graph.node[:]
     graph.initializer.extend(kept)
     graph.node.extend(nodes)
+
+
+def _stored(weight: str, name: str, header: Header) -> Iterator[TensorProto]:
+    """The tensors of the checkpoint that make up the weight."""
+    kind = header.tensors[name]["dtype"]
+    yield _external(weight if kind == "F32" else f"{weight}.stored", name, header)
+    if kind == "I8":
+        yield _external(f"{weight}{SCALE}", name + SCALE, header)
+
+
+def _restored(weight: str, name: str, header: Header) -> Iterator[NodeProto]:
+    """What makes fp32 of them."""
+    kind = header.tensors[name]["dtype"]
+    if kind == "F32":
+        return
+    cast = weight if kind == "F16" else f"{weight}.whole"
+    yield helper.make_node("Cast", [f"{weight}.stored"], [cast], to=TensorProto.FLOAT)
+    if kind == "I8":
+        yield helper.make_node("Mul", [cast, f"{weight}{SCALE}"], [weight])
+
+
+def _external(called: str, name: str, header: Header) -> TensorProto:
+    place = header.tensors[name]
+    first, end = place["data_offsets"]
+    where = {"location": header.file.name, "offset": header.start + first, "length": end - first}
+    tensor = TensorProto(
+        name=called,
+        data_type=_TYPES[place["dtype"]],
+        dims=place["shape"],
+        data_location=TensorProto.EXTERNAL,
+    )
+    for key, value in where.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor

@@ -1,17 +1,14 @@
-"""Graphs as torch.export programs: writing them, and running them from numpy."""
+"""Graphs as torch.export programs."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from captioner.export.graphs import Graph
-from captioner.export.runner import Array, Tensors
 
 SUFFIX = ".pt2"
 
@@ -43,19 +40,3 @@ def _drop_unread(module: nn.Module, exported: torch.export.ExportedProgram) -> N
     for spec in exported.graph_signature.input_specs:
         if spec.target is not None and spec.arg.name in unread and spec.target in tensors:
             tensors[spec.target].data = torch.empty(0)
-
-
-class Program:
-    """A program in a file, run on the CPU."""
-
-    def __init__(self, file: Path, notes: dict[str, Any]) -> None:
-        self.module = torch.export.load(file).module()
-        self.inputs = [tensor["name"] for tensor in notes["inputs"]]
-        self.outputs = [tensor["name"] for tensor in notes["outputs"]]
-
-    def __call__(self, tensors: Tensors) -> Tensors:
-        given = [torch.from_numpy(np.ascontiguousarray(tensors[name])) for name in self.inputs]
-        with torch.no_grad():
-            returned = self.module(*given)
-        found: list[Array] = [part.numpy() for part in returned]
-        return dict(zip(self.outputs, found, strict=True))

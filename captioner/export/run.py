@@ -1,57 +1,89 @@
-"""A model written as a folder of graphs."""
+"""A model written as graphs: beside its checkpoint, or into a folder with all that they need."""
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any, Literal
 
 from captioner import __version__, checkpoint
-from captioner.captioner import rules
+from captioner.engines.graphs import graph_file
 from captioner.errors import CaptionerError
-from captioner.export.folder import FORMAT, NOTES, check_output
+from captioner.export.folder import FORMAT, NOTES, WEIGHTS, check_output
 from captioner.export.graphs import Graph, graphs
 from captioner.extras import how_to_install
-from captioner.files import whole_folder
+from captioner.files import whole_folder, whole_path
 from captioner.model.model import Model
+from captioner.notes import read_header
+from captioner.rules import rules
 
 Format = Literal["onnx", "torch"]
+
+
+def write_graphs(file: Path, model: Model | None = None) -> dict[str, Path]:
+    """Write the two graphs of the checkpoint in `file` beside it, for the engines without torch.
+
+    `model` is the one in the file, where it is at hand. Raises CaptionerError where a package is
+    missing or nothing can be written there.
+    """
+    onnx_files = _onnx_files()
+    header = read_header(file)
+    written: dict[str, Path] = {}
+    for graph in graphs(model or checkpoint.load(file)):
+        target = graph_file(file, graph.name)
+        with whole_path(target) as draft:
+            onnx_files.write(graph, draft, header)
+        written[graph.name] = target
+    return written
 
 
 def export(
     model: Model, output: Path, format: Format = "onnx", int8: bool = False, overwrite: bool = False
 ) -> None:
-    """Write `start`, `step` and captioner.json into the folder `output`, all of them or nothing.
+    """Write the graphs, captioner.json and, for ONNX, the checkpoint into the folder `output`, all
+    of them or nothing.
 
     Raises CaptionerError for a folder that holds something else, and where a package is missing.
     """
     check_output(output, overwrite)
     if format == "torch" and int8:
         raise CaptionerError("int8 weights are for --format onnx")
-    pair = graphs(model)
     with whole_folder(output) as folder:
-        files = {graph.name: _write(graph, folder, format, int8) for graph in pair}
-        notes = describe(model, pair, files)
+        pair = graphs(model)
+        if format == "onnx":
+            files = _write_onnx(model, folder, int8)
+        else:
+            files = {graph.name: _write_program(graph, folder) for graph in pair}
+        notes = describe(model, pair, {name: file.name for name, file in files.items()})
         text = json.dumps(notes, ensure_ascii=False, indent=1)
         (folder / NOTES).write_text(text + "\n", encoding="utf-8")
 
 
-def _write(graph: Graph, folder: Path, format: Format, int8: bool) -> str:
-    """Write the graph; the file's name."""
-    if format == "torch":
-        from captioner.export import programs
+def _write_onnx(model: Model, folder: Path, int8: bool) -> dict[str, Path]:
+    _onnx_files()
+    own = copy.deepcopy(model)
+    own.encoder.shared = False
+    checkpoint.save(own, folder / WEIGHTS, int8)
+    return write_graphs(folder / WEIGHTS, own)
 
-        programs.write(graph, folder / (graph.name + programs.SUFFIX))
-        return graph.name + programs.SUFFIX
+
+def _write_program(graph: Graph, folder: Path) -> Path:
+    from captioner.export import programs
+
+    file = folder / (graph.name + programs.SUFFIX)
+    programs.write(graph, file)
+    return file
+
+
+def _onnx_files() -> Any:
     try:
         from captioner.export import onnx_files
-
-        onnx_files.write(graph, folder / (graph.name + onnx_files.SUFFIX), int8)
     except ImportError as error:
         raise CaptionerError(
-            f"--format onnx needs more packages ({error}): {how_to_install('export')}"
+            f"ONNX graphs need more packages ({error}): {how_to_install('export')}"
         ) from None
-    return graph.name + onnx_files.SUFFIX
+    return onnx_files
 
 
 def describe(model: Model, pair: tuple[Graph, Graph], files: dict[str, str]) -> dict[str, Any]:
@@ -76,8 +108,14 @@ def describe(model: Model, pair: tuple[Graph, Graph], files: dict[str, str]) -> 
 
 
 def export_file(
-    file: Path | None, output: Path, format: Format, int8: bool, overwrite: bool
-) -> None:
-    """`export` of the model in a checkpoint, by default the embedded one."""
+    file: Path | None, output: Path | None, format: Format, int8: bool, overwrite: bool
+) -> Path:
+    """Export the model in a checkpoint, by default the embedded one: into the folder `output`, or,
+    without one, as graphs beside it. Returns what the captioner loads."""
+    source = file or checkpoint.EMBEDDED
+    if output is None:
+        write_graphs(source)
+        return source
     check_output(output, overwrite)
-    export(checkpoint.load(file or checkpoint.EMBEDDED), output, format, int8, overwrite)
+    export(checkpoint.load(source), output, format, int8, overwrite)
+    return output

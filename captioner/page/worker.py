@@ -87,7 +87,7 @@ class ModelWorker:
         try:
             model = self._model(batch[0].model)
             photos = [job.photo for job in batch]
-            captions = list(model.caption_many(photos, BATCH, batch[0].options))
+            captions = list(model.caption_many(photos, batch_size=BATCH, options=batch[0].options))
             for job, caption in zip(batch, captions, strict=True):
                 job.answer.set_result(caption)
         except Exception as error:

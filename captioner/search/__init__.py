@@ -1,7 +1,7 @@
 """Searches for sentences: greedy, beam, diverse beam, sampling. They see only a step function."""
 
-from captioner.consensus import by_consensus
 from captioner.search.beam import beam_search
+from captioner.search.consensus import agreement, by_consensus
 from captioner.search.options import SearchOptions
 from captioner.search.sampling import sample, sample_ids
 from captioner.search.types import Hypothesis, State, Step
@@ -11,6 +11,7 @@ __all__ = [
     "SearchOptions",
     "State",
     "Step",
+    "agreement",
     "beam_search",
     "by_consensus",
     "sample",

@@ -8,89 +8,99 @@ the last. The finished sentences of a photo are kept in P pools: one, or one for
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
+from captioner.search.arrays import (
+    NEVER,
+    Array,
+    arange,
+    as_array,
+    as_floats,
+    concat,
+    full,
+    highest,
+    nonzero,
+    repeat,
+    take,
+    where,
+    zeros,
+)
 from captioner.search.candidates import Candidates, banked, continuing, diverse, plain
-from captioner.search.constraints import NEVER, Constraints
+from captioner.search.constraints import Constraints
 from captioner.search.history import Finished, Record, rebuild
-from captioner.search.options import SearchOptions, log_coverage
+from captioner.search.options import SearchOptions
 from captioner.search.types import Hypothesis, S, Step
 
 
-@torch.no_grad()
 def beam_search(
-    step: Step[S], state: S, start: Tensor, options: SearchOptions
+    step: Step[S], state: S, start: Array, options: SearchOptions
 ) -> list[list[Hypothesis]]:
     """Return for each of B photos its best sentences, best first, at most `options.n_best`.
 
-    `start` (B,) long is the first word fed, one a photo; `state` has B rows. A photo's list is
+    `start` (B,) int64 is the first word fed, one a photo; `state` has B rows. A photo's list is
     shorter, even empty, where the beams met fewer sentences that obey `options`. With beams enough
-    to hold every sentence the result is exact.
+    to hold every sentence the result is exact. Numpy's arrays or torch's, on any device.
     """
     if not len(start):
         return []
-    beams = _Beams(len(start), options, start.device)
+    beams = _Beams(len(start), options, start)
     history: list[Record] = []
     words, regions = start, 0
     for length in range(options.max_words + 1):
         log_probs, state, attention = step(words, state)
-        log_probs, attention = log_probs.float(), attention.float()
+        log_probs, attention = as_floats(log_probs), as_floats(attention)
         regions = attention.shape[-1]
         if length == 0:  # the state has a row a photo, and R from here on
-            log_probs = log_probs.repeat_interleave(beams.rows, 0)
-            attention = attention.repeat_interleave(beams.rows, 0)
-            beams.begin(log_probs, attention)
+            log_probs = repeat(log_probs, beams.rows)
+            attention = repeat(attention, beams.rows)
+            beams.begin(log_probs)
         chosen = beams.compete(log_probs)
         beams.harvest(chosen, length)
         if length == options.max_words:
             break
         record, stay = beams.move(chosen, log_probs, attention, length)
         history.append(record)
-        if not stay.any():
+        staying = nonzero(stay)[0]
+        if not len(staying):
             break
-        parent = record.parent if length else torch.zeros_like(record.parent)
-        first = torch.arange(len(stay), device=start.device) * (beams.rows if length else 1)
-        rows = (parent + first[:, None])[stay].flatten()
-        words = record.word[stay].flatten()
-        state = state.select(rows, None if stay.all() else stay.nonzero().squeeze(1))
+        parent = record.parent if length else zeros(record.parent.shape, record.parent)
+        first = arange(len(stay), start) * (beams.rows if length else 1)
+        rows = (parent + first[:, None])[staying].reshape(-1)
+        words = record.word[staying].reshape(-1)
+        state = state.select(rows, None if len(staying) == len(stay) else staying)
     return _collect(history, beams.finished, options, regions)
 
 
 class _Beams:
     """The live beams: A of the B photos, R rows each."""
 
-    def __init__(self, photos: int, options: SearchOptions, device: torch.device) -> None:
+    def __init__(self, photos: int, options: SearchOptions, like: Array) -> None:
         self.options = options
-        self.required = torch.tensor(options.missing, dtype=torch.long, device=device)
-        self.banks = bool(options.missing)
-        self.lanes = len(options.missing) + 1 if self.banks else options.groups
+        self.required = as_array(options.missing, like) if options.missing else None
+        self.lanes = options.groups if self.required is None else len(options.missing) + 1
         self.width = options.beam // options.groups
         self.rows = self.lanes * self.width
-        self.photo = torch.arange(photos, device=device)  # (A,) which photos live
-        self.sentence = self.photo.new_empty(photos, self.rows, 0)  # (A, R, t)
-        self.total = torch.full((photos, self.lanes, self.width), NEVER, device=device)
-        self.total[:, 0 if self.banks else slice(None), 0] = 0.0  # log-probability so far
-        self.covered: Tensor | None = None  # (A, R, L) attention paid so far
+        self.photo = arange(photos, like)  # (A,) which photos live
+        self.sentence = zeros((photos, self.rows, 0), like)  # (A, R, t)
+        self.total = full((photos, self.lanes, self.width), NEVER, like)
+        first = slice(None) if self.required is None else slice(1)
+        self.total[:, first, 0] = 0.0  # log-probability so far
         kept = min(options.n_best or options.beam, self.width)
-        self.finished = Finished(photos, 1 if self.banks else self.lanes, kept, device)
+        pools = self.lanes if self.required is None else 1
+        self.finished = Finished(photos, pools, kept, like)
 
-    def begin(self, log_probs: Tensor, attention: Tensor) -> None:
-        """Learn V and L from the first log_probs (B·R, V) and attention (B·R, L)."""
-        self.rules = Constraints(self.options, log_probs.shape[-1], log_probs.device)
-        if self.options.coverage_penalty:
-            self.covered = torch.zeros_like(attention).view(-1, self.rows, attention.shape[-1])
+    def begin(self, log_probs: Array) -> None:
+        """Learn V from the first log_probs (B·R, V)."""
+        self.rules = Constraints(self.options, log_probs.shape[-1], log_probs)
 
-    def compete(self, log_probs: Tensor) -> Candidates:
+    def compete(self, log_probs: Array) -> Candidates:
         """Return each lane's 2W best continuations, given log_probs (A·R, V)."""
-        allowed = self.rules.allow(log_probs, self.sentence.flatten(0, 1))
-        if self.banks:
-            held = (self.sentence[..., None] == self.required).any(2).view(*self.total.shape, -1)
-            allowed = allowed.view(*self.total.shape, -1)
+        allowed = self.rules.allow(log_probs, self.sentence.reshape(len(log_probs), -1))
+        allowed = allowed.reshape(*self.total.shape, -1)
+        if self.required is not None:
+            held = (self.sentence[..., None] == self.required).any(2)
             allowed[:, :-1, :, self.options.end] = NEVER
-        scores = self.total[..., None] + allowed.view(*self.total.shape, -1)
-        if self.banks:
-            return banked(scores, self.required, held)
+            scores = self.total[..., None] + allowed
+            return banked(scores, self.required, held.reshape(*self.total.shape, -1))
+        scores = self.total[..., None] + allowed
         if self.lanes > 1:
             return diverse(scores, self.options.diversity, self.options.end)
         return plain(scores)
@@ -98,16 +108,13 @@ class _Beams:
     def harvest(self, candidates: Candidates, length: int) -> None:
         """Keep the sentences that end among the W best continuations of their lane."""
         score, row, word = (part[..., : self.width] for part in candidates)
-        score = score.masked_fill(word != self.options.end, NEVER)
+        score = where(word == self.options.end, score, NEVER)
         rank = score / (length + 1) ** self.options.length_penalty
-        if self.covered is not None:
-            coverage = log_coverage(self.covered).gather(1, row.flatten(1)).view_as(row)
-            rank = rank + self.options.coverage_penalty * coverage
         self.finished.add(self.photo, rank, score, row, length)
 
     def move(
-        self, candidates: Candidates, log_probs: Tensor, attention: Tensor, length: int
-    ) -> tuple[Record, Tensor]:
+        self, candidates: Candidates, log_probs: Array, attention: Array, length: int
+    ) -> tuple[Record, Array]:
         """Go on with the best continuations that do not end, for the photos that need it.
 
         Returns what was done and which of the A photos stay (A,) bool.
@@ -115,34 +122,40 @@ class _Beams:
         photos, vocabulary = len(self.photo), log_probs.shape[-1]
         total, parent, word = continuing(*candidates, self.options.end)
         done = self._done(total, length)  # (A, P)
-        lost = done[..., None].expand(-1, -1, self.rows // done.shape[1])
-        total = total.masked_fill(lost.reshape(total.shape), NEVER)
-        parent, word = parent.flatten(1), word.flatten(1)
+        lost = repeat(done.reshape(-1), self.rows // done.shape[1]).reshape(total.shape)
+        total = where(lost, NEVER, total)
+        parent, word = parent.reshape(photos, -1), word.reshape(photos, -1)
 
-        place = self.photo.new_full((len(self.finished.rank),), -1)
-        place[self.photo] = torch.arange(photos, device=place.device)
-        taken = log_probs.reshape(photos, -1).gather(1, parent * vocabulary + word)
-        record = Record(place, parent, word, taken, attention.reshape(photos, self.rows, -1))
+        place = full((len(self.finished.rank),), -1, parent)
+        place[self.photo] = arange(photos, place)
+        taken = take(log_probs.reshape(photos, -1), parent * vocabulary + word)
+        looked = attention.reshape(photos, self.rows, -1)
+        record = Record(place, parent, word, taken, looked, self._choices(log_probs))
 
         stay = ~done.all(1)
-        here = torch.arange(photos, device=stay.device)[stay, None]
-        sentence = torch.cat((self.sentence[here, parent[stay]], word[stay][..., None]), 2)
-        if self.covered is not None:
-            self.covered = (self.covered + record.attention)[here, parent[stay]]
+        here = arange(photos, place)[stay][:, None]
+        sentence = concat((self.sentence[here, parent[stay]], word[stay][..., None]), 2)
         self.photo, self.total, self.sentence = self.photo[stay], total[stay], sentence
         return record, stay
 
-    def _done(self, total: Tensor, length: int) -> Tensor:
+    def _choices(self, log_probs: Array) -> tuple[Array, Array] | None:
+        if not self.options.choices:
+            return None
+        shape = (len(self.photo), self.rows, -1)
+        scores, ids = self.rules.likeliest(log_probs)
+        return scores.reshape(shape), ids.reshape(shape)
+
+    def _done(self, total: Array, length: int) -> Array:
         """Say (A, P) for which pools no live beam can still enter, given total (A, G, W).
 
         A log-probability only falls, so a beam ranks at best as if it ended for free: at the
         greatest length with `exact_stop`, at the next one without it.
         """
-        worst = self.finished.rank[self.photo, :, -1]
-        best = total.view(len(total), worst.shape[1], -1).amax(-1)
+        worst = self.finished.rank[self.photo][..., -1]
+        best = highest(total.reshape(len(total), worst.shape[1], -1))
         longest = self.options.max_words + 1 if self.options.exact_stop else length + 2
-        done: Tensor = best / longest**self.options.length_penalty <= worst
-        if self.width == 1 and not self.banks:
+        done = best / longest**self.options.length_penalty <= worst
+        if self.width == 1 and self.required is None:
             return done | (worst > NEVER)
         return done
 

@@ -8,67 +8,67 @@ W of them end a sentence, at least W go on.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from captioner.search.arrays import NEVER, Array, arange, concat, copy, full, order, take, topk
+from captioner.search.arrays import where as choose
 
-Candidates = tuple[Tensor, Tensor, Tensor]
+Candidates = tuple[Array, Array, Array]
 
 
-def plain(scores: Tensor) -> Candidates:
+def plain(scores: Array) -> Candidates:
     """Let the beams of a lane compete among themselves."""
-    _, lanes, width, vocabulary = scores.shape
-    score, index = scores.flatten(2).topk(2 * width)
+    photos, lanes, width, vocabulary = scores.shape
+    score, index = topk(scores.reshape(photos, lanes, -1), 2 * width)
     return score, index // vocabulary + _first_rows(lanes, width, scores), index % vocabulary
 
 
-def diverse(scores: Tensor, diversity: float, end: int) -> Candidates:
+def diverse(scores: Array, diversity: float, end: int) -> Candidates:
     """Choose lane after lane; a word costs `diversity` for each beam that has taken it already.
 
-    The scores returned are without that cost, their order is with it.
+    The scores returned are without that cost, their order is with it. A dead beam takes no word.
     """
-    photos, _, width, vocabulary = scores.shape
-    taken = scores.new_zeros(photos, vocabulary)
+    photos, lanes, width, vocabulary = scores.shape
+    cost = full((photos, vocabulary), 0.0, scores)
+    rows = arange(photos, scores)[:, None]
     chosen: list[Candidates] = []
-    for lane in scores.unbind(1):
-        lane = lane[:, None]
-        _, row, word = plain(lane - diversity * taken[:, None, None])
-        score = lane.flatten(1).gather(1, (row * vocabulary + word).flatten(1)).view(row.shape)
+    for g in range(lanes):
+        lane = scores[:, g : g + 1]
+        _, row, word = plain(lane - cost[:, None, None])
+        score = take(lane.reshape(photos, 1, -1), row * vocabulary + word)
         going = continuing(score, row, word, end)
-        taken.scatter_add_(1, going[2].flatten(1), going[0].isfinite().to(taken).flatten(1))
-        chosen.append((score, row + len(chosen) * width, word))
-    score, row, word = (torch.cat(parts, 1) for parts in zip(*chosen, strict=True))
+        for w in range(width):  # a word may be taken by several beams: one after the other
+            alive = (going[0][:, 0, w : w + 1] > NEVER) * diversity
+            cost[rows, going[2][:, 0, w : w + 1]] += alive
+        chosen.append((score, row + g * width, word))
+    score, row, word = (concat(parts, 1) for parts in zip(*chosen, strict=True))
     return score, row, word
 
 
-def banked(scores: Tensor, required: Tensor, held: Tensor) -> Candidates:
+def banked(scores: Array, required: Array, held: Array) -> Candidates:
     """Let beams compete only with beams that hold as many of the required words (C).
 
     Lane c holds beams with c of them; `held` (A, G, W, C) says which. A continuation by a required
     word that its beam lacks competes in the next lane.
     """
-    _, lanes, width, vocabulary = scores.shape
-    gain = scores[..., required].masked_fill(held, float("-inf"))
-    same = scores.clone()
-    same[..., required] = scores[..., required].masked_fill(~held, float("-inf"))
-    gain = torch.cat((torch.full_like(gain[:, :1], float("-inf")), gain[:, :-1]), 1)
-    score, index = torch.cat((same.flatten(2), gain.flatten(2)), 2).topk(2 * width)
+    photos, lanes, width, vocabulary = scores.shape
+    gain = choose(held, NEVER, scores[..., required])
+    same = copy(scores)
+    same[..., required] = choose(held, scores[..., required], NEVER)
+    gain = concat((full(gain[:, :1].shape, NEVER, scores), gain[:, :-1]), 1)
+    both = (same.reshape(photos, lanes, -1), gain.reshape(photos, lanes, -1))
+    score, index = topk(concat(both, 2), 2 * width)
 
     first, gained = _first_rows(lanes, width, scores), index - width * vocabulary
-    row = torch.where(
-        gained < 0,
-        index // vocabulary + first,
-        (gained // len(required) + first - width).clamp(min=0),
-    )
-    word = torch.where(gained < 0, index % vocabulary, required[gained % len(required)])
+    before = gained // len(required) + first - width  # a row of the lane before
+    row = choose(gained < 0, index // vocabulary + first, choose(before < 0, 0, before))
+    word = choose(gained < 0, index % vocabulary, required[gained % len(required)])
     return score, row, word
 
 
-def continuing(score: Tensor, row: Tensor, word: Tensor, end: int) -> Candidates:
+def continuing(score: Array, row: Array, word: Array, end: int) -> Candidates:
     """Return of 2W candidates a lane the best W that do not end, in their order: (A, G, W) each."""
-    ended = (word == end).byte()
-    order = ended.argsort(stable=True, dim=-1)[..., : word.shape[-1] // 2]
-    return score.gather(-1, order), row.gather(-1, order), word.gather(-1, order)
+    going = order((word == end) * 1)[..., : word.shape[-1] // 2]
+    return take(score, going), take(row, going), take(word, going)
 
 
-def _first_rows(lanes: int, width: int, like: Tensor) -> Tensor:
-    return torch.arange(0, lanes * width, width, device=like.device)[:, None]  # (G, 1)
+def _first_rows(lanes: int, width: int, like: Array) -> Array:
+    return arange(lanes, like)[:, None] * width  # (G, 1)

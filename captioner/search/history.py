@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
+from captioner.search.arrays import (
+    NEVER,
+    Array,
+    arange,
+    concat,
+    copy,
+    full,
+    nonzero,
+    order,
+    take,
+    to_numpy,
+    topk,
+    zeros,
+)
 from captioner.search.types import Hypothesis
 
 
@@ -14,51 +26,53 @@ from captioner.search.types import Hypothesis
 class Record:
     """One step over A live photos with R rows each; nothing in it is ever moved again."""
 
-    place: Tensor  # (B,) long: where a photo lies among the live ones, -1 when it has left
-    parent: Tensor  # (A, R) long: the row that each new row continues
-    word: Tensor  # (A, R) long
-    log_prob: Tensor  # (A, R): of that word
-    attention: Tensor  # (A, R, L): of the old rows
+    place: Array  # (B,) int64: where a photo lies among the live ones, -1 when it has left
+    parent: Array  # (A, R) int64: the row that each new row continues
+    word: Array  # (A, R) int64
+    log_prob: Array  # (A, R): of that word
+    attention: Array  # (A, R, L): of the old rows
+    choices: tuple[Array, Array] | None = None  # (A, R, k) log-probabilities, ids: the same
 
 
 class Finished:
     """The best k finished sentences in each of the P pools of B photos; ranks fall along k."""
 
-    def __init__(self, photos: int, pools: int, kept: int, device: torch.device) -> None:
+    def __init__(self, photos: int, pools: int, kept: int, like: Array) -> None:
         """Start with none: a rank of -inf marks an empty place."""
-        self.rank = torch.full((photos, pools, kept), float("-inf"), device=device)
-        self.log_prob = self.rank.clone()
-        self.row = torch.zeros(photos, pools, kept, dtype=torch.long, device=device)
-        self.length = self.row.clone()
+        self.rank = full((photos, pools, kept), NEVER, like)
+        self.log_prob = copy(self.rank)
+        self.row = zeros((photos, pools, kept), like)
+        self.length = copy(self.row)
 
-    def add(self, photo: Tensor, rank: Tensor, log_prob: Tensor, row: Tensor, length: int) -> None:
+    def add(self, photo: Array, rank: Array, log_prob: Array, row: Array, length: int) -> None:
         """Offer sentences of `length` words that ended in `row`; all (A, …) for photo (A,)."""
         shape = (len(photo), self.rank.shape[1], -1)
-        best, index = torch.cat((self.rank[photo], rank.reshape(shape)), 2).topk(self.rank.shape[2])
-        self.rank[photo] = best
-        new_length = torch.full_like(row, length)
-        for kept, new in ((self.log_prob, log_prob), (self.row, row), (self.length, new_length)):
-            kept[photo] = torch.cat((kept[photo], new.reshape(shape)), 2).gather(2, index)
+        ranks = concat((self.rank[photo], rank.reshape(shape)), 2)
+        self.rank[photo], index = topk(ranks, self.rank.shape[2])
+        lengths = full(row.shape, length, row)
+        for kept, new in ((self.log_prob, log_prob), (self.row, row), (self.length, lengths)):
+            kept[photo] = take(concat((kept[photo], new.reshape(shape)), 2), index)
 
-    def ranked(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def ranked(self) -> tuple[Array, Array, Array, Array]:
         """Return photo, log-probability, row and length of the H sentences, each (H,).
 
         Photo by photo, best first.
         """
-        rank, order = self.rank.flatten(1).sort(stable=True, dim=1, descending=True)
-        photo, place = (rank > float("-inf")).nonzero(as_tuple=True)
-        index = (photo, order[photo, place])
+        flat = self.rank.reshape(len(self.rank), -1)
+        best = order(flat, descending=True)
+        photo, place = nonzero(take(flat, best) > NEVER)
+        index = (photo, best[photo, place])
         kept = (self.log_prob, self.row, self.length)
-        log_prob, row, length = (part.flatten(1)[index] for part in kept)
+        log_prob, row, length = (part.reshape(len(flat), -1)[index] for part in kept)
         return photo, log_prob, row, length
 
 
 def rebuild(
     history: list[Record],
-    photo: Tensor,
-    row: Tensor,
-    length: Tensor,
-    log_prob: Tensor,
+    photo: Array,
+    row: Array,
+    length: Array,
+    log_prob: Array,
     regions: int,
 ) -> list[Hypothesis]:
     """Follow H sentences back from their last words.
@@ -67,26 +81,52 @@ def rebuild(
     `log_prob` (H,) is that of the whole sentence with its end.
     """
     count, steps = len(length), int(length.max()) if len(length) else 0
-    words = torch.zeros(count, steps, dtype=torch.long, device=length.device)
-    scores = torch.zeros(count, steps, device=length.device)
-    attention = torch.zeros(count, steps, regions, device=length.device)
-    row = row.clone()
+    words = zeros((count, steps), length)
+    scores = full((count, steps), 0.0, length)
+    attention = full((count, steps, regions), 0.0, length)
+    choices = _room(history, count, steps)
+    row = copy(row)
     for t in reversed(range(steps)):
-        h = (length > t).nonzero().squeeze(1)
-        place = history[t].place[photo[h]]
-        words[h, t] = history[t].word[place, row[h]]
-        scores[h, t] = history[t].log_prob[place, row[h]]
-        row[h] = history[t].parent[place, row[h]]
-        attention[h, t] = history[t].attention[place, row[h]]
-    return unpack(words, scores, attention, length, log_prob)
+        h = arange(count, length)[length > t]
+        step = history[t]
+        place = step.place[photo[h]]
+        words[h, t] = step.word[place, row[h]]
+        scores[h, t] = step.log_prob[place, row[h]]
+        row[h] = step.parent[place, row[h]]
+        attention[h, t] = step.attention[place, row[h]]
+        for all_, here in zip(choices, step.choices or (), strict=True):
+            all_[h, t] = here[place, row[h]]
+    return unpack(words, scores, attention, length, log_prob, choices)
+
+
+def _room(history: Sequence[Record], count: int, steps: int) -> tuple[Array, ...]:
+    if not history or history[0].choices is None:
+        return ()
+    scores, ids = history[0].choices
+    shape = (count, steps, ids.shape[-1])
+    return full(shape, 0.0, scores), zeros(shape, ids)
 
 
 def unpack(
-    words: Tensor, scores: Tensor, attention: Tensor, length: Tensor, log_prob: Tensor
+    words: Array,
+    scores: Array,
+    attention: Array,
+    length: Array,
+    log_prob: Array,
+    choices: Sequence[Array] = (),
 ) -> list[Hypothesis]:
-    """Turn (H, T), (H, T), (H, T, L), (H,) and (H,) into H hypotheses on the CPU."""
-    attention = attention.cpu()
-    rows = zip(
-        words.tolist(), scores.tolist(), attention, length.tolist(), log_prob.tolist(), strict=True
-    )
-    return [Hypothesis(tuple(w[:n]), p, tuple(s[:n]), a[:n]) for w, s, a, n, p in rows]
+    """Turn (H, T), (H, T), (H, T, L), (H,) and (H,) into H hypotheses of numpy and numbers.
+
+    `choices` is empty or two arrays (H, T, k), log-probabilities and ids.
+    """
+    attention = to_numpy(attention)
+    found: list[Hypothesis] = []
+    columns = (words.tolist(), scores.tolist(), length.tolist(), log_prob.tolist())
+    for h, (w, s, n, p) in enumerate(zip(*columns, strict=True)):
+        told = tuple(_pairs(*(part[h, t] for part in choices)) for t in range(n) if choices)
+        found.append(Hypothesis(tuple(w[:n]), p, tuple(s[:n]), attention[h, :n], told))
+    return found
+
+
+def _pairs(scores: Array, ids: Array) -> tuple[tuple[int, float], ...]:
+    return tuple(zip(ids.tolist(), scores.tolist(), strict=True))

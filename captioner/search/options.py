@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from captioner.errors import CaptionerError
 from captioner.search.types import Hypothesis
 
@@ -17,10 +15,8 @@ class SearchOptions:
     A sentence has at least `min_words` and at most `max_words` words, its end not counted. What
     has `max_words` words must end there, at the end's true probability.
 
-    Ranking: sentences are ranked by log-probability / n**length_penalty + coverage, where n counts
-    the words and the end, and coverage is `coverage_penalty` · Σ over the L regions of
-    log(min(1, attention the T words paid to the region)) (Wu et al. 2016, §7).
-    `n_best` sentences come back (None: as many as beams). A beam of one is greedy search and
+    Sentences are ranked by log-probability / n**length_penalty, where n counts the words and the
+    end. `n_best` sentences come back (None: as many as beams). A beam of one is greedy search and
     stops at its first end. `exact_stop` searches until no beam can still enter the n best; without
     it a beam counts as lost once it would rank too low if it ended now for free, which is quicker
     and can miss a longer sentence where `length_penalty` is above 0.
@@ -35,6 +31,8 @@ class SearchOptions:
 
     Sampling divides the log-probabilities by `temperature`, keeps the `top_k` likeliest words
     (0: all), then of these the fewest whose mass reaches `top_p` (Holtzman et al. 2020).
+
+    `choices` of the likeliest words, those that `forbidden` leaves, come with each place (0: none).
     """
 
     end: int
@@ -42,7 +40,6 @@ class SearchOptions:
     beam: int = 3
     n_best: int | None = None
     length_penalty: float = 0.0
-    coverage_penalty: float = 0.0
     exact_stop: bool = True
     max_words: int = 20
     min_words: int = 0
@@ -56,12 +53,13 @@ class SearchOptions:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    choices: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no search can obey, with a CaptionerError that names the setting."""
         for name in ("beam", "max_words", "groups"):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
-        for name in ("min_words", "no_repeat", "top_k", "length_penalty", "coverage_penalty"):
+        for name in ("min_words", "no_repeat", "top_k", "length_penalty", "choices"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative", getattr(self, name))
         _check(
             1e-30 <= self.temperature <= 1e30,  # beyond, weights in 32 bits are lost
@@ -89,10 +87,8 @@ class SearchOptions:
 
     def rank(self, sentence: Hypothesis) -> float:
         """Return what the sentence is ranked by; higher is better."""
-        rank: float = sentence.log_probability / (len(sentence.words) + 1) ** self.length_penalty
-        if self.coverage_penalty:
-            rank += self.coverage_penalty * float(log_coverage(sentence.attention.sum(0)))
-        return rank
+        length: float = (len(sentence.words) + 1) ** self.length_penalty
+        return sentence.log_probability / length
 
     def _check_constraints(self) -> None:
         needed = len(self.prefix) + len(self.missing)
@@ -112,11 +108,6 @@ class SearchOptions:
     def missing(self) -> tuple[int, ...]:
         """The required words that the prefix does not hold yet, each once."""
         return tuple(w for w in dict.fromkeys(self.required) if w not in self.prefix)
-
-
-def log_coverage(paid: Tensor) -> Tensor:
-    """Return Σ log(min(1, paid)) over the regions of paid (…, L); nothing paid counts as 1e-9."""
-    return paid.clamp(1e-9, 1.0).log().sum(-1)
 
 
 def _check(holds: bool, rule: str, value: object) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from captioner.checkpoint import pack, unpack
 from captioner.config import AttributeConfig, DecoderConfig, EncoderConfig, ModelConfig
 from captioner.model.lite3 import HEAD_CHANNELS
 from captioner.model.model import Model
@@ -52,4 +53,5 @@ def model_of_kind(shown: int = 3, seed: int = 1, **decoder: Any) -> Model:
             nn.init.normal_(weight, std=0.2 if "embedding" not in name else 0.7)
     with torch.no_grad():
         model.decoder.bias[list(model.vocabulary.never_written)] = 4.0
+    model.load_state_dict(unpack(pack(model.state_dict())))  # as a checkpoint holds it
     return model.eval()

@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from captioner import CaptionerError, checkpoint
 from captioner.cli import app
+from captioner.engines.graphs import has_graphs
 from captioner.export import run
-from captioner.export.folder import read_notes
-from captioner.export.graphs import Graph
 from captioner.extras import how_to_install
+from captioner.model.model import Model
 from tests.tiny import tiny_model
 
 
@@ -29,11 +29,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with nothing in them, in place of graphs."""
 
-    def write(graph: Graph, folder: Path, format: str, int8: bool) -> str:
-        (folder / f"{graph.name}.onnx").write_text(f"{format} {int8}")
-        return f"{graph.name}.onnx"
+    def write(model: Model, folder: Path, int8: bool) -> dict[str, Path]:
+        files = {graph: folder / f"captioner.{graph}.onnx" for graph in ("start", "step")}
+        for file in files.values():
+            file.write_text(f"int8 {int8}")
+        return files
 
-    monkeypatch.setattr(run, "_write", write)
+    monkeypatch.setattr(run, "_write_onnx", write)
 
 
 def export(*arguments: object) -> Result:
@@ -51,12 +53,13 @@ def refused(*arguments: object) -> str:
 def test_a_folder_is_made_and_replaced_when_asked(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
     done = export("--model", model, "--output", folder)
-    assert done.exit_code == 0 and f"python -m captioner.export.runtime {folder} " in done.stdout
-    assert read_notes(folder)["graphs"]["start"]["file"] == "start.onnx"
-    assert (folder / "step.onnx").read_text() == "onnx False"
+    assert done.exit_code == 0 and f"caption with --model {folder}" in done.stdout
+    notes = json.loads((folder / "captioner.json").read_text())
+    assert notes["graphs"]["start"]["file"] == "captioner.start.onnx"
+    assert (folder / "captioner.step.onnx").read_text() == "int8 False"
     assert "is not empty; name another folder" in refused("--model", model, "-o", folder)
     done = export("--model", model, "-o", folder, "--overwrite", "--int8", "--format", "onnx")
-    assert done.exit_code == 0 and (folder / "step.onnx").read_text() == "onnx True"
+    assert done.exit_code == 0 and (folder / "captioner.step.onnx").read_text() == "int8 True"
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
@@ -87,7 +90,26 @@ def test_a_package_that_is_missing(
 
 
 def test_wrong_usage(model: Path, tmp_path: Path) -> None:
-    for wrong in (["--format", "torch", "--int8"], ["--format", "tflite"], []):
-        output = ["-o", tmp_path / "out"] if wrong else []
-        assert export("--model", model, *output, *wrong).exit_code == 2
+    output = ["-o", tmp_path / "out"]
+    wrong = (
+        [*output, "--format", "torch", "--int8"],
+        [*output, "--format", "tflite"],
+        ["--int8"],
+        ["--format", "torch"],
+    )
+    for arguments in wrong:
+        assert export("--model", model, *arguments).exit_code == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_graphs_beside_a_checkpoint_are_of_that_checkpoint(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(model.read_bytes())
+    assert not has_graphs(file)
+    done = export("--model", file)
+    assert done.exit_code == 0 and f"caption with --model {file}" in done.stdout
+    names = ["mine.safetensors", "mine.start.onnx", "mine.step.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names and has_graphs(file)
+    weights, notes = checkpoint.read(file)
+    checkpoint.write(file, weights, notes | {"trained": "again"})  # all tensors lie elsewhere now
+    assert not has_graphs(file)

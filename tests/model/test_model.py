@@ -5,6 +5,7 @@ import torch
 
 from captioner.captioner import Captioner
 from captioner.config import AttributeConfig, EncoderConfig, ModelConfig
+from captioner.engines.torch import TorchEngine
 from captioner.model.model import Model
 from captioner.vocabulary import Vocabulary
 from tests.tiny import STYLES, WORDS, tiny_model
@@ -41,5 +42,5 @@ def test_a_model_without_attribute_words() -> None:
         encoder=EncoderConfig(pixels=64), attributes=AttributeConfig(words=0, hidden=4)
     )
     model = Model(config, Vocabulary(WORDS, STYLES), ())
-    caption = Captioner(model).caption(torch.zeros(8, 8, 3, dtype=torch.uint8).numpy())
+    caption = Captioner(TorchEngine(model)).caption(torch.zeros(8, 8, 3, dtype=torch.uint8).numpy())
     assert set(caption.words) <= set(WORDS)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.search import Hypothesis, SearchOptions, beam_search
-from tests.search.toy import END, Toy, slow_beam
+from captioner.search.arrays import topk
+from tests.search.toy import END, Toy, ToyState, slow_beam
 
 EXHAUSTIVE = 700  # beams: more than there are beginnings of sentences below
 
@@ -47,7 +49,7 @@ def test_every_sentence_once_when_all_are_wanted() -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10_000),
     beam=st.integers(1, 5),
@@ -103,7 +105,7 @@ def test_log_probabilities_and_attention_belong_to_the_words() -> None:
             assert h.word_log_probabilities == pytest.approx(expected, abs=1e-5)
             assert h.log_probability == pytest.approx(toy.log_prob(photo, h.words), abs=1e-4)
             assert h.attention.shape == (len(h.words), attention.shape[1])
-            torch.testing.assert_close(h.attention.double(), attention.double(), atol=1e-6, rtol=0)
+            np.testing.assert_allclose(h.attention, attention, atol=1e-6, rtol=0)
 
 
 def test_finished_photos_leave_the_batch_and_change_nothing() -> None:
@@ -161,42 +163,20 @@ def test_no_photos_no_sentences() -> None:
     assert not toy.batches
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_coverage_prefers_sentences_that_look_everywhere(seed: int) -> None:
-    beta, alpha = 1.5, 0.6
-    toy = Toy(seed, photos=2)
-    found = search(
-        toy, beam=EXHAUSTIVE, n_best=15, max_words=4, length_penalty=alpha, coverage_penalty=beta
-    )
-    changed = False
-    for photo in range(2):
-        scored = []
-        for s in toy.sentences(4):
-            paid = toy.follow(photo, s)[1].sum(0).tolist()
-            coverage = sum(math.log(max(1e-9, min(1.0, p))) for p in paid)
-            plain = toy.log_prob(photo, s) / (len(s) + 1) ** alpha
-            scored.append((plain + beta * coverage, plain, s))
-        best = sorted(scored, reverse=True)[:15]
-        assert words_of(found[photo]) == [s for *_, s in best]
-        changed |= best[0][2] != max(scored, key=lambda entry: entry[1])[2]
-        options = SearchOptions(end=END, length_penalty=alpha, coverage_penalty=beta)
-        ranks = [options.rank(h) for h in found[photo]]
-        assert ranks == pytest.approx([rank for rank, *_ in best], abs=1e-4)
-    assert changed or seed != 0
-
-
 def test_half_precision_scores_are_summed_in_full() -> None:
     toy = Toy(1)
     state, start = toy.start()
 
-    def half(words: torch.Tensor, state: object) -> tuple[object, object, object]:
+    def half(words: Any, state: ToyState) -> tuple[Any, ToyState, Any]:
         log_probs, state, attention = toy.step(words, state)
-        return log_probs.bfloat16(), state, attention.bfloat16()
+        if toy.library == "numpy":
+            return log_probs.astype(np.float16), state, attention.astype(np.float16)
+        return log_probs.half(), state, attention.half()
 
     for h in beam_search(half, state, start, SearchOptions(end=END, beam=3, max_words=8))[0]:
-        rounded = [torch.tensor(p).bfloat16().item() for p in tables_of(toy, h)]
+        rounded = [torch.tensor(p).half().item() for p in tables_of(toy, h)]
         assert h.log_probability == pytest.approx(sum(rounded), abs=1e-5)
-        assert h.attention.dtype == torch.float32
+        assert h.attention.dtype == np.float32
 
 
 def tables_of(toy: Toy, h: Hypothesis) -> list[float]:
@@ -204,8 +184,36 @@ def tables_of(toy: Toy, h: Hypothesis) -> list[float]:
     return [table[w] for table, w in zip(tables, (*h.words, END), strict=True)]
 
 
-def test_runs_under_training_without_keeping_a_graph() -> None:
-    toy = Toy(1)
-    toy.out.requires_grad_(True)
-    found = search(toy, beam=2, max_words=4)[0]
-    assert not found[0].attention.requires_grad
+def test_the_likeliest_words_in_each_place_come_with_the_sentences_that_asked() -> None:
+    toy = Toy(3, photos=4)
+    found = search(toy, beam=3, max_words=5, choices=2, forbidden=(4,))
+    for photo, hypotheses in enumerate(found):
+        for h in hypotheses:
+            tables, _ = toy.follow(photo, h.words)
+            assert len(h.choices) == len(h.words)
+            for table, choices in zip(tables, h.choices, strict=False):
+                told = [word for word in range(1, toy.vocabulary) if word != 4]
+                best = sorted(told, key=table.__getitem__, reverse=True)[:2]
+                assert [word for word, _ in choices] == best
+                assert [p for _, p in choices] == pytest.approx([table[w] for w in best], abs=1e-5)
+    assert all(h.choices == () for h in search(toy, beam=3)[0])
+
+
+@given(
+    size=st.integers(1, 2000),
+    count=st.integers(1, 12),
+    seed=st.integers(0, 10_000),
+    never=st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_the_greatest_are_found_among_blocks(
+    size: int, count: int, seed: int, never: float
+) -> None:
+    draw = np.random.default_rng(seed)
+    array = draw.normal(size=(2, 3, size)).astype(np.float32)
+    array[draw.random(array.shape) < never] = -np.inf
+    count = min(count, size)
+    values, index = topk(array, count)
+    assert np.array_equal(values, -np.sort(-array, -1)[..., :count])
+    assert np.array_equal(np.take_along_axis(array, index, -1), values)
+    assert all(len(set(row)) == count for row in index.reshape(-1, count).tolist())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from captioner.consensus import by_consensus
+from captioner.search.consensus import by_consensus
 
 A, AND, RED, BALL, DOG = range(5)
 RARITY = [0.1, 0.5, 3.0, 4.0, 2.0]

@@ -178,7 +178,6 @@ def test_no_sentence_where_none_can_obey() -> None:
         ({"top_p": 1.5}, "top_p"),
         ({"top_k": -1}, "top_k"),
         ({"length_penalty": -0.5}, "length_penalty"),
-        ({"coverage_penalty": -0.5}, "coverage_penalty"),
         ({"diversity": -1.0}, "diversity"),
         ({"no_repeat": -2}, "no_repeat"),
         ({"prefix": (3, 4), "max_words": 1}, "max_words"),

@@ -10,7 +10,9 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,18 +24,23 @@ REGIONS = 3
 
 @dataclass(frozen=True)
 class ToyState:
-    """Hidden state (N, D) of the sentences and feature (B, D) of the photos."""
+    """Hidden state (N, D) of the sentences and feature (B, D) of the photos, of either library."""
 
-    hidden: Tensor
-    photo: Tensor
+    hidden: Any
+    photo: Any
 
-    def select(self, rows: Tensor, photos: Tensor | None = None) -> ToyState:
+    def select(self, rows: Any, photos: Any | None = None) -> ToyState:
         photo = self.photo if photos is None else self.photo[photos]
         return ToyState(self.hidden[rows], photo)
 
 
 class Toy:
-    """A random model of `vocabulary` words (0 ends, 1 starts, 2 fills up) about `photos` photos."""
+    """A random model of `vocabulary` words (0 ends, 1 starts, 2 fills up) about `photos` photos.
+
+    It speaks `library` to the searches, numpy's arrays or torch's.
+    """
+
+    library = "torch"
 
     def __init__(
         self, seed: int, vocabulary: int = 6, photos: int = 1, sharpness: float = 2.0
@@ -53,15 +60,26 @@ class Toy:
         self._known: dict[tuple[int, tuple[int, ...]], tuple[list[float], ToyState, Tensor]] = {}
         self.batches: list[tuple[int, int]] = []  # rows and photos of every step
 
-    def start(self, photos: list[int] | None = None) -> tuple[ToyState, Tensor]:
+    def start(self, photos: list[int] | None = None) -> tuple[ToyState, Any]:
         feature = self.feature if photos is None else self.feature[photos]
-        return ToyState(feature, feature), torch.full((len(feature),), START)
+        words = torch.full((len(feature),), START)
+        if self.library == "numpy":
+            return ToyState(feature.numpy(), feature.numpy()), words.numpy()
+        return ToyState(feature, feature), words
 
-    def step(self, words: Tensor, state: ToyState) -> tuple[Tensor, ToyState, Tensor]:
+    def step(self, words: Any, state: ToyState) -> tuple[Any, ToyState, Any]:
         rows, photos = len(words), len(state.photo)
         self.batches.append((rows, photos))
         assert len(state.hidden) == rows and rows % photos == 0
-        photo = state.photo.repeat_interleave(rows // photos, 0)
+        if isinstance(words, np.ndarray):
+            told = ToyState(torch.from_numpy(state.hidden), torch.from_numpy(state.photo))
+            log_probs, after, attention = self._step(torch.from_numpy(words), told)
+            kept = ToyState(after.hidden.numpy(), after.photo.numpy())
+            return log_probs.numpy(), kept, attention.numpy()
+        return self._step(words, state)
+
+    def _step(self, words: Tensor, state: ToyState) -> tuple[Tensor, ToyState, Tensor]:
+        photo = state.photo.repeat_interleave(len(words) // len(state.photo), 0)
         hidden = torch.tanh(self.word[words] + state.hidden @ self.turn + photo)
         hidden[:, 0] = state.hidden[:, 0] + 0.4
         log_probs = (hidden @ self.out).log_softmax(-1)
@@ -77,10 +95,11 @@ class Toy:
 
     def _after(self, photo: int, words: tuple[int, ...]) -> tuple[list[float], ToyState, Tensor]:
         if (photo, words) not in self._known:
-            state, word = self.start([photo])
+            feature = self.feature[[photo]]
+            state, word = ToyState(feature, feature), torch.tensor([START])
             if words:
                 state, word = self._after(photo, words[:-1])[1], torch.tensor(words[-1:])
-            log_probs, state, attention = self.step(word, state)
+            log_probs, state, attention = self._step(word, state)
             self._known[photo, words] = log_probs[0].tolist(), state, attention[0]
         return self._known[photo, words]
 

@@ -29,28 +29,37 @@ class Sentence(Protocol):
 Found = TypeVar("Found", bound=Sentence)
 
 
-def by_consensus(found: Sequence[Found], rarity: Sequence[float]) -> list[Found]:
+def by_consensus(
+    found: Sequence[Found], rarity: Sequence[float], agreed: Sequence[float] | None = None
+) -> list[Found]:
     """One photo's sentences again, the one that agrees most with the others first; those that
     name something twice ("a bed with a bed") come after them, the more often the later.
 
     `rarity` (V,) is the logarithm of how many photos there are to one whose captions hold the
-    word; an n-gram counts as rare as its rarest word.
+    word; an n-gram counts as rare as its rarest word. `agreed` is their `agreement`, if known.
     """
     if len(found) < 3:
         return list(found)
+    agreed = agreement(found, rarity) if agreed is None else agreed
+    again = [_named_again(sentence.words, rarity) for sentence in found]
+    return [found[i] for i in sorted(range(len(found)), key=lambda i: (again[i], -agreed[i]))]
+
+
+def agreement(found: Sequence[Sentence], rarity: Sequence[float]) -> list[float]:
+    """How far each sentence agrees with all of them, itself among them: the mean of their CIDEr-D
+    (0…10), weighed by their say."""
 
     def rarest(gram: Gram) -> float:
         return max(rarity[int(word)] for word in gram)
 
-    best = max(sentence.log_probability for sentence in found)
+    best = max((sentence.log_probability for sentence in found), default=0.0)
     say = [math.exp(SHARPNESS * (sentence.log_probability - best)) for sentence in found]
     vectors = [vector(sentence.words, rarest) for sentence in found]
-    agreement = [
+    return [
         sum(weight * similarity(own, other) for weight, other in zip(say, vectors, strict=True))
+        / sum(say)
         for own in vectors
     ]
-    again = [_named_again(sentence.words, rarity) for sentence in found]
-    return [found[i] for i in sorted(range(len(found)), key=lambda i: (again[i], -agreement[i]))]
 
 
 def _named_again(words: Sequence[int], rarity: Sequence[float]) -> int:

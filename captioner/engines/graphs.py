@@ -1,0 +1,181 @@
+"""The engines that run a model's two graphs without torch: ONNX Runtime and OpenVINO.
+
+A graph is a small ONNX file beside its checkpoint: the weights it computes with are those in the
+checkpoint, at their places in the file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from captioner.engines.engine import Started
+from captioner.errors import CaptionerError
+from captioner.notes import Notes, read_header
+
+Array = npt.NDArray[Any]
+Tensors = Mapping[str, Array]
+START, STEP = "start", "step"
+_RECURRENT = ("hidden", "cell")  # of each beam; all else is of the photo
+_LOOKED = ("attribute_ids", "certainty")  # not for the step
+
+
+def graph_file(checkpoint: Path, graph: str) -> Path:
+    """Where the graph "start" or "step" of a checkpoint lies."""
+    return checkpoint.with_name(f"{checkpoint.stem}.{graph}.onnx")
+
+
+def has_graphs(checkpoint: Path) -> bool:
+    """Whether both graphs lie beside the checkpoint and were made for it as it is.
+
+    A graph holds the digest of the checkpoint's header, which says where each tensor lies.
+    """
+    files = [graph_file(checkpoint, graph) for graph in (START, STEP)]
+    if not all(file.is_file() for file in files):
+        return False
+    digest = read_header(checkpoint).digest.encode()
+    return all(digest in file.read_bytes() for file in files)
+
+
+@dataclass(frozen=True)
+class GraphState:
+    """What the decoder remembers: of each of A photos (A, …), and of its K beams (A, K, …)."""
+
+    photos: Tensors
+    beams: Tensors
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """A and K."""
+        photos, beams = self.beams["hidden"].shape[:2]
+        return photos, beams
+
+    def select(self, rows: Array, photos: Array | None = None) -> GraphState:
+        """As `captioner.search.types.State` says: rows count photo by photo."""
+        kept = self.photos if photos is None else {n: p[photos] for n, p in self.photos.items()}
+        count = self.shape[0] if photos is None else len(photos)
+        beams = {
+            name: part.reshape(-1, *part.shape[2:])[rows].reshape(count, -1, *part.shape[2:])
+            for name, part in self.beams.items()
+        }
+        return GraphState(kept, beams)
+
+
+class Runner(Protocol):
+    """A graph that is open. One call at a time."""
+
+    def __call__(self, tensors: Tensors) -> dict[str, Array]: ...
+
+
+class GraphEngine:
+    """A model's two graphs on a runtime."""
+
+    def __init__(
+        self, name: str, precision: str, notes: Notes, start: Runner, step: Runner
+    ) -> None:
+        self.name, self.precision, self.notes = name, precision, notes
+        self._start, self._step = start, step
+        self._start_lock, self._step_lock = Lock(), Lock()
+
+    def start(self, photos: npt.NDArray[np.uint8]) -> Started:
+        squares = np.ascontiguousarray(photos.transpose(0, 3, 1, 2))
+        with self._start_lock:
+            found = self._start({"photos": squares})
+        beams = {name: found[name] for name in _RECURRENT if name in found}
+        of_photos = {n: part for n, part in found.items() if n not in (*_RECURRENT, *_LOOKED)}
+        none = np.zeros((len(photos), 0))
+        return Started(
+            GraphState(of_photos, beams),
+            found.get("attribute_ids", none).astype(np.int64),
+            found.get("certainty", none).astype(np.float32),
+        )
+
+    def step(self, words: Array, state: GraphState) -> tuple[Array, GraphState, Array]:
+        fed = {"words": words.reshape(state.shape), **state.photos, **state.beams}
+        with self._step_lock:
+            found = self._step(fed)
+        beams = {name: found[f"next_{name}"] for name in state.beams}
+        attention = found.get("attention", np.zeros((len(words), 0), np.float32))
+        return (
+            found["log_probabilities"].reshape(len(words), -1),
+            GraphState(state.photos, beams),
+            attention.reshape(len(words), -1),
+        )
+
+    def ids(self, words: Sequence[int]) -> Array:
+        return np.asarray(words, np.int64)
+
+
+class OnnxRuntime:
+    """Opens graphs on ONNX Runtime's CPU provider, in fp32."""
+
+    name, package = "onnxruntime", "onnxruntime"
+    precisions = ("float32",)
+
+    def __init__(self, precision: str | None) -> None:
+        import onnxruntime
+
+        self.precision = "float32"
+        self._library = onnxruntime
+        self._options = onnxruntime.SessionOptions()
+        self._options.log_severity_level = 3  # errors
+
+    def open(self, file: Path) -> Runner:
+        session = self._library.InferenceSession(
+            file, self._options, providers=["CPUExecutionProvider"]
+        )
+        names = [output.name for output in session.get_outputs()]
+
+        def run(tensors: Tensors) -> dict[str, Array]:
+            given = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+            return dict(zip(names, session.run(None, given), strict=True))
+
+        return run
+
+
+class OpenVino:
+    """Opens graphs on OpenVINO's CPU plugin: the encoder in bf16 where the processor has it, the
+    decoder's step always in fp32."""
+
+    name, package = "openvino", "openvino"
+    precisions = ("float32", "bfloat16")
+
+    def __init__(self, precision: str | None) -> None:
+        # its import would tell a server of Google's that it was imported
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        import openvino
+
+        self._core = openvino.Core()
+        able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and not able:
+            raise CaptionerError("this processor does not compute in bfloat16; use float32")
+        self.precision = precision or ("bfloat16" if able else "float32")
+
+    def compile(self, file: Path) -> Any:
+        """OpenVINO's own object for the graph."""
+        short = self.precision == "bfloat16" and file.name.endswith(f".{START}.onnx")
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if short else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else int8 weights make int8 of what they meet
+        }
+        return self._core.compile_model(self._core.read_model(file), "CPU", settings)
+
+    def open(self, file: Path) -> Runner:
+        compiled = self.compile(file)
+        request = compiled.create_infer_request()
+        names = [output.get_any_name() for output in compiled.outputs]
+
+        def run(tensors: Tensors) -> dict[str, Array]:
+            given = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+            found = request.infer(given, share_inputs=True)
+            return {name: found[place] for place, name in enumerate(names)}
+
+        return run
