@@ -19,7 +19,7 @@ from captioner.caption import Caption
 from captioner.confidence import evidence
 from captioner.engines import Engine, Started, open_engine
 from captioner.errors import CaptionerError, ImageError
-from captioner.images import Picture, open_image
+from captioner.images import USUAL, Picture, open_image
 from captioner.options import ABOUT, Options
 from captioner.rules import avoided, search_options
 from captioner.search import (
@@ -65,6 +65,8 @@ class Captioner:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.name = engine.notes.name
+        self.allowed = USUAL
+        """How much one picture may take: pixels, memory, time."""
 
     def __repr__(self) -> str:
         engine = self.engine
@@ -161,7 +163,7 @@ class Captioner:
         try:
             if isinstance(image, ImageError):
                 return image
-            picture = open_image(image, target=side)
+            picture = open_image(image, target=side, allowed=self.allowed)
             return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
         except ImageError as error:
             return error

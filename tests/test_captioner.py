@@ -16,6 +16,7 @@ from pycocoevalcap.cider.cider_scorer import precook
 import captioner
 from captioner import Caption, Captioner, CaptionerError, ImageError, Options, checkpoint
 from captioner.engines.torch import TorchEngine
+from captioner.images import Allowed, open_image
 from captioner.vocabulary import detokenize
 from tests.tiny import STYLES, WORDS, tiny_model
 
@@ -164,6 +165,26 @@ def test_odd_pictures(model: Captioner, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batch_size", [2, 3, 7, 50])
 @pytest.mark.parametrize("options", [Options(alternatives=1), Options(temperature=1.0)])
+def test_what_one_picture_may_take(photos: list[Image.Image], model: Captioner) -> None:
+    strict = Captioner(model.engine)
+    strict.allowed = Allowed(pixels=photos[0].width * photos[0].height - 1)
+    with pytest.raises(ImageError, match="pixels allowed"):
+        strict.caption(photos[0])
+    assert model.caption(photos[0]).text
+
+
+def test_a_turned_photo_is_turned_once(photos: list[Image.Image], model: Captioner) -> None:
+    """However often it is opened on its way: by the page, for instance, and by the captioner."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    photos[1].save(file, "PNG", exif=exif)
+    upright = model.caption(photos[1].transpose(Image.Transpose.ROTATE_270))
+    opened = open_image(file.getvalue())
+    for source in (file.getvalue(), opened, open_image(opened), Image.open(file)):
+        assert same(model.caption(source), upright)
+
+
 def test_a_batch_is_its_photos_one_by_one(
     model: Captioner, photos: list[Image.Image], batch_size: int, options: Options
 ) -> None:
