@@ -163,8 +163,6 @@ def test_odd_pictures(model: Captioner, tmp_path: Path) -> None:
     assert all(isinstance(caption, Caption) for caption in model.caption_many(odd))
 
 
-@pytest.mark.parametrize("batch_size", [2, 3, 7, 50])
-@pytest.mark.parametrize("options", [Options(alternatives=1), Options(temperature=1.0)])
 def test_what_one_picture_may_take(photos: list[Image.Image], model: Captioner) -> None:
     strict = Captioner(model.engine)
     strict.allowed = Allowed(pixels=photos[0].width * photos[0].height - 1)
@@ -185,6 +183,8 @@ def test_a_turned_photo_is_turned_once(photos: list[Image.Image], model: Caption
         assert same(model.caption(source), upright)
 
 
+@pytest.mark.parametrize("batch_size", [2, 3, 7, 50])
+@pytest.mark.parametrize("options", [Options(alternatives=1), Options(temperature=1.0)])
 def test_a_batch_is_its_photos_one_by_one(
     model: Captioner, photos: list[Image.Image], batch_size: int, options: Options
 ) -> None:
