@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+_MEMORY = re.compile(
+    r"alloc\w* (\w+ )?memory|not enough memory|bad_alloc|failed to map segment|start new thread"
+    r"|failed to create thread|resource temporarily unavailable|could not create a primitive",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 
 class CaptionerError(Exception):
     """Something the user can mend: a wrong path, a broken file, an impossible setting."""
@@ -18,3 +27,17 @@ class ImageError(CaptionerError):
     def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
         """Pickled by its parts, as worker processes hand it on."""
         return type(self), (self.path, self.reason)
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether it says that there is no memory left, which Python, torch and the loader of shared
+    libraries each say otherwise."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, (RuntimeError, OSError, ImportError))
+        and _MEMORY.search(str(error)) is not None
+    )
+
+
+def shown(name: object) -> str:
+    """A name as a message can hold it: what would steer a terminal is written out."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))

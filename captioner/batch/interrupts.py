@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,7 +23,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        os.write(2, _MESSAGE)
+        with suppress(OSError):  # nobody reads it
+            os.write(2, _MESSAGE)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

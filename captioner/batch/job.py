@@ -23,6 +23,7 @@ from captioner.batch.run import Item, Wording, caption_photos, prepared, worded
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.sinks import Attention
 from captioner.batch.summary import Progress, Summary
+from captioner.cli.streams import tell
 from captioner.datasets.photos.search import Search, holds_photos, told
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables, photos
@@ -97,10 +98,9 @@ def run(job: Job) -> int:
     summary = Summary(search.left_out)
     with _output(job, source, summary) as output:
         if output is None:
-            print(
-                f"captioner: {job.output} is complete; --skip-existing adds what is new,"
-                " --overwrite makes it anew.",
-                file=sys.stderr,
+            tell(
+                f"{job.output} is complete; --skip-existing adds what is new, --overwrite makes it"
+                " anew."
             )
             return 0
         recording = isinstance(output, Record)
@@ -137,14 +137,14 @@ def _work(
         except ImageError as error:
             result = Result(error.path, error=error.reason)
             if job.fail_fast:
-                progress.say(f"captioner: {result.path}: {result.error}")
+                progress.say(f"{result.path}: {result.error}")
                 return False
             output.write(result)
         if attention is not None:
             attention.write(result)
         summary.add(result)
         if result.caption is None:
-            progress.say(f"captioner: {result.path}: {result.error}")
+            progress.say(f"{result.path}: {result.error}")
         if isinstance(output, Record) and number % job.batch_size == 0:
             output.commit()
         progress.update()
@@ -232,11 +232,7 @@ def _format(job: Job, source: Source) -> Format:
         found = _named_photos(job, source)
         return (item.path for item in found if not isinstance(item, ImageError))
 
-    return Coco(ImageIds(paths, job.annotations, say))
-
-
-def say(sentence: str) -> None:
-    print(f"captioner: {sentence}", file=sys.stderr)
+    return Coco(ImageIds(paths, job.annotations, tell))
 
 
 def _place(job: Job) -> Place:
@@ -260,12 +256,12 @@ def _count(job: Job) -> int | None:
 def _sum_up(job: Job, summary: Summary, through: bool, recording: bool) -> None:
     if through and not recording and (not summary.failures or summary.photos == 1):
         if summary.left_out:
-            say(f"left out: {told(summary.left_out)}")
+            tell(f"left out: {told(summary.left_out)}")
         return  # the rows, or the one photo's, have said all else
     for line in summary.lines():
-        print(f"captioner: {line}", file=sys.stderr)
+        tell(line)
     if not through:
-        print(f"captioner: {way_on(recording)}", file=sys.stderr)
+        tell(way_on(recording))
 
 
 def way_on(recording: bool) -> str:

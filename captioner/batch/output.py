@@ -41,13 +41,8 @@ class Stream:
         return True
 
     def write(self, result: Result) -> None:
-        try:
-            self._file.write(self._format.rows(result))
-            self._file.flush()
-        except BrokenPipeError:
-            raise  # who reads has seen enough
-        except OSError as error:
-            raise unwritable(Path("standard output"), error) from None
+        self._file.write(self._format.rows(result))
+        self._file.flush()
 
 
 class Target(Protocol):

@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, row_format, way_on
 from captioner.batch.result import Result
 from captioner.batch.summary import Progress, Summary
+from captioner.cli.streams import tell
 from captioner.datasets.photos.search import Search, holds_photos
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
@@ -69,11 +69,11 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     _tidy(folder)
     summary = Summary(search.left_out)
     if not pending:
-        print(f"captioner: {folder} is complete; --overwrite makes it anew.", file=sys.stderr)
+        tell(f"{folder} is complete; --overwrite makes it anew.")
         return 0
     if total > len(pending):
         done = total - len(pending)
-        print(f"captioner: {done} of {total} parts are there already", file=sys.stderr)
+        tell(f"{done} of {total} parts are there already")
         _take_up(folder, job, summary)
     with (
         interrupts() as stopped,
@@ -86,10 +86,10 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
             if stopped():
                 break
     for line in summary.lines():
-        print(f"captioner: {line}", file=sys.stderr)
+        tell(line)
     _tidy(folder)
     if stopped() and any(not _place(folder, part, job).exists() for part, _ in pending):
-        print(f"captioner: {way_on(True)}", file=sys.stderr)
+        tell(way_on(True))
         return INTERRUPTED
     return 1 if summary.failures else 0
 
@@ -236,7 +236,7 @@ def _add(outcome: Mapping[str, Any], summary: Summary) -> None:
 def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
     _add(outcome, summary)
     for path, error in outcome["failed"]:
-        progress.say(f"captioner: {path}: {error}")
+        progress.say(f"{path}: {error}")
     progress.update()
 
 

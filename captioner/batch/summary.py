@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from captioner.batch.result import Result
+from captioner.cli.streams import tell
 from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.datasets.photos.search import told
+from captioner.errors import shown
 
 LINE_EVERY = 30.0  # seconds, where there is no terminal to draw a bar on
 
@@ -105,11 +107,11 @@ class Progress:
             self._bar.close()
 
     def say(self, message: str) -> None:
-        """A line on standard error, above the bar."""
+        """A sentence on standard error, above the bar."""
         if self._bar is not None:
-            self._bar.write(message, file=sys.stderr)
+            self._bar.write(f"captioner: {shown(message)}", file=sys.stderr)
         else:
-            print(message, file=sys.stderr, flush=True)
+            tell(message)
 
     def update(self) -> None:
         if self._bar is not None:
@@ -119,7 +121,7 @@ class Progress:
         elif not self._quiet and time.monotonic() >= self._due:
             self._start_counting()
             self._due = time.monotonic() + LINE_EVERY
-            self.say(f"captioner: {self._line()}")
+            self.say(self._line())
 
     def _line(self) -> str:
         done, rate = self._summary.photos, self._summary.rate()

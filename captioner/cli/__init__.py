@@ -13,7 +13,8 @@ except ModuleNotFoundError:  # installed without dependencies
     sys.exit("captioner: the command needs its dependencies; pip install . in the checkout")
 
 from captioner import __version__
-from captioner.errors import CaptionerError
+from captioner.cli import memory, streams
+from captioner.errors import CaptionerError, is_of_memory
 
 # Commands that live in other rooms: their module is imported when one of them is asked for, so
 # that `captioner --help` stays quick. The function has the command's name.
@@ -32,6 +33,8 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] in ELSEWHERE:
             name = args[0]
+            if not {"-h", "--help"} & set(args):
+                memory.check()
             module, _ = ELSEWHERE[name]
             single = typer.Typer(rich_markup_mode=None, add_completion=False)
             single.command(name)(getattr(import_module(module), name))
@@ -71,10 +74,31 @@ for _name, (_, _summary) in ELSEWHERE.items():  # their lines in `captioner --he
 
 def main() -> None:
     """Run the command line; what a user can mend ends in one sentence and exit code 1."""
-    try:
-        app(prog_name="captioner")
-    except CaptionerError as error:
-        print(f"captioner: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    code: Any = 0
+    with streams.secured():
+        try:
+            try:
+                app(prog_name="captioner")
+            except SystemExit as end:
+                code = end.code
+            streams.flush()
+        except CaptionerError as error:
+            code = _failed(str(error))
+        except KeyboardInterrupt:
+            code = 130
+        except BrokenPipeError:
+            code = 1
+        except Exception as error:
+            if not is_of_memory(error):
+                raise
+            code = _failed(
+                "there is not enough memory for this; raise its limit (ulimit -v), close other"
+                " programs, or take a smaller --batch-size."
+            )
+    sys.exit(code)
+
+
+def _failed(reason: str) -> int:
+    for line in reason.split("\n"):
+        streams.tell(line)
+    return 1

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Generic, TypeVar
 
+from captioner.errors import shown
+
+__all__ = ["Names", "PhotoId", "composed", "first_few", "photo_id", "shown"]
+
 PhotoId = int | str
 T = TypeVar("T")
 
 # COCO pads to twelve digits.
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,17}|0[0-9]{11})(\.0)?", re.ASCII)
 _PADDED = re.compile(r"(?:^|[^0-9])([0-9]{12})$", re.ASCII)
-_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def photo_id(value: object) -> PhotoId | None:
@@ -74,11 +77,6 @@ def _number(stem: str) -> str:
     """COCO's number in a name such as COCO_val2014_000000000042, else the name itself."""
     padded = _PADDED.search(stem)
     return str(int(padded[1])) if padded else stem
-
-
-def shown(name: object) -> str:
-    """A name as a message can hold it: what would steer a terminal is written out."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
 
 
 def first_few(names: Iterable[object], count: int = 5) -> str:
