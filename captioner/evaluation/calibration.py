@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import interval
+from captioner.evaluation.results import Candidate
 
 Array = npt.NDArray[np.float64]
+
+
+def knowledge(
+    candidates: Mapping[PhotoId, Candidate],
+    references: Mapping[PhotoId, Sequence[str]],
+    cider: Sequence[float],
+) -> dict[str, Any] | None:
+    """What the scores, confidences and probabilities of N candidates say of their CIDEr (N).
+
+    `references` are tokenized. None where not all candidates come with a score or a confidence.
+    """
+    figures: dict[str, Any] = {}
+    scores = [one.score for one in candidates.values() if one.score is not None]
+    sure = [one.confidence for one in candidates.values() if one.confidence is not None]
+    if len(scores) == len(candidates):
+        figures = calibration_figures(scores, cider)
+    if len(sure) == len(candidates):
+        figures["confidence"] = confidence_figures(sure, cider)
+    probabilities: list[float] = []
+    right: list[bool] = []
+    for key, one in candidates.items():
+        told = {word for text in references[key] for word in text.split()}
+        probabilities += one.probabilities
+        right += [word in told for word in one.words[: len(one.probabilities)]]
+    if figures and probabilities:
+        figures["words"] = reliability(probabilities, right)
+    return figures or None
 
 
 def calibration_figures(scores: Sequence[float], cider: Sequence[float]) -> dict[str, Any]:

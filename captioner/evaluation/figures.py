@@ -19,7 +19,7 @@ from captioner.evaluation.bootstrap import (
     sample_scores,
     sampled_means,
 )
-from captioner.evaluation.calibration import calibration_figures, confidence_figures, reliability
+from captioner.evaluation.calibration import knowledge
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r
@@ -29,6 +29,7 @@ from captioner.evaluation.hallucination import Named, chair_figures, judge_all
 from captioner.evaluation.inputs import Candidates, References, candidates_of, photos_of
 from captioner.evaluation.instances import Instances
 from captioner.evaluation.java import Java, tokenize_groups
+from captioner.evaluation.photo_figures import photo_figures
 from captioner.evaluation.pointing import Pointed, point_all, pointing_figures
 from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate, check_english
@@ -123,6 +124,9 @@ class _Run:
         self.photos, self.candidates, self.beside = photos, candidates, beside
         self.samples, self.seed, self.java = samples, seed, java
         self.references = {photo.id: photo.captions for photo in photos}
+        self.embeddings = {
+            kind: read_embeddings(path, photos) for kind, path in beside.embeddings.items()
+        }
         self.notes = check_english(self.references, candidates, "the captions")
         self.frequencies = self._frequencies()
         self.scores = self._score(candidates)
@@ -208,8 +212,8 @@ class _Run:
         """Metrics beside the official ones, all of them means over photos: (N) each."""
         tokens = self.scores.tokens
         values = {"CIDEr_R": cider_r(tokens.references, tokens.candidates, self._counted())}
-        for kind, path in self.beside.embeddings.items():
-            values |= embedding_scores(read_embeddings(path, self.photos), kind)
+        for kind, embeddings in self.embeddings.items():
+            values |= embedding_scores(embeddings, kind)
         if self.beside.bertscore:
             texts = {key: one.caption for key, one in self.candidates.items()}
             values["BERTScore"] = bert_scores(self.references, texts)
@@ -337,63 +341,29 @@ class _Run:
         return {key: texts[0] for key, texts in self.scores.tokens.candidates.items()}
 
     def _calibration(self) -> Figures | None:
-        known = [one.score for one in self.candidates.values() if one.score is not None]
-        if len(known) < len(self.candidates):
-            return None
-        ciders = self.scores.values["CIDEr"].tolist()
-        figures = calibration_figures(known, ciders)
-        sure = [one.confidence for one in self.candidates.values() if one.confidence is not None]
-        if len(sure) == len(ciders):
-            figures["confidence"] = confidence_figures(sure, ciders)
-        probabilities: list[float] = []
-        right: list[bool] = []
-        for key, one in self.candidates.items():
-            told = {w for text in self.scores.tokens.references[key] for w in text.split()}
-            probabilities += one.probabilities
-            right += [word in told for word in one.words[: len(one.probabilities)]]
-        if probabilities:
-            figures["words"] = reliability(probabilities, right)
-        return figures
+        told = self.scores.tokens.references
+        return knowledge(self.candidates, told, self.scores.values["CIDEr"].tolist())
 
     def _each(self) -> list[Figures]:
         """The part of the report on single photos."""
         per_photo = self.scores.per_photo
         others = self.other.per_photo if self.other else {}
+        against = self.beside.against or {}
         return [
-            self._photo(
+            photo_figures(
                 photo,
-                per_photo[photo.id],
-                {name: values[row] for name, values in self.further.items()},
-                others,
+                self.candidates[photo.id],
+                metrics=per_photo[photo.id],
+                further={name: values[row] for name, values in self.further.items()},
+                several=self.diversity.get(photo.id),
+                pointed=self.pointed.get(photo.id, ()),
+                named=self.named.get(photo.id),
+                against={
+                    "caption": against[photo.id].caption,
+                    "metrics": others[photo.id],
+                }
+                if photo.id in others
+                else None,
             )
             for row, photo in enumerate(self.photos)
         ]
-
-    def _photo(
-        self,
-        photo: CaptionedPhoto,
-        metrics: Figures,
-        further: Figures,
-        others: Mapping[PhotoId, Figures],
-    ) -> Figures:
-        one = self.candidates[photo.id]
-        entry: Figures = {
-            "image_id": photo.id,
-            "file_name": photo.file_name,
-            "source": photo.source or None,
-            "caption": one.caption,
-            "score": one.score,
-            "confidence": one.confidence,
-            "captions": [one.caption, *one.others] if one.others else None,
-            "alternatives": list(one.alternatives) or None,
-            "references": list(photo.captions),
-            "metrics": metrics,
-            "further_metrics": further,
-            "several": self.diversity.get(photo.id),
-            "where_it_looked": [asdict(word) for word in self.pointed.get(photo.id, [])] or None,
-            "made_up": list(self.named[photo.id].made_up) if photo.id in self.named else None,
-        }
-        if self.beside.against and photo.id in others:
-            caption = self.beside.against[photo.id].caption
-            entry["against"] = {"caption": caption, "metrics": others[photo.id]}
-        return {name: value for name, value in entry.items() if value is not None}

@@ -16,11 +16,12 @@ from captioner.errors import CaptionerError
 from captioner.evaluation.report import Report, plain
 from captioner.evaluation.results import Candidate
 from captioner.overlay import INFERNO
+from captioner.scripts import classic
 
 SHOWN = 30  # the best and the worst photos that come with their pictures
 _SIDE = 360  # longest side of a picture, pixels
 _PARTS = Path(__file__).parent / "page"
-_HEAT = Path(__file__).parents[1] / "page" / "heat.js"
+_HEAT = Path(__file__).parents[1] / "page" / "web" / "heat.js"
 
 Picture = Callable[[PhotoId], "Image.Image | None"]
 
@@ -46,7 +47,7 @@ def page(evaluation: Report, about: str, picture: Picture | None = None) -> str:
     for name, part in (
         ("css", (_PARTS / "report.css").read_text(encoding="utf-8")),
         ("inferno", INFERNO.hex()),
-        ("heat", _HEAT.read_text(encoding="utf-8")),
+        ("heat", classic(_HEAT)),
         ("charts", (_PARTS / "charts.js").read_text(encoding="utf-8")),
         ("script", (_PARTS / "report.js").read_text(encoding="utf-8")),
         ("data", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")),

@@ -200,17 +200,18 @@ def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
         f"{_percent(style['bad_endings'])} bad endings"
         + (f", self-BLEU {_number(style['self_bleu'])}" if "self_bleu" in style else "")
     )
-    if known := figures.get("calibration"):
+    known = figures.get("calibration", {})
+    if "pearson" in known:
         yield (
             f"whether it knows: score and CIDEr correlate {_number(known['pearson'])} (Pearson), "
             f"{_number(known['spearman'])} (Spearman)"
         )
-        if sure := known.get("confidence"):
-            yield (
-                f"confidence: area under the curve {_number(sure['area_under_curve'])} "
-                f"({_range(sure['interval'])}) for a CIDEr above the median, calibration error "
-                f"{_number(sure['reliability']['error'])}"
-            )
+    if sure := known.get("confidence"):
+        yield (
+            f"confidence: area under the curve {_number(sure['area_under_curve'])} "
+            f"({_range(sure['interval'])}) for a CIDEr above the median, calibration error "
+            f"{_number(sure['reliability']['error'])}"
+        )
     yield from (f"note: {note}" for note in figures["notes"])
 
 

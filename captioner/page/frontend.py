@@ -20,6 +20,7 @@ from captioner.overlay import INFERNO, STRENGTH
 from captioner.page.options import LIMITS
 from captioner.page.uploads import MAX_PHOTOS, MAX_UPLOAD
 from captioner.page.worker import ModelWorker
+from captioner.scripts import classic
 
 HERE = Path(__file__).parent
 WEB, EXAMPLES = HERE / "web", HERE / "examples"
@@ -102,18 +103,12 @@ def standalone(photo: Image.Image, caption: Caption, strength: float) -> str:
         "title": escape(caption.text),
         "style": (WEB / "page.css").read_text(encoding="utf-8"),
         "script": "".join(
-            _classic(WEB / f"{name}.js") for name in ("dom", "heat", "look", "standalone")
+            classic(WEB / f"{name}.js") for name in ("dom", "heat", "look", "standalone")
         ),
         "settings": _json(answer),
     }
     text = (WEB / "standalone.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], text)
-
-
-def _classic(path: Path) -> str:
-    """A module as a part of one script: the parts see each other without imports and exports."""
-    text = path.read_text(encoding="utf-8")
-    return re.sub(r"^export ", "", re.sub(r"^import [^;]*;\n", "", text, flags=re.M), flags=re.M)
 
 
 def _json(value: Any) -> str:

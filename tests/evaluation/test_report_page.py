@@ -30,13 +30,16 @@ def evaluation(java: Java) -> Report:
         key = list(REFERENCES)[number % 12]
         source = "coco" if number % 3 else "flickr8k"
         texts = tuple(REFERENCES[key]) + ((EVIL,) if number == 0 else ())
-        photos.append(CaptionedPhoto(number, f"{number:03}.png", texts, source))
+        domain = {"domain": ("in", "near", "out")[number % 3]}
+        photos.append(CaptionedPhoto(number, f"{number:03}.png", texts, source, fields=domain))
         words = tuple(CANDIDATES[key].lower().split()) + (("very",) * (number // 12))
         maps = np.zeros((len(words), 4, 4), np.float32)
         maps[np.arange(len(words)), 0, np.arange(len(words)) % 4] = 1
         certain = tuple(0.2 + 0.1 * (place % 8) for place in range(len(words)))
         score = float(np.exp(np.mean(np.log(certain))))
-        candidates[number] = Candidate(" ".join(words), score, words, certain, maps)
+        candidates[number] = Candidate(
+            " ".join(words), score, words, certain, maps, confidence=score, others=(EVIL, texts[0])
+        )
         others[number] = Candidate("a man rides a wave")
     return evaluate(photos, candidates, Beside(against=others, against_name=EVIL), java=java)
 
@@ -91,6 +94,22 @@ def test_headline_and_tables(opened: Any, evaluation: Report) -> None:
     bars = opened.locator("figure:has(figcaption:text-is('METEOR')) rect title").all_text_contents()
     assert sum(int(bar.split(": ")[1]) for bar in bars) == 72
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_groups_several_captions_and_confidence(opened: Any, evaluation: Report) -> None:
+    heads = opened.locator("h2").all_inner_texts()
+    assert {"By source", "By domain", "Several captions of a photo", "Further metrics"} <= {*heads}
+    rows = opened.locator("h2:text-is('By domain') + .scroll tr").all_inner_texts()
+    groups = evaluation.figures["by_group"]["domain"]
+    assert [row.split()[0] for row in rows[1:]] == ["in", "near", "out"]
+    assert f"{groups['near']['metrics']['CIDEr']:.3f}" in rows[2]
+    plot = opened.locator("figure:has(figcaption:text-is('CIDEr by domain'))")
+    assert plot.locator("circle").count() == 3
+    curve = opened.locator(
+        "figure:has(figcaption:text-is('Captions above the median, by confidence'))"
+    )
+    told = curve.locator("circle title").all_text_contents()
+    assert sum(int(text.split()[0]) for text in told) == 72
 
 
 def test_what_people_wrote_is_only_text(opened: Any) -> None:

