@@ -2,12 +2,22 @@
 #   make app     serves the page on this machine
 #   make test    checks everything
 # All they install goes into .venv; another Python: make app PYTHON=python3.12
+#
+# For those who work on it:
+#   make quick     ruff, mypy and the tests that take a moment: some minutes less than make test
+#   make docs      the pages that the code tells: docs/commands.md, docs/python.md
+#   make wheel     wheel and sdist in dist/, checked, and the wheel tried in an empty environment
+#   make sbom      dist/sbom.cdx.json, a CycloneDX list of all packages
+#   make licences  docs/licences.md, the licences of all packages
+#   make notebook  runs examples/attention.ipynb
+#   make trust     the long scripts of benchmarks/: an hour and more
+#   make lock      pins every package anew
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: app test lock clean
+.PHONY: app test quick docs wheel sbom licences notebook trust lock clean
 
 app: .venv/.installed
 	$(BIN)/python app.py
@@ -17,6 +27,15 @@ test: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+quick: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quick
+
+docs: .venv/.installed-dev
+	$(BIN)/python docs/generate.py
 
 # The stamps: what is installed is installed once, and again when its list changes.
 .venv/.installed: requirements.txt pyproject.toml
@@ -32,6 +51,32 @@ test: .venv/.installed-dev
 	$(PIP) -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
+.venv/.installed-release: .venv/.installed requirements-release.txt
+	$(PIP) -r requirements.txt -r requirements-release.txt
+	@touch $@
+
+wheel: .venv/.installed-release
+	rm -rf dist build/empty
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv build/empty
+	build/empty/bin/python -m pip install --disable-pip-version-check --quiet dist/*.whl
+	cd build && empty/bin/python ../benchmarks/tried_wheel.py
+
+sbom: .venv/.installed-release
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file dist/sbom.cdx.json requirements.txt
+
+licences: .venv/.installed-release
+	$(BIN)/python docs/licences.py
+
+notebook: .venv/.installed-release
+	$(BIN)/python examples/run.py
+
+trust: .venv/.installed-dev
+	$(BIN)/python benchmarks/trust.py
+
 # Pins every package anew, for all systems and Python versions at once; needs uv. What torch
 # brings along for NVIDIA cards stays out: the torch that is built for them asks for it itself.
 UV := uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header
@@ -40,6 +85,7 @@ lock:
 	grep -Ev "^(cuda|nvidia|triton)|== '(emscripten|win32)'" requirements.txt > requirements.tmp
 	mv requirements.tmp requirements.txt
 	$(UV) --group dev -c requirements.txt -o requirements-dev.txt
+	$(UV) --group release -c requirements.txt -o requirements-release.txt
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
