@@ -24,7 +24,7 @@ from typing import IO, Any
 from captioner.errors import CaptionerError
 
 _OTHERS = 24 * 3600  # seconds after which what a run on another machine left is cleared away too
-_OLD = "old"
+_OLD, _NEW, _WITHIN = "old", "new", "within"
 
 
 @contextmanager
@@ -70,6 +70,36 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         os.replace(draft, target)
     if sync:
         sync_folder(target.parent)
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """New contents for a file that is there; its owner, mode, attributes and links are kept.
+
+    Another file takes its place, as with `whole_file`, unless it has several names (hard links) or
+    what it is cannot be given to another: then it is written where it is. A run that is killed in
+    the middle of that leaves old and new contents beside it, and the next one that writes in the
+    folder, or calls `finish`, brings it to its end. Raises CaptionerError.
+    """
+    target = Path(os.path.realpath(path))
+    with _said_of(path), drafts(target.parent) as room:
+        draft = room / target.name
+        _write(draft, data)
+        if target.stat().st_nlink == 1 and _is_like(draft, target):
+            os.replace(draft, target)
+        else:
+            whole = room / _WITHIN / target.name
+            whole.mkdir(parents=True)
+            _write(whole / _OLD, target.read_bytes())
+            draft.rename(whole / _NEW)
+            _overwrite(target, data)
+            (whole / _NEW).unlink()
+        sync_folder(target.parent)
+
+
+def finish(folder: Path) -> None:
+    """Bring to its end what a run that was killed was about to write in that folder."""
+    with suppress(OSError):
+        _clear_away(folder)
 
 
 @contextmanager
@@ -146,7 +176,10 @@ def _clear_away(folder: Path) -> None:
 
 
 def _remove(room: Path) -> None:
-    """Remove a room, but first put back what a new folder was about to replace and did not."""
+    """Remove a room, but first finish what was being written where it is, and put back what a new
+    folder was about to replace and did not."""
+    for whole in (room / _WITHIN).glob("*"):
+        _finish(room.parent / whole.name, whole)
     for old in (room / _OLD).glob("*"):
         if (target := room.parent / old.name).exists():
             continue
@@ -165,6 +198,54 @@ def _take_after(draft: Path, like: os.stat_result) -> None:
         if (there.st_uid, there.st_gid) != (like.st_uid, like.st_gid):
             os.chown(draft, like.st_uid, like.st_gid)
     draft.chmod(stat.S_IMODE(like.st_mode))
+
+
+def _is_like(draft: Path, target: Path) -> bool:
+    """Whether the draft could be given the owner, mode and attributes of the file."""
+    like = target.stat()
+    try:
+        os.chown(draft, like.st_uid, like.st_gid)
+        draft.chmod(stat.S_IMODE(like.st_mode))
+        if hasattr(os, "listxattr"):  # Linux
+            for name in os.listxattr(target):
+                os.setxattr(draft, name, os.getxattr(target, name))
+    except OSError:
+        return False
+    return True
+
+
+def _finish(target: Path, whole: Path) -> None:
+    """Write new contents to their end, unless the file is something else than partly old and new:
+    then somebody wrote it since."""
+    if not target.is_file() or not (whole / _NEW).exists():
+        return
+    there, old, new = (path.read_bytes() for path in (target, whole / _OLD, whole / _NEW))
+    pairs = enumerate(zip(there, new, strict=False))
+    done = next((at for at, (one, other) in pairs if one != other), min(len(there), len(new)))
+    if there[done : len(old)] == old[done:] and not there[max(done, len(old)) :].strip(b"\0"):
+        _overwrite(target, new)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        flush(file)
+
+
+def _overwrite(target: Path, data: bytes) -> None:
+    """Write a file where it is. A full disk is met before the first byte."""
+    with open(target, "r+b") as file:
+        before = os.fstat(file.fileno()).st_size
+        if hasattr(os, "posix_fallocate") and len(data) > before:
+            try:
+                os.posix_fallocate(file.fileno(), before, len(data) - before)
+            except OSError as error:
+                file.truncate(before)
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
+        file.write(data)
+        file.truncate()
+        flush(file)
 
 
 @contextmanager

@@ -11,11 +11,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from captioner.alt import in_html, in_markdown
 from captioner.alt.gaps import Gap, filled
-from captioner.alt.rewriting import rewrite
 from captioner.alt.site import Site, Sites, generator
 from captioner.alt.template_tags import plain_address
 from captioner.datasets.photos.search import Search
 from captioner.errors import CaptionerError
+from captioner.files import finish, rewrite
 
 HTML = (".html", ".htm", ".xhtml")
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd")
@@ -159,6 +159,7 @@ def documents(
         elif not path.exists():
             raise CaptionerError(f"{name}: there is no such file; check the name.")
         elif path.suffix.lower() in (*HTML, *MARKDOWN):
+            finish(path.parent)
             yield from _looked_into(path, sites)
         else:
             raise CaptionerError(f"{name}: is neither HTML nor Markdown ({', '.join(HTML)}, .md).")
@@ -167,6 +168,7 @@ def documents(
 def _pages(folder: Path, search: Search) -> Iterator[Path | CaptionerError]:
     unread: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=unread.append):
+        finish(Path(parent))
         made = generator(Path(parent))
         passed_over = _PASSED_OVER.union(made.output if made else ())
         seen = (each for each in folders if each not in passed_over)

@@ -1,5 +1,6 @@
 """What `alt` must not do to files, its own or others', whatever a page says."""
 
+import errno
 import os
 import random
 import stat
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from captioner.alt import rewriting
+from captioner import files
 from captioner.alt.documents import Document, NoPicture, documents
+from captioner.files import rewrite
 from tests.alt import mutated
 from tests.batch import process
 
@@ -93,9 +95,51 @@ def test_an_owner_that_cannot_be_given_is_kept_by_writing_in_place(
     page = site / "page.html"
     page.write_text("longer than what follows")
     number = page.stat().st_ino
-    rewriting.rewrite(page, b"short")
+    rewrite(page, b"short")
     assert page.read_bytes() == b"short" and page.stat().st_ino == number
     assert not list(site.glob(".*"))
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_page_half_written_in_its_place_is_finished_by_the_next_run(
+    site: Path, monkeypatch: pytest.MonkeyPatch, edited: bool
+) -> None:
+    page, other = site / "page.html", site.parent / "other.html"
+    old, new = b"<img src=a.jpg>" * 1000, b'<img alt="A photo 4 by 3." src=a.jpg>' * 1000
+    page.write_bytes(old)
+    os.link(page, other)
+
+    def killed(target: Path, data: bytes) -> None:
+        with open(target, "r+b") as file:
+            file.write(data[:1000])
+        os._exit(9)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr("captioner.files._overwrite", killed)
+        rewrite(page, new)
+    os.waitpid(child, 0)
+    assert page.read_bytes() not in (old, new)
+    if edited:
+        page.write_bytes(b"edited by hand")
+    files._clear_away.cache_clear()
+    assert not list(documents([str(page)]))
+    assert page.read_bytes() == other.read_bytes() == (b"edited by hand" if edited else new)
+    assert not list(site.glob(".*"))
+
+
+def test_a_full_disk_is_met_before_the_first_byte_of_a_page_in_its_place(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    page = site / "page.html"
+    page.write_text("old")
+    with pytest.raises(OSError, match="No space left"):
+        files._overwrite(page, b"longer than the old")
+    assert page.read_text() == "old"
 
 
 @pytest.mark.skipif(not hasattr(os, "listxattr"), reason="extended attributes are Linux's")
@@ -106,7 +150,7 @@ def test_extended_attributes_stay(site: Path) -> None:
         os.setxattr(page, "user.note", b"mine")
     except OSError:
         pytest.skip("this file system has no extended attributes")
-    rewriting.rewrite(page, b"y")
+    rewrite(page, b"y")
     assert os.getxattr(page, "user.note") == b"mine"
 
 
