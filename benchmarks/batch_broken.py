@@ -145,7 +145,7 @@ def main() -> None:
     said = ended.stderr.splitlines()
     head = max(number for number, line in enumerate(said) if "photos captioned" in line)
     print("\n".join(said[head:]), end="\n\n")
-    reasons = {row["path"]: row["error"] for row in rows if "error" in row}
+    reasons = {row["path"]: row["error"] for row in rows if row["error"]}
     for way in WAYS:
         said = {reasons.get(path, "NOTHING") for path, done in broken.items() if done == way}
         print(f"{way:<28} {' | '.join(sorted(said))}")

@@ -86,8 +86,10 @@ def test_json_lines(command: Command, album: Path) -> None:
         "caption": "A photo 40 by 30.",
         "score": 0.5,
         "words": ["a", "photo", "40", "by", "30"],
+        "error": "",
     }
     assert bad == {
+        **dict.fromkeys(good),
         "path": str(album / "gone.jpg"),
         "error": "there is no such file; check the name",
     }
@@ -104,18 +106,19 @@ def test_a_bad_input_is_named_and_the_rest_is_captioned(
     (tmp_path / "cut.jpg").write_bytes((album / "a.jpg").read_bytes()[:150])
     bad = [tmp_path / name for name in ("gone.jpg", "empty", "letters", "text.jpg", "cut.jpg")]
     assert command("caption", *bad, album, "--format", format) == 1
-    *messages, total, gone, empty, text, cut = command.err.splitlines()
+    *messages, total, gone, empty, text, cut, left_out = command.err.splitlines()
     for path, message in zip(bad, messages, strict=True):
         assert re.fullmatch(rf"captioner: {re.escape(str(path))}: .{{5,}}", message)
     assert total.startswith("captioner: 3 photos captioned, 3 failed, 2 inputs without pictures; ")
     assert gone.split() == ["captioner:", "2", "no", "pictures", "in", "this", "folder"]
     assert [line.split()[1] for line in (empty, text, cut)] == ["1", "1", "1"]
+    assert left_out == "captioner: left out: 1 .txt"
     if format == "text":
         assert command.out.splitlines() == expected_rows(album)
     else:
         rows = [json.loads(line) for line in command.out.splitlines()]
         assert [bool(row.get("error")) for row in rows] == [True] * 5 + [False] * 3
-        assert all(("caption" in row) != ("error" in row) for row in rows)
+        assert all((row["caption"] is None) == bool(row["error"]) for row in rows)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -172,7 +175,7 @@ def test_options_reach_the_captioner(command: Command, album: Path) -> None:
 
 
 def test_the_format_follows_from_the_output(command: Command, album: Path, tmp_path: Path) -> None:
-    for name, first in (("a.jsonl", '{"path": '), ("a.csv", "path,caption"), ("a.tsv", str(album))):
+    for name, first in (("a.jsonl", '{"path": '), ("a.csv", "path,"), ("a.txt", str(album))):
         assert command("caption", album, "--output", tmp_path / name) == 0
         assert (tmp_path / name).read_text().startswith(first)
     assert command("caption", album, "--output", tmp_path / "b.csv", "--format", "jsonl") == 0
