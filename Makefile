@@ -64,9 +64,7 @@ wheel: .venv/.installed-release
 	cd build && empty/bin/python ../benchmarks/tried_wheel.py
 
 sbom: .venv/.installed-release
-	mkdir -p dist
-	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
-	  --output-format JSON --output-file dist/sbom.cdx.json requirements.txt
+	$(BIN)/python docs/sbom.py
 
 licences: .venv/.installed-release
 	$(BIN)/python docs/licences.py

@@ -22,7 +22,7 @@ def run(path: Path) -> None:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for number, cell in enumerate(notebook.cells):
-        cell.metadata, cell.id = {}, f"cell-{number}"
+        cell.metadata, cell.id = {}, str(number)
         if "outputs" in cell:  # what stands on stderr is about this machine's notebook
             cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
     nbformat.write(notebook, path)
