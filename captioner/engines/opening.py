@@ -18,6 +18,7 @@ from captioner.engines.graphs import (
     has_graphs,
 )
 from captioner.errors import CaptionerError
+from captioner.extras import how_to_install
 from captioner.notes import read_notes
 
 ENGINES = ("openvino", "onnxruntime", "torch")
@@ -44,7 +45,8 @@ def open_engine(
         raise CaptionerError(f"{file}: there is no such checkpoint file")
     chosen = name or _quickest(file, device, dtype)
     if find_spec(chosen) is None:
-        raise CaptionerError(f"engine {chosen!r} is not installed; pip install {chosen}")
+        extra = {"openvino": "pip install openvino"}.get(chosen) or how_to_install(chosen)
+        raise CaptionerError(f"engine {chosen!r} is not installed: {extra}")
     if chosen == "torch":
         return _on_torch(file, device, dtype)
     if not has_graphs(file):
@@ -79,8 +81,8 @@ def _quickest(file: Path, device: str | None, dtype: str | None) -> str:
             "there is no engine to compute with; pip install openvino, or onnxruntime"
         )
     raise CaptionerError(
-        f"{file}: has no graphs beside it, so it needs PyTorch; pip install torch, or write the"
-        f" graphs where there is one: captioner export --model {file}"
+        f"{file}: has no graphs beside it, so it needs PyTorch: {how_to_install('torch')}; or write"
+        f" the graphs where there is one: captioner export --model {file}"
     )
 
 
