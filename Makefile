@@ -5,6 +5,7 @@
 #
 # For those who work on it:
 #   make quick     ruff, mypy and the tests that take a moment: some minutes less than make test
+#   make coverage  all tests, and how much of each file they ran
 #   make docs      the pages that the code tells: docs/commands.md, docs/python.md
 #   make wheel     wheel and sdist in dist/, checked, and the wheel tried in an empty environment
 #   make sbom      dist/sbom.cdx.json, a CycloneDX list of all packages
@@ -17,7 +18,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: app test quick docs wheel sbom licences notebook trust lock clean
+.PHONY: app test quick coverage docs wheel sbom licences notebook trust lock clean
 
 app: .venv/.installed
 	$(BIN)/python app.py
@@ -33,6 +34,9 @@ quick: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --quick
+
+coverage: .venv/.installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 docs: .venv/.installed-dev
 	$(BIN)/python docs/generate.py

@@ -45,3 +45,29 @@ def pictures() -> list[Image.Image]:
         size = (int(rng.integers(20, 120)), int(rng.integers(20, 120)))
         pictures.append(Image.fromarray(blocks).resize(size, Image.Resampling.NEAREST))
     return pictures
+
+
+# What takes most of the time: Java, browsers, Ray, runs that are killed and resumed, training
+# from its start to its end, exports. `make quick` (`pytest --quick`) leaves it to `make test`.
+LONG = (
+    *("batch/test_ray.py", "batch/test_resume.py", "batch/test_sidecars.py", "data/", "engines/"),
+    *("evaluation/test_evaluate_command.py", "evaluation/test_report_page.py", "export/", "page/"),
+    *("evaluation/test_from_python.py", "evaluation/test_human_and_systems.py"),
+    *("evaluation/test_scorers.py", "evaluation/test_several.py", "test_torchvision_import.py"),
+    *("training/test_family.py", "training/test_processes.py", "training/test_sequences.py"),
+    *("training/test_train_command.py", "training/test_training.py"),
+    *("training/test_training_resume.py",),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what takes long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--quick"):
+        return
+    here = Path(__file__).parent
+    long = [item for item in items if item.path.relative_to(here).as_posix().startswith(LONG)]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in set(long)]

@@ -127,7 +127,7 @@ class Sites:
         if above and by:
             yield from _folders(above, by.roots)
         yield from _folders(self._named, _ANYWHERE)
-        yield self._named
+        yield from (each for each in (self._named, above) if each)
 
     def root_folder(self, above: Path | None = None) -> Path | None:
         """The folder that `--root` names: from here, or from the folder of the site."""
