@@ -17,7 +17,8 @@ from captioner.ahead import ahead
 from captioner.assets import EMBEDDED
 from captioner.caption import Caption
 from captioner.confidence import evidence
-from captioner.engines import Engine, Started, open_engine
+from captioner.engines.engine import Engine, Started
+from captioner.engines.opening import open_engine
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import USUAL, Picture, open_image
 from captioner.options import ABOUT, Options

@@ -32,8 +32,8 @@ class Command:
         self.loaded: list[dict[str, Any]] = []
         self._monkeypatch, self._capsys = monkeypatch, capsys
 
-    def load(self, path: Any = None, device: str = "cpu") -> FakeCaptioner:
-        self.loaded.append({"path": path, "device": device})
+    def load(self, path: Any = None, **wish: Any) -> FakeCaptioner:
+        self.loaded.append({"path": path, **wish})
         return self.captioner
 
     def __call__(self, *arguments: object) -> int:
@@ -166,8 +166,9 @@ def test_an_error_in_the_middle_leaves_the_old_output(
 
 def test_options_reach_the_captioner(command: Command, album: Path) -> None:
     arguments = ["--beam", 5, "--style", "flickr8k", "--batch-size", 2, "--model", "other"]
-    assert command("caption", album, *arguments, "--device", "cuda") == 0
-    assert command.loaded == [{"path": Path("other"), "device": "cuda"}]
+    arguments += ["--runtime", "torch", "--device", "cuda"]
+    assert command("caption", album, *arguments) == 0
+    assert command.loaded == [{"path": Path("other"), "engine": "torch", "device": "cuda"}]
     options = command.captioner.options
     assert options is not None
     assert (options.beam, options.style, options.alternatives) == (5, "flickr8k", 0)
@@ -305,7 +306,7 @@ def test_a_closed_pipe_ends_quietly(
 def test_what_load_complains_of_is_one_sentence(
     command: Command, album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(path: Any = None, device: str = "cpu") -> Any:
+    def load(path: Any = None, **wish: Any) -> Any:
         raise CaptionerError(f"{path}: this is not a captioner model.")
 
     monkeypatch.setattr(command, "load", load)

@@ -16,7 +16,7 @@ import sys
 from types import ModuleType
 from tests.batch.fakes import FakeCaptioner
 stub = ModuleType("captioner.captioner")
-stub.load = lambda path=None, device="cpu": FakeCaptioner()
+stub.load = lambda path=None, **wish: FakeCaptioner()
 sys.modules[stub.__name__] = stub
 from captioner import cli
 cli.main()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from captioner.batch.command import load_model
 from captioner.cli.options import (
     AfterOption,
     AvoidOption,
@@ -28,8 +27,10 @@ from captioner.cli.options import (
     ModelOption,
     OldSuffixOption,
     PrefixOption,
+    RuntimeOption,
     StyleOption,
     listed,
+    load_model,
     one_of,
     options,
 )
@@ -119,7 +120,8 @@ def alt(
     style: StyleOption = None,
     model: ModelOption = None,
     batch_size: BatchSizeOption = 16,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     suffix: OldSuffixOption = None,
 ) -> None:
     """Find pictures without alt text in HTML and Markdown, and propose one for each.
@@ -165,7 +167,7 @@ def alt(
 
     wanted = dict.fromkeys(str(each.picture) for each in found if each.picture and not each.blank)
     photos = [Photo(path, path) for path in wanted]
-    results = caption_photos(lambda: load_model(model, device), photos, search, batch_size)
+    results = caption_photos(lambda: load_model(model, device, runtime), photos, search, batch_size)
     texts = {result.path: worded(result, Wording(before, after)) for result in results}
     rows = [_row(each, texts, min_confidence) for each in found]
     _show(rows, format)

@@ -61,12 +61,14 @@ from captioner.cli.options import (
     OldStartOption,
     OldSuffixOption,
     PrefixOption,
+    RuntimeOption,
     SeedOption,
     StyleOption,
     TemperatureOption,
     TopKOption,
     TopPOption,
     listed,
+    load_model,
     options,
 )
 
@@ -115,7 +117,8 @@ def caption(
     fail_fast: FailFastOption = False,
     model: ModelOption = None,
     batch_size: BatchSizeOption = 16,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     engine: EngineOption = "local",
     address: AddressOption = None,
     min_workers: MinWorkersOption = None,
@@ -185,7 +188,7 @@ def caption(
         names = _several(format)
     job = Job(
         inputs=tuple(inputs),
-        load=lambda: load_model(model, device),
+        load=lambda: load_model(model, device, runtime),
         model=model_name(model),
         options=search,
         batch_size=batch_size,
@@ -232,13 +235,6 @@ def model_name(model: Path | None) -> str:
         return model_id(path)
     except OSError:
         return path.stem  # loading it says what is wrong
-
-
-def load_model(model: Path | None, device: str) -> Any:
-    """The captioner in that file, or the built-in one."""
-    from captioner.captioner import load
-
-    return load(model, device=device)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Cluster:
     min_workers: int = 1
     max_workers: int | None = None
     part_size: int = 1024
-    device: str = "cpu"
+    device: str | None = None
 
 
 def run_on_ray(job: Job, cluster: Cluster) -> int:
@@ -164,7 +164,7 @@ def _outcomes(
                 f"the Ray cluster does not answer; check its address, and set RAY_AUTH_MODE=token"
                 f" where it wants a token: {error}"
             ) from None
-    unit = "CPU" if cluster.device == "cpu" else "GPU"
+    unit = "CPU" if cluster.device in (None, "cpu") else "GPU"
     most = cluster.max_workers or max(int(ray.cluster_resources().get(unit, 0)), 1)
     try:
         parts = [{"part": part, "at": at} for part, at in pending]

@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from captioner.assets import EMBEDDED
+from captioner.engines.names import ENGINES
 from captioner.errors import CaptionerError
 from captioner.options import ABOUT, Options, about
+
+if TYPE_CHECKING:
+    from captioner.captioner import Captioner
 
 _LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
 
@@ -70,7 +74,18 @@ StyleOption = Annotated[
         f" {', '.join(vocabulary(None, 'styles'))}.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda or mps.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(metavar="DEVICE", help="cpu, cuda or mps; a GPU where there is one, if not said."),
+]
+RuntimeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        parser=one_of(*ENGINES),
+        help=f"What computes: {', '.join(ENGINES)}; the quickest that is there, if not said.",
+    ),
+]
 BatchSizeOption = Annotated[int, typer.Option(metavar="N", min=1, help="Photos taken at once.")]
 BeamOption = Annotated[int | None, _number("beam", "N")]
 LengthPenaltyOption = Annotated[float | None, _number("length_penalty", "X")]
@@ -189,3 +204,10 @@ def _flagged(sentence: str) -> str:
     """The sentence with options as they are written on the command line."""
     names = "|".join(name for name in ABOUT if name not in ("choices", "style"))
     return re.sub(rf"\b({names})\b", lambda found: _flag(found[0]), sentence)
+
+
+def load_model(model: Path | None, device: str | None, runtime: str | None = None) -> Captioner:
+    """The captioner in that file, or the built-in one."""
+    from captioner.captioner import load
+
+    return load(model, engine=runtime, device=device)

@@ -17,12 +17,11 @@ from captioner.engines.graphs import (
     graph_file,
     has_graphs,
 )
+from captioner.engines.names import ENGINES
 from captioner.errors import CaptionerError
 from captioner.extras import how_to_install
 from captioner.notes import read_notes
 
-ENGINES = ("openvino", "onnxruntime", "torch")
-"""The engines, the quickest first."""
 DTYPES = ("float32", "bfloat16")
 RUNTIMES: dict[str, Callable[[str | None], OpenVino | OnnxRuntime]] = {
     "openvino": OpenVino,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli.options import DeviceOption, RuntimeOption
+
 
 @dataclass(frozen=True)
 class Request:
@@ -27,7 +29,8 @@ class Request:
     beam: int | None
     style: str | None
     batch_size: int
-    device: str
+    device: str | None
+    runtime: str | None
     against: Path | None
     df: Path | None
     df_split: str | None
@@ -103,7 +106,8 @@ def evaluate(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Photos captioned at once.")] = 16,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     against: Annotated[
         Path | None,
         typer.Option(help="Compare with these results of another system, photo by photo."),

@@ -187,7 +187,7 @@ def _model_captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions
     found, notes = locate(photos, PhotoIndex(request.images), request.allow_missing)
     from captioner.captioner import load  # torch is not needed to say that photos are missing
 
-    captioner = load(request.model, device=request.device)
+    captioner = load(request.model, engine=request.runtime, device=request.device)
     options = Options()
     options = replace(options, beam=request.beam or options.beam)
     options = replace(options, alternatives=options.beam - 1)

@@ -53,7 +53,7 @@ def _run(words: list[str], folder: Path, seconds: float, largest_file: int | Non
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
     stub = ModuleType("captioner.captioner")
-    stub.load = lambda path=None, device="cpu": SlowCaptioner(seconds)  # type: ignore[attr-defined]
+    stub.load = lambda path=None, **wish: SlowCaptioner(seconds)  # type: ignore[attr-defined]
     sys.modules[stub.__name__] = stub
     sys.argv = ["captioner", *words]
     if largest_file is not None:

@@ -18,8 +18,8 @@ from PIL import Image
 import captioner
 from captioner import Caption, Captioner, CaptionerError, Options, checkpoint
 from captioner.assets import EMBEDDED
-from captioner.engines import open_engine
 from captioner.engines.graphs import GraphEngine, OpenVino, graph_file, has_graphs
+from captioner.engines.opening import open_engine
 from captioner.engines.torch import TorchEngine
 from captioner.model.model import Model
 from captioner.notes import of_model
