@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -229,13 +228,15 @@ def _show(rows: list[Row], format: str) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # an address comes out with the bytes it has in its page
         errors = "backslashreplace" if format == "jsonl" else "surrogateescape"
         sys.stdout.reconfigure(encoding="utf-8", errors=errors)
+    if format != "table":
+        from captioner.batch.rows import defused, to_json
     if format == "jsonl":
         for row in rows:
-            print(json.dumps({k: v for k, v in row.cells().items() if v}, ensure_ascii=False))
+            print(to_json({name: value for name, value in row.cells().items() if value}), end="")
     elif format == "csv":
-        writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row.cells() for row in rows)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(FIELDS)
+        writer.writerows([defused(str(cell)) for cell in row.cells().values()] for row in rows)
     else:
         for line in _table(rows):
             print(line)

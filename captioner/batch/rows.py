@@ -197,7 +197,7 @@ class Csv(Lines):
         values = self.columns.row(result)
         head = self.columns.renamed.get("path", "path")
         values[head] = self.key(result.path)
-        return self._line([_defused(cell(value)) for value in values.values()])
+        return self._line([defused(cell(value)) for value in values.values()])
 
     def key(self, path: str) -> str:
         written = self.columns.path(path)
@@ -247,5 +247,6 @@ def _written_out(text: str) -> str:
     return _STEERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _defused(text: str) -> str:
+def defused(text: str) -> str:
+    """The text with a mark before it where a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
