@@ -30,7 +30,7 @@ def test_models_stand_side_by_side(opened, served, photos):
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
     cards.nth(1).locator(".word").nth(2).hover()
     assert cards.nth(1).locator(".word.on").inner_text() == "runs"
-    assert cards.nth(0).locator(".word.on").count() == 0
+    assert cards.nth(0).locator(".word.on").inner_text() != "runs"
     opened.set_input_files(FILE, photos / "notes.txt")
     opened.wait_for_selector("#compare[data-state=failed]")
     assert "notes.txt" in status(opened, "compare")
@@ -44,18 +44,19 @@ def test_a_decoder_that_does_not_look_says_so(visit, serve, photos):
     card.get_by_text("This decoder looks nowhere").wait_for()
     card.locator(".word").nth(2).hover()
     assert card.locator(".word.on").inner_text() == "runs"
-    page.wait_for_timeout(400)
-    assert card.locator("canvas").first.evaluate("canvas => canvas.style.opacity") == "0"
+    assert card.locator("canvas").count() == 0
 
 
 def test_the_family_tells_its_story_from_the_weakest_to_the_strongest(visit, serve, photos):
-    names = ["captioner", "context", "feedback", "peek", "attention"]
+    names = ["captioner", "attention", "context", "feedback", "peek"]
     page = visit(serve(*map(FakeCaptioner, names)).url, reduced_motion="reduce")
     ask(page, photos / "dog.jpg", rest=False)
     page.get_by_role("tab", name="Compare").click()  # the photo comes along
     cards = page.locator("#compare .card")
     cards.nth(4).locator(".word").first.wait_for()
-    assert cards.locator("h2 code").all_inner_texts() == [*names[1:], names[0]]
+    assert cards.locator("h2 code").all_inner_texts() == [
+        "context", "feedback", "peek", "attention", "captioner",
+    ]  # fmt: skip
     assert "stammers" in cards.first.locator(".story").inner_text()
     assert cards.locator("svg.diagram").count() == 5
 

@@ -29,7 +29,10 @@ function card(other, url) {
   const place = make("div"), words = make("p", "words");
   words.setAttribute("role", "group");
   words.setAttribute("aria-label", "An alternative, word by word");
-  const look = new Look(place, words, {overview: true});
-  look.open(url).then(() => look.show(other));
+  const look = new Look(place, words);
+  look.open(url).then(() => {
+    look.show(other);
+    look.rest();
+  });
   return make("article", "card", {}, place, words);
 }

@@ -76,28 +76,32 @@ export const isEmpty = () => view.dataset.state === "empty";
 
 function tell({models}, photo) {
   enter("done");
-  const [whole, ...others] = models;
+  const [whole, ...others] = models, order = Object.keys(FAMILY);
   const family = others.some(({name}) => FAMILY[name]);
+  others.sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
+  find(".shown").src = photo;
   find(".cards").replaceChildren(
-    ...[...others, whole].map((model) => card(model, photo, family)));
+    ...[...others, whole].map((model, place) => card(model, photo, family && place + 1)));
 }
 
-function card({name, error, ...caption}, photo, family) {
-  const about = family ? FAMILY[name] ?? WHOLE : null;
-  const head = make("h2", "", {}, about ? `${about.title} ` : "", make("code", "", {textContent: name}));
-  const story = about ? [diagram(about.reads), make("p", "story", {textContent: about.story})] : [];
-  if (error) return make("article", "card", {}, head, ...story, make("p", "error", {textContent: error}));
+// `number`: its place in the family; none where the models are of no family.
+function card({name, error, ...caption}, photo, number) {
+  const about = number ? FAMILY[name] ?? WHOLE : null;
+  const head = make("h2", "", {}, about ? `${number}. ${about.title} ` : "", make("code", "", {textContent: name}));
+  const story = about ? [make("p", "story", {textContent: about.story}), diagram(about.reads)] : [];
+  if (error) return make("article", "card", {}, head, make("p", "error", {textContent: error}), ...story);
   const place = make("div"), words = make("p", "words");
   words.setAttribute("role", "group");
   words.setAttribute("aria-label", `The caption of ${name}, word by word`);
-  const look = new Look(place, words, {overview: true});
+  const look = new Look(place, words);
   look.open(photo).then(() => {
     look.show(caption);
+    look.rest();
     look.chips[caption.departs]?.classList.add("wrong");
   });
-  const blind = caption.attention.length ? "" : "This decoder looks nowhere: it has no maps.";
-  return make("article", "card", {}, head, ...story, place, words,
-    make("p", "sure", {textContent: departure(caption) || blind}));
+  const blind = caption.attention.length ? "" : " This decoder looks nowhere: it has no maps.";
+  const sure = make("p", "sure", {textContent: departure(caption) + blind});
+  return make("article", "card", {}, head, words, sure, ...story, ...blind ? [] : [place]);
 }
 
 // Where the sentence first says what the whole model finds improbable.

@@ -9,7 +9,15 @@ const draw = (tag, attributes, text = "") => {
   element.textContent = text;
   return element;
 };
-const arrow = (path, kind = "") => draw("path", {d: path, class: `arrow ${kind}`});
+const arrow = (path, kind = "") =>
+  draw("path", {d: path, class: `arrow ${kind}`, "marker-end": "url(#tip)"});
+
+function tip() {
+  const marker = draw("marker", {id: "tip", viewBox: "0 0 6 6", refX: 5, refY: 3, orient: "auto",
+    markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse"});
+  marker.append(draw("path", {d: "M0 0L6 3L0 6z", fill: "context-stroke"}));
+  return marker;
+}
 
 // `word`: the last word is read; `summary`: the photo's summary, at every step; `looks`: a part of
 // the photo chosen anew. The first state is the summary's in all of them.
@@ -34,6 +42,6 @@ export function diagram({word = false, summary = false, looks = false}) {
     word && "each step reads the word before it",
     summary && "and the same summary of the photo",
     looks && "and the part of the photo it looks at"].filter(Boolean).join(", "));
-  svg.append(...parts);
+  svg.append(tip(), ...parts);
   return svg;
 }

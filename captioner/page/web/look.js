@@ -5,22 +5,20 @@ import {density, paint, place} from "./heat.js";
 
 export const pace = {glide: 260}; // milliseconds from one word's attention to the next
 
-const mean = (maps) => maps[0].map((_, cell) =>
-  maps.reduce((sum, map) => sum + map[cell], 0) / maps.length);
 const readingTime = (word) => 280 + 45 * word.length;
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
 export class Look {
   // `root` gets the photo, `sentence` the words; `strip`, where there is one, a small panel a word.
-  // Between words there is the photo alone; in an `overview`, where the sentence looked at all.
-  constructor(root, sentence, {strip = null, overview = false} = {}) {
+  // Between words there is the photo alone.
+  constructor(root, sentence, {strip = null} = {}) {
     this.image = make("img", "image", {alt: "", draggable: false});
     this.canvas = make("canvas", "heat");
     this.canvas.setAttribute("aria-hidden", "true");
     this.photo = make("div", "photo", {}, this.image, this.canvas);
     this.words = sentence;
     root.replaceChildren(make("div", "stage", {}, this.photo));
-    Object.assign(this, {strip, overview, pinned: null, shown: null});
+    Object.assign(this, {strip, pinned: null, shown: null});
     this.onplay = this.onpin = this.ontouch = () => {};
     this.listen();
   }
@@ -57,7 +55,6 @@ export class Look {
     this.rows = caption.attention[0]?.length ?? 0;
     this.columns = caption.attention[0]?.[0].length ?? 0;
     this.maps = caption.attention.map((rows) => Float32Array.from(rows.flat()));
-    this.resting = this.overview && this.maps.length ? mean(this.maps) : null;
     this.image.alt = caption.caption;
     this.chips = caption.words.map((word, index) => this.chip(word, index));
     const ending = /[.!?]$/.exec(caption.caption)?.[0] ?? "";
@@ -166,7 +163,7 @@ export class Look {
       chip.setAttribute("aria-pressed", String(place === this.pinned));
       panels[place]?.classList.toggle("on", place === index);
     });
-    this.glide(index === null ? this.resting : this.maps[index] ?? null);
+    this.glide(this.maps[index] ?? null);
   }
 
   // The overlay moves from the map that is shown to the next, or fades where there is none.
@@ -225,13 +222,16 @@ export class Look {
     this.select(this.pinned);
   }
 
-  // Plays once, then rests on the word that looked at one place most.
-  async arrive() {
-    if (!this.maps.length) return;
+  // Rests on the word that looked at one place most; `arrive` plays once before.
+  rest() {
     const peaks = this.maps.map((map) => Math.max(...map));
-    this.pinned = peaks.indexOf(Math.max(...peaks));
-    if (still()) this.select(this.pinned);
-    else await this.play();
+    this.pinned = peaks.length ? peaks.indexOf(Math.max(...peaks)) : null;
+    this.select(this.pinned);
+  }
+
+  async arrive() {
+    this.rest();
+    if (this.maps.length && !still()) await this.play();
   }
 
   stop() {
