@@ -6,7 +6,7 @@
 Serves the page with fake models (`tests/page/serve.py`), opens it in Chromium and writes a table:
 the findings of axe-core (WCAG 2.2 AA and its best practices) in every view, light, dark, on a phone
 and in forced colours; Lighthouse's grades on a phone and on a desktop; the bytes of the first load.
-Nothing asks another host. The exit code is 1 where axe-core found something, or a grade is below 95.
+Nothing asks another host. The exit code is 1 where axe-core found something or a grade is below 95.
 """
 
 from __future__ import annotations

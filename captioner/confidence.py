@@ -28,6 +28,13 @@ FIGURES = (
     "entropy",  # of the attention, mean over the words, 1: nowhere in particular
     "words",  # how many
 )
+STEPS = (
+    (0.6, "probably right"),
+    (0.3, "may be right"),
+    (0.1, "probably wrong"),
+    (0.0, "hardly a photo"),
+)
+"""What a confidence of at least so much is called, wherever it is said in words."""
 RIDGE = 1e-3  # keeps the weights of figures that say the same apart
 
 
@@ -52,6 +59,11 @@ def evidence(
         _entropy(hypothesis.attention),
         float(len(words)),
     )
+
+
+def in_words(confidence: float) -> str:
+    """What a `Caption.confidence` (0…1) is called, by the percentage that is shown beside it."""
+    return next(words for least, words in STEPS if round(confidence, 2) >= least)
 
 
 def _mean(values: Sequence[float]) -> float:

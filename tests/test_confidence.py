@@ -77,3 +77,12 @@ def test_what_cannot_be_weights(change: dict[str, object]) -> None:
         Confidence.read(Path("mine"), json.dumps(tree | change))
     with pytest.raises(CaptionerError, match=r"confidence"):
         Confidence.read(Path("mine"), "[" * 100_000)
+
+
+def test_the_words_for_a_confidence_go_by_the_percentage_shown_beside_it():
+    from captioner.confidence import in_words
+
+    assert [in_words(sure) for sure in (1, 0.6, 0.596, 0.5949, 0.3, 0.1, 0.0949, 0)] == [
+        "probably right", "probably right", "probably right", "may be right", "may be right",
+        "probably wrong", "hardly a photo", "hardly a photo",
+    ]  # fmt: skip

@@ -12,7 +12,7 @@ from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 from captioner.options import Options
-from captioner.page.answers import LARGE, SMALL, data_url, open_photo
+from captioner.page.answers import LARGE, SMALL, data_url, open_photo, sureness
 from captioner.page.options import read_options
 from captioner.page.uploads import Upload, count, unpack
 from captioner.page.worker import BATCH, ModelWorker
@@ -103,5 +103,5 @@ def _row(path: str, result: Caption | CaptionerError) -> Row:
         "caption": result.text,
         "score": round(result.score, 5),
         "words": list(result.words),
-        "confidence": None if result.confidence is None else round(result.confidence, 5),
+        **sureness(result),
     }

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from captioner.caption import Caption
+from captioner.confidence import in_words
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.search import ARCHIVES
 from captioner.errors import CaptionerError, ImageError
@@ -35,7 +36,9 @@ def answer(
         photo = open_upload(upload, LARGE if preview else SEEN)
     except CaptionerError as error:
         return {"error": str(error)}
-    shown = {"preview": data_url(photo, LARGE)} if preview else {}
+    shown: Answer = {"preview": data_url(photo, LARGE)} if preview else {}
+    if options.avoid:
+        shown["avoided"] = list(worker.first.avoided(options.avoid))
     return shown | as_json(worker.caption([photo], options)[0])
 
 
@@ -114,10 +117,19 @@ def as_json(caption: Caption | CaptionerError) -> Answer:
             for rows in caption.attention
             if rows.size
         ],
-        "confidence": None if caption.confidence is None else round(caption.confidence, 5),
+        **sureness(caption),
         "choices": [[[word, round(p, 5)] for word, p in place] for place in caption.choices],
         "alternatives": [as_json(other) for other in caption.alternatives],
     }
+
+
+def sureness(caption: Caption) -> Answer:
+    """How sure the model is: {"confidence", "sure"}, the second in words; None and "" from a model
+    that has no figures for it."""
+    confidence = caption.confidence
+    if confidence is None:
+        return {"confidence": None, "sure": ""}
+    return {"confidence": round(confidence, 5), "sure": in_words(confidence)}
 
 
 def data_url(photo: Image.Image, side: int) -> str:

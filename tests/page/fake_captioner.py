@@ -55,6 +55,9 @@ class FakeCaptioner:
         self.turns = turns
         self.batches: list[tuple[int, Options]] = []
 
+    def avoided(self, words: Iterable[str]) -> tuple[str, ...]:
+        return tuple(form for word in words for form in (word, f"{word}s"))
+
     def caption(self, image: Any, options: Options = Options()) -> Caption:
         return next(iter(self.caption_many([image], 1, options)))
 
@@ -87,7 +90,7 @@ class FakeCaptioner:
         return replace(ranked[0], alternatives=tuple(ranked[1:]))
 
     def _caption(self, sentence: str, rank: int, options: Options) -> Caption:
-        kept = [word for word in sentence.split() if word not in options.avoid]
+        kept = [word for word in sentence.split() if word not in self.avoided(options.avoid)]
         words = (*options.prefix.lower().split(), *kept)[: options.max_words + 10]
         maps = np.stack([blob(index, len(words), rank) for index in range(len(words))])
         sure = tuple(max(0.08, 0.9 - 0.12 * rank - 0.05 * index) for index in range(len(words)))

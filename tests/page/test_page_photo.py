@@ -69,6 +69,7 @@ def test_the_choices_are_followed(dog, served):
         dog, served, beam=6, temperature=1.0, seed=3, avoid=("green", "the"), consensus=False,
         style="flickr30k",
     )  # fmt: skip
+    until(dog, "document.querySelector('.avoided').textContent === 'Also avoided: greens, thes.'")
     dog.get_by_role("button", name="The usual again").click()
     until_used(dog, served, beam=10, temperature=0.0, avoid=(), consensus=True, alternatives=0)
 
@@ -135,8 +136,9 @@ def test_a_twin_is_not_shown_as_an_alternative(visit):
 
 def test_how_sure_it_is_is_said_in_words_that_mean_the_same_everywhere(visit, serve, photos):
     for confidence, said in (
-        (0.81, "Probably right (81\u00a0%"), (0.46, "May be right (46\u00a0%"),
-        (0.449, "May be right (45\u00a0%"), (0.05, "Hardly a photo"),
+        (0.81, "Probably right: people would accept 81\u00a0%"), (0.3, "May be right"),
+        (0.2949, "Probably wrong: people would accept 29\u00a0%"), (0.05, "Hardly a photo"),
+        (None, "On average"),
     ):  # fmt: skip
         page = visit(serve(FakeCaptioner(confidence=confidence)).url, reduced_motion="reduce")
         ask(page, photos / "dog.jpg", rest=False)

@@ -1,10 +1,10 @@
 // The list of many photos: each with its sentence to correct; sorted and filtered as one likes.
 import {make} from "./dom.js";
-import {inWords, measure, sureness} from "./sureness.js";
+import {inWords, isDoubtful, measure} from "./sureness.js";
 
 const SHOWN = {
   all: () => true,
-  doubtful: (row) => !row.error && !row.edited && sureness(row) !== "Probably right",
+  doubtful: (row) => !row.error && !row.edited && isDoubtful(row),
   edited: (row) => row.edited,
   failed: (row) => row.error,
 };

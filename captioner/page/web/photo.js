@@ -101,12 +101,21 @@ function show(answer, arriving = false) {
   find(".heard").textContent = `Caption: ${answer.caption}`;
   find(".sure").textContent = inWords(answer);
   rewrite.offer(answer, null);
+  tellAvoided(answer.avoided ?? []);
   showAlternatives(find(".alternatives"), answer, look.image.src);
   if (arriving) {
     hint();
     if (document.activeElement === document.body) look.chips[0]?.focus({preventScroll: true});
     look.arrive();
   }
+}
+
+// A word to avoid stands for its other forms, too: which ones.
+function tellAvoided(words) {
+  const asked = form.elements.avoid.value.toLowerCase().split(/[\s,;]+/);
+  const added = words.filter((word) => !asked.includes(word));
+  find(".avoided").textContent = added.length ? `Also avoided: ${added.join(", ")}.`
+    : "Their plurals and other forms are avoided, too.";
 }
 
 // Said once to a visitor: that words can be touched.
