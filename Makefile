@@ -9,6 +9,7 @@
 #   make docs      the pages that the code tells: docs/commands.md, docs/python.md
 #   make wheel     wheel and sdist in dist/, checked, and the wheel tried in an empty environment
 #   make sbom      dist/sbom.cdx.json, a CycloneDX list of all packages
+#   make audit     known advisories on what is pinned; asks PyPI
 #   make licences  docs/licences.md, the licences of all packages
 #   make notebook  runs examples/attention.ipynb
 #   make trust     the long scripts of benchmarks/: an hour and more
@@ -18,7 +19,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: app test quick coverage docs wheel sbom licences notebook trust lock clean
+.PHONY: app test quick coverage docs wheel sbom audit licences notebook trust lock clean
 
 app: .venv/.installed
 	$(BIN)/python app.py
@@ -64,11 +65,14 @@ wheel: .venv/.installed-release
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
 	$(PYTHON) -m venv build/empty
-	build/empty/bin/python -m pip install --disable-pip-version-check --quiet dist/*.whl
-	cd build && empty/bin/python ../benchmarks/tried_wheel.py
+	env -u PYTHONPATH build/empty/bin/python -m pip install --disable-pip-version-check --quiet dist/*.whl
+	cd build && env -u PYTHONPATH empty/bin/python ../benchmarks/tried_wheel.py
 
 sbom: .venv/.installed-release
 	$(BIN)/python docs/sbom.py
+
+audit: .venv/.installed-release
+	$(BIN)/pip-audit --no-deps --disable-pip -r requirements.txt
 
 licences: .venv/.installed-release
 	$(BIN)/python docs/licences.py
