@@ -175,7 +175,7 @@ def alt(
 
 
 def _say(message: object) -> None:
-    from captioner.datasets.captions.names import shown
+    from captioner.errors import shown
 
     print(f"captioner: {shown(message)}", file=sys.stderr)
 
@@ -262,6 +262,6 @@ def _table(rows: list[Row]) -> Iterator[str]:
 
 def _harmless(text: str) -> str:
     """The text with what would steer a terminal written out; bytes that are no UTF-8 stay."""
-    from captioner.datasets.captions.names import shown
+    from captioner.errors import shown
 
     return re.sub("[^\udc80-\udcff]+", lambda found: shown(found[0]), text)

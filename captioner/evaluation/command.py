@@ -47,6 +47,7 @@ class Request:
     human: Path | None
     table: str | None
     plot: Path | None
+    summary: bool
     samples: int
     seed: int
 
@@ -83,6 +84,9 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report here, as JSON.")
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="No single photos in --output: a tenth of its size.")
+    ] = False,
     html: Annotated[
         Path | None, typer.Option(help="Write the report here, as one HTML page.")
     ] = None,

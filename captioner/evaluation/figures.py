@@ -128,6 +128,8 @@ class _Run:
             kind: read_embeddings(path, photos) for kind, path in beside.embeddings.items()
         }
         self.notes = check_english(self.references, candidates, "the captions")
+        if beside.instances is not None:
+            self.notes += beside.instances.notes
         self.frequencies = self._frequencies()
         self.scores = self._score(candidates)
         self.sampled = sample_scores(self.scores, java, samples, seed)

@@ -57,6 +57,8 @@ def read_ratings(
             raise CaptionerError(
                 f"{path}: {row.place} has no rating; it has {first_few(row.cells, 8)}"
             )
+        if len(row.captions) != 1 or not row.captions[0]:
+            raise CaptionerError(f"{path}: {row.place} needs one caption, which the rating is of")
         photo = lookup.find(row.id)
         if photo is None:
             unknown.append(row.id)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from captioner.datasets.captions import PhotoId, json_rows, photo_id, read_json, shown
+from captioner.datasets.captions import PhotoId, brief, first_few, json_rows, photo_id, read_json
 from captioner.errors import CaptionerError
 
 Array = npt.NDArray[np.float64]
@@ -40,10 +40,14 @@ class Boxed:
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """All categories, and the boxed photos by id (as text, whatever the file has)."""
+    """All categories, and the boxed photos by id (as text, whatever the file has).
+
+    `notes` say what was left out.
+    """
 
     categories: tuple[str, ...]
     photos: dict[str, Boxed]
+    notes: tuple[str, ...] = ()
 
     def of(self, key: PhotoId) -> Boxed | None:
         """The boxes of a photo; None where it is not in the file."""
@@ -85,13 +89,16 @@ def _instances(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> I
     names = {str(category["id"]): str(category["name"]) for category in rows["categories"]}
     sizes = {str(photo_id(image["id"])): _size(path, image) for image in rows["images"]}
     boxes: dict[str, dict[str, list[list[float]]]] = {}
+    stray: list[str] = []
     for annotation in rows["annotations"]:
         key, category = str(photo_id(annotation["image_id"])), str(annotation["category_id"])
-        for what, value, known in (("photo", key, sizes), ("category", category, names)):
-            if value not in known:
-                raise CaptionerError(
-                    f"{path}: a box is of {what} {shown(value)}, which the file does not list"
-                )
+        if key not in sizes:
+            stray.append(key)
+            continue
+        if category not in names:
+            raise CaptionerError(
+                f"{path}: a box is of category {brief(category)}, which the file does not list"
+            )
         box = _box(sizes[key], annotation["bbox"])
         boxes.setdefault(key, {}).setdefault(names[category], []).append(box)
     everything = frozenset(names.values())
@@ -102,13 +109,15 @@ def _instances(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> I
             {name: np.array(found) for name, found in boxes.get(key, {}).items()},
             everything if boxed == "all" else frozenset(boxed),
         )
-    return Instances(tuple(names.values()), photos)
+    note = f"{path.name}: boxes left out ({len(stray)}), of photos that it does not list: "
+    notes = (note + first_few(dict.fromkeys(stray)),) if stray else ()
+    return Instances(tuple(names.values()), photos, notes)
 
 
 def _size(path: Path, image: Mapping[str, Any]) -> tuple[float, float]:
     width, height = float(image["width"]), float(image["height"])
     if not (0 < width < math.inf and 0 < height < math.inf):
-        raise CaptionerError(f"{path}: photo {shown(image['id'])} has no size")
+        raise CaptionerError(f"{path}: photo {brief(image['id'])} has no size")
     return width, height
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from captioner.datasets.captions import PhotoId, shown
+from captioner.datasets.captions import PhotoId, brief
 from captioner.evaluation.bootstrap import least_p, p_text
 from captioner.evaluation.report import Report, plain
 from captioner.evaluation.results import Candidate
@@ -142,7 +142,7 @@ def print_systems(figures: Mapping[str, Any], console: Console) -> None:
     heads = ["system", *metrics, "rank by CIDEr", "95 %"]
     rows = [
         [
-            shown(system["name"]),
+            brief(system["name"]),
             *(_number(system["metrics"].get(name)) for name in metrics),
             f"{system['rank']:.2f}",
             f"{system['rank_interval'][0]:.2f} – {system['rank_interval'][1]:.2f}",
@@ -162,7 +162,7 @@ def _pairs(figures: Mapping[str, Any]) -> Table:
     samples = figures["bootstrap"]["samples"]
     rows = [
         [
-            f"{shown(pair['one'])} – {shown(pair['other'])}",
+            f"{brief(pair['one'])} – {brief(pair['other'])}",
             f"{pair['difference']:+.4f}",
             _range(pair["interval"]),
             p_text(pair["p"], samples),

@@ -98,11 +98,31 @@ class Report:
         write_json(path, self.figures)
 
 
-def write_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """All figures, those of single photos too; the file is there whole or not at all."""
-    text = json.dumps(plain(dict(figures)), ensure_ascii=False, indent=1, allow_nan=False)
+def write_json(path: Path, figures: Mapping[str, Any], photos: bool = True) -> None:
+    """All figures, a photo a line; without those of single photos unless `photos`. The file is
+    there whole or not at all."""
+    chosen = {name: part for name, part in figures.items() if photos or name != "photos"}
     with whole_file(Path(path), "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+        file.write(_lines(plain(chosen)))
+
+
+def _lines(figures: Mapping[str, Any]) -> str:
+    """JSON with a line for each entry of each part."""
+    parts = []
+    for name, part in figures.items():
+        ends = ""
+        lines = [_line(part)]
+        if isinstance(part, dict) and part:
+            ends, lines = "{}", [f"{_line(key)}: {_line(value)}" for key, value in part.items()]
+        elif isinstance(part, list) and part:
+            ends, lines = "[]", [_line(value) for value in part]
+        text = ",\n  ".join(lines)
+        parts.append(f"{_line(name)}: " + (f"{ends[0]}\n  {text}\n {ends[1]}" if ends else text))
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

@@ -85,7 +85,7 @@ def _run_one(
     html = _page(request, report, captions) if request.html else None
     _write_results(request, captions)
     if request.output is not None:
-        write_json(request.output, report.figures)
+        write_json(request.output, report.figures, not request.summary)
     if request.html is not None and html is not None:
         write_page(request.html, html)
     if request.table is None:

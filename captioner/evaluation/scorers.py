@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from captioner.datasets.captions import PhotoId, first_few, shown
+from captioner.datasets.captions import PhotoId, brief, first_few
 from captioner.errors import CaptionerError
 from captioner.evaluation.cider import Frequencies, cider_scores
 from captioner.evaluation.java import Java, tokenize_groups
@@ -216,7 +216,7 @@ def _refuse_long(
         longest = max(len(text.split()) for text in texts)
         if words * longest > LONGEST_PAIR:
             raise CaptionerError(
-                f"photo {shown(key)}: METEOR would take minutes to align a caption of {words:,} "
+                f"photo {brief(key)}: METEOR would take minutes to align a caption of {words:,} "
                 f"words with a reference of {longest:,}; shorten one of them"
             )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from captioner.datasets.captions import (
     CaptionedPhoto,
     Names,
+    brief,
     photo_id,
     read_captioned,
     read_references,
@@ -230,9 +233,9 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert photo == CaptionedPhoto(1, "a.jpg", ("A dog.",))
     assert photo.fields["domain"] == "near-domain"
     assert notes == [
-        "captions.json: 1 captions left out, of photos that it does not list: 99",
-        "captions.json: 1 captions are empty and left out, of photo 1",
-        "captions.json: 2 captions are marked as rejected or precanned and left out, of photo 1, 1",
+        "captions.json: captions left out (1), of photos that it does not list: 99",
+        "captions.json: captions are empty and left out (1), of photo 1",
+        "captions.json: captions are rejected or precanned and left out (2), of photo 1, 1",
     ]
 
 
@@ -293,3 +296,36 @@ def test_names_of_one_photo() -> None:
     assert (
         names.find("b/1.jpg") == 4 and names.find("1.jpg") is None and names.find("c.jpg") is None
     )
+
+
+def test_parquet_whose_rows_name_photos_by_id(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [{"image_id": "1", "caption": text} for text in ("A dog.", "Dogs.")]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    assert read_references(tmp_path / "rows.parquet") == NUMBERED[:1]
+
+
+def test_a_table_with_carriage_returns_alone(tmp_path: Path) -> None:
+    content = 'image,caption\ra.jpg,"A dog, a cat."\ra.jpg,A dog\rb.jpg,A car\r'
+    assert read_references(write(tmp_path, "old.csv", content)) == TWO
+
+
+def test_references_given_as_results(tmp_path: Path) -> None:
+    content = {"images": [{"filename": "a.jpg", "sentences": [{"raw": "A dog."}]}]}
+    with pytest.raises(CaptionerError, match="neither a list of captions, nor captions by photo"):
+        read_captioned(write(tmp_path, "dataset.json", content))
+
+
+def test_names_in_messages() -> None:
+    assert "\x1b" not in brief("a\x1b[31mb\u2028") and "a" in brief("a\x1b[31mb")
+    assert len(brief("x" * 5000)) < 100
+
+
+def test_a_sample_of_files_broken_at_random() -> None:
+    """The benchmark does ten thousand; every reading ends in captions or in one sentence."""
+    script = Path(__file__).parents[2] / "benchmarks" / "mutated_captions.py"
+    command = [sys.executable, str(script), "--files", "150", "--seed", "7"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("150 files: ")

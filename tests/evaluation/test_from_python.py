@@ -13,6 +13,7 @@ import captioner
 from captioner.errors import CaptionerError
 from captioner.evaluation import Scorer, score
 from captioner.evaluation.java import Java
+from captioner.evaluation.report import plain, write_json
 
 
 def test_files_mappings_and_lists_are_one(tmp_path: Path, java: Java) -> None:
@@ -38,7 +39,13 @@ def test_files_mappings_and_lists_are_one(tmp_path: Path, java: Java) -> None:
         report["perplexity"]
     assert any("only 12 photos" in note for note in report.notes)
     report.write(tmp_path / "report.json")
-    assert json.loads((tmp_path / "report.json").read_text())["metrics"] == expected
+    text = (tmp_path / "report.json").read_text()
+    assert json.loads(text)["metrics"] == expected
+    assert json.loads(text) == json.loads(json.dumps(plain(report.figures)))
+    assert sum(line.startswith('  {"image_id"') for line in text.split("\n")) == 24
+    write_json(tmp_path / "summary.json", report.figures, photos=False)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert "photos" not in summary and len(summary["captions"]) == 12
 
 
 def test_as_tables_of_pandas(java: Java) -> None:

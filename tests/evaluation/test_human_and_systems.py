@@ -104,6 +104,7 @@ def test_ratings_of_captions(tmp_path: Path, java: Java) -> None:
     [
         ("image_id,caption\n1,a dog\n", "line 2 has no rating; it has image_id, caption"),
         ("image_id,caption,rating\n1,a dog,good\n", "line 2 has a rating that is no finite number"),
+        ("image_id,caption,rating\n1,,3\n", "line 2 needs one caption"),
         ("image_id,caption,rating\n1,a dog,nan\n", "line 2 has a rating that is no finite number"),
         ("image_id,caption,rating\n99,a dog,3\n1,a dog,3\n",
          "1 ratings are of photos that the references do not have: 99 (--allow"),

@@ -203,7 +203,6 @@ def test_other_files_than_instances(tmp_path: Path, content: Any) -> None:
 @pytest.mark.parametrize(
     ("box", "message"),
     [
-        ({"image_id": 77, "category_id": 1, "bbox": [0, 0, 1, 1]}, "a box is of photo 77, which"),
         ({"image_id": 1, "category_id": 9, "bbox": [0, 0, 1, 1]}, "a box is of category 9, which"),
         ({"image_id": 1, "category_id": 1, "bbox": None}, "a name, size or box that is none"),
         ({"image_id": 1, "category_id": 1, "bbox": [0, 0]}, "a name, size or box that is none"),
@@ -219,3 +218,18 @@ def test_boxes_that_fit_nothing(tmp_path: Path, box: Any, message: str) -> None:
     with pytest.raises(CaptionerError) as raised:
         read_instances(instances_file(tmp_path, content))
     assert message in str(raised.value)
+
+
+def test_a_stray_box_is_named_and_left_out(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 1, "width": 4, "height": 3}],
+        "annotations": [
+            {"image_id": 77, "category_id": 99, "bbox": [0, 0, 1, 1]},
+            {"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 3]},
+        ],
+        "categories": [{"id": 1, "name": "dog"}],
+    }
+    instances = read_instances(instances_file(tmp_path, content))
+    boxed = instances.of(1)
+    assert boxed is not None and boxed.boxes["dog"].tolist() == [[0, 0, 0.5, 1]]
+    assert instances.notes[0].endswith("(1), of photos that it does not list: 77")

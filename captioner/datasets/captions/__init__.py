@@ -7,7 +7,7 @@ of LAVIS and BLIP, Hugging Face's `metadata` files, Parquet. No torch here.
 
 from captioner.datasets.captions.columns import cell, whole_caption
 from captioner.datasets.captions.files import json_rows, read_json
-from captioner.datasets.captions.names import Names, PhotoId, first_few, photo_id, shown
+from captioner.datasets.captions.names import Names, PhotoId, brief, first_few, photo_id
 from captioner.datasets.captions.references import CaptionedPhoto, read_references
 from captioner.datasets.captions.results import Captioned, read_captioned
 
@@ -16,6 +16,7 @@ __all__ = [
     "CaptionedPhoto",
     "Names",
     "PhotoId",
+    "brief",
     "cell",
     "first_few",
     "json_rows",
@@ -23,6 +24,5 @@ __all__ = [
     "read_captioned",
     "read_json",
     "read_references",
-    "shown",
     "whole_caption",
 ]

@@ -16,7 +16,7 @@ from captioner.datasets.captions.columns import (
     whole_caption,
 )
 from captioner.datasets.captions.files import json_rows
-from captioner.datasets.captions.names import PhotoId, first_few, photo_id, shown
+from captioner.datasets.captions.names import PhotoId, brief, first_few, photo_id
 from captioner.errors import CaptionerError
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -33,15 +33,21 @@ def rows_of(path: Path, content: list[Row] | dict[str, Any]) -> list[Row]:
     for name in _LISTS:
         if isinstance(content.get(name), list):
             return list(json_rows(path, content[name]))
-    if content and all(isinstance(value, str | list) for value in content.values()):
+    if content and all(map(_are_captions, content.values())):
         return [
-            Row(f"entry {shown(key)}", {"image": key, "captions": value})
+            Row(f"entry {brief(key)}", {"image": key, "captions": value})
             for key, value in content.items()
         ]
     raise CaptionerError(
         f"{path}: neither a list of captions, nor captions by photo, nor COCO's 'images' and "
         f"'annotations'; it has {first_few(content, 8) or 'nothing'}"
     )
+
+
+def _are_captions(value: Any) -> bool:
+    """Whether it is a caption, or a list of them, each perhaps an object that has one."""
+    several = value if isinstance(value, list) else [value]
+    return all(isinstance(one, str) or (isinstance(one, dict) and captions(one)) for one in several)
 
 
 def lacks(path: Path, row: Row, what: str) -> CaptionerError:

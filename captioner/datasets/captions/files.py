@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -131,7 +132,7 @@ def _lines(path: Path, text: str) -> list[Row]:
     first = next(line for line in text.split("\n") if line.strip())
     if "\t" in first and "#" in first.split("\t")[0]:
         return list(_token_lines(path, text))
-    return table_rows(path, text, first)
+    return table_rows(path, text, first.lstrip("\r").split("\r")[0])
 
 
 def _token_lines(path: Path, text: str) -> Iterator[Row]:
@@ -154,13 +155,15 @@ def _parquet(path: Path) -> Iterator[Row]:
         file = module.ParquetFile(path)
         names = file.schema_arrow.names
         rows = file.read(columns=list(_without_bytes(file.schema_arrow))).to_pylist()
-    except OSError as error:
-        raise CaptionerError(f"{path}: {error.strerror or error}") from error
-    except Exception as error:  # pyarrow has a family of errors
-        raise CaptionerError(f"{path}: is no Parquet file, or cut off ({error})") from None
+    except Exception as error:  # pyarrow has a family of errors, and raises the system's too
+        number = getattr(error, "errno", None)
+        why = os.strerror(number) if number else "is no Parquet file, or cut off"
+        raise CaptionerError(f"{path}: {why}") from None
     columns(path, names)
     for number, row in enumerate(rows):
-        yield Row(f"row {number}", {"image": f"{path.name}#{number}", **_paths(row)})
+        cells = _paths(row)
+        named = has_photo(cells)
+        yield Row(f"row {number}", cells if named else {"image": f"{path.name}#{number}", **cells})
 
 
 def _without_bytes(schema: Any) -> Iterator[str]:

@@ -10,11 +10,10 @@ from typing import Generic, TypeVar
 
 from captioner.errors import shown
 
-__all__ = ["Names", "PhotoId", "composed", "first_few", "photo_id", "shown"]
-
 PhotoId = int | str
 T = TypeVar("T")
 
+_LONGEST = 80  # characters of a name in a message
 # COCO pads to twelve digits.
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,17}|0[0-9]{11})(\.0)?", re.ASCII)
 _PADDED = re.compile(r"(?:^|[^0-9])([0-9]{12})$", re.ASCII)
@@ -79,8 +78,15 @@ def _number(stem: str) -> str:
     return str(int(padded[1])) if padded else stem
 
 
+def brief(name: object) -> str:
+    """A name as a message can hold it: of a very long one the beginning and the end."""
+    text = str(name)
+    half = _LONGEST // 2
+    return shown(text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}")
+
+
 def first_few(names: Iterable[object], count: int = 5) -> str:
     """The first names of many, as a message shows them: "a, b, c and 7 more"."""
-    listed = [shown(name) for name in names]
+    listed = [brief(name) for name in names]
     more = len(listed) - count
     return ", ".join(listed[:count]) + (f" and {more} more" if more > 0 else "")

@@ -26,7 +26,7 @@ from captioner.datasets.captions.entries import (
     texts,
 )
 from captioner.datasets.captions.files import json_rows, read_content, read_text
-from captioner.datasets.captions.names import PhotoId, composed, first_few, photo_id, shown
+from captioner.datasets.captions.names import PhotoId, brief, composed, first_few, photo_id
 from captioner.errors import CaptionerError
 
 Tell = Callable[[str], None]
@@ -97,10 +97,10 @@ class _Reading:
             photos = self._of_rows(rows_of(self._path, content))
         for what, found in (
             ("are empty", self._empty),
-            ("are marked as rejected or precanned", self._unusable),
+            ("are rejected or precanned", self._unusable),
         ):
             if found:
-                self._say(f"{len(found)} captions {what} and left out, of photo", found)
+                self._say(f"captions {what} and left out ({len(found)}), of photo", found)
         return photos
 
     def _say(self, what: str, names: Sequence[object]) -> None:
@@ -144,7 +144,7 @@ class _Reading:
                 + first_few(stray)
             )
         if stray:
-            self._say(f"{len(stray)} captions left out, of photos that it does not list:", stray)
+            self._say(f"captions left out ({len(stray)}), of photos that it does not list:", stray)
         return [
             _photo(_written(image, key), name or str(key), told[key], image)
             for key, name, image in zip(keys, names, images, strict=True)
@@ -170,8 +170,8 @@ class _Reading:
             there, _ = first.setdefault(key, (name or str(key), row))
             if name and name != there:
                 raise CaptionerError(
-                    f"{self._path}: photo id {shown(key)} names two files, {shown(there)} and "
-                    f"{shown(name)}"
+                    f"{self._path}: photo id {brief(key)} names two files, {brief(there)} and "
+                    f"{brief(name)}"
                 )
             found = self._captions(row, key)
             known = told.setdefault(key, [])
