@@ -33,7 +33,7 @@ def rows_of(path: Path, content: list[Row] | dict[str, Any]) -> list[Row]:
     for name in _LISTS:
         if isinstance(content.get(name), list):
             return list(json_rows(path, content[name]))
-    if content and all(map(_are_captions, content.values())):
+    if content and "images" not in content and all(map(_are_captions, content.values())):
         return [
             Row(f"entry {brief(key)}", {"image": key, "captions": value})
             for key, value in content.items()
