@@ -15,8 +15,8 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
@@ -58,6 +58,15 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
 
     Raises CaptionerError for what makes the whole run impossible.
     """
+    with interrupts() as stopped_early:
+        try:
+            return _run(job, cluster, stopped_early)
+        except SystemExit:  # raised by Ray's own handler, where SIGTERM comes while Ray starts
+            tell(way_on(True))
+            return INTERRUPTED
+
+
+def _run(job: Job, cluster: Cluster, stopped_early: Callable[[], bool]) -> int:
     row_format(job)  # says what is not installed
     check_tables(job.inputs, job.column, job.kept)
     ray = _ray()
@@ -76,10 +85,12 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
         tell(f"{done} of {total} parts are there already")
         _take_up(folder, job, summary)
     with (
-        interrupts() as stopped,
+        _started(ray, cluster),
+        interrupts() as stopped,  # once more: Ray has handlers of its own, that end the process
         Progress(summary, lambda: _total(folder), quiet=False) as progress,
+        closing(_outcomes(ray, job, cluster, folder, pending)) as outcomes,
     ):
-        for outcome in _outcomes(ray, job, cluster, folder, pending):
+        for outcome in () if stopped_early() else outcomes:
             if "error" in outcome:
                 raise CaptionerError(outcome["error"])
             _count(outcome, summary, progress)
@@ -88,7 +99,8 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
     for line in summary.lines():
         tell(line)
     _tidy(folder)
-    if stopped() and any(not _place(folder, part, job).exists() for part, _ in pending):
+    ended = stopped_early() or stopped()
+    if ended and any(not _place(folder, part, job).exists() for part, _ in pending):
         tell(way_on(True))
         return INTERRUPTED
     return 1 if summary.failures else 0
@@ -151,19 +163,10 @@ class Worker:
 
 def _outcomes(
     ray: Any, job: Job, cluster: Cluster, folder: Path, pending: list[tuple[int, int]]
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """What became of each part, as they are done."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    started = not ray.is_initialized()
-    if started:
-        try:
-            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise CaptionerError(
-                f"the Ray cluster does not answer; check its address, and set RAY_AUTH_MODE=token"
-                f" where it wants a token: {error}"
-            ) from None
     unit = "CPU" if cluster.device in (None, "cpu") else "GPU"
     most = cluster.max_workers or max(int(ray.cluster_resources().get(unit, 0)), 1)
     try:
@@ -182,9 +185,25 @@ def _outcomes(
             yield json.loads(row["outcome"])
     except ray.exceptions.RayError as error:
         raise _broken_off(getattr(error, "cause", None) or error) from None
+
+
+@contextmanager
+def _started(ray: Any, cluster: Cluster) -> Iterator[None]:
+    """Ray at work, for as long as this lasts unless it was before."""
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise CaptionerError(
+            f"the Ray cluster does not answer; check its address, and set RAY_AUTH_MODE=token"
+            f" where it wants a token: {error}"
+        ) from None
+    try:
+        yield
     finally:
-        if started:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _check_address(address: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -237,3 +238,44 @@ def test_an_address_without_a_cluster_is_said_at_once(
     with pytest.raises(CaptionerError, match=message):
         run_on_ray(job(album, "parts"), Cluster(address))
     assert not (album / "parts").exists()
+
+
+def test_sigterm_ends_a_run_in_a_sentence_and_the_next_goes_on(album: Path, tmp_path: Path) -> None:
+    """In a process of its own: Ray there has handlers of its own for signals."""
+    script = tmp_path / "terminated.py"
+    script.write_text(TERMINATED)
+    arguments = [sys.executable, str(script), "caption", "album", "--engine", "ray"]
+    arguments += ["--format", "jsonl", "-o", "parts", "--part-size", "10", "--max-workers", "1"]
+    paths = f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"
+    done = subprocess.run(
+        arguments, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert done.returncode == 130, done.stderr
+    assert "captioner: stopped; to continue: captioner caption album" in done.stderr
+    assert "Traceback" not in done.stderr and "SIGTERM received" not in done.stderr
+    assert 1 <= len(parts(album / "parts")) < 12
+
+
+TERMINATED = """
+import os, signal, threading, time
+from pathlib import Path
+import captioner.batch.command as command
+from captioner import cli
+
+
+class Load:
+    def __call__(self):
+        from tests.batch.fakes import SlowCaptioner
+        return SlowCaptioner(0.05)
+
+
+def end_it():
+    while not list(Path("parts").glob("part-*")):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+command.load_model = lambda model, device: Load()()
+threading.Thread(target=end_it, daemon=True).start()
+cli.main()
+"""
