@@ -12,6 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+Similarities = npt.NDArray[np.float64]
 Words = Sequence[int] | Sequence[str]
 Gram = tuple[int | str, ...]
 LONGEST = 4
@@ -57,6 +61,36 @@ def similarity(candidate: Vector, reference: Vector) -> float:
     )
     difference = candidate.length - reference.length
     return 10 * cosines / LONGEST * math.exp(-(difference**2) / (2 * SIGMA**2))
+
+
+def pairwise(sentences: Sequence[Sequence[int]], rarity: npt.NDArray[np.float64]) -> Similarities:
+    """CIDEr-D (K, K) of each of K sentences of ids, against each as its reference.
+
+    `similarity` of all pairs at once, for the few sentences of a beam; `rarity` (V,) is a word's,
+    and an n-gram is as rare as its rarest word.
+    """
+    lengths = np.array([len(words) for words in sentences])
+    count, longest = len(lengths), int(lengths.max(initial=0))
+    words = np.zeros((count, longest), np.int64)
+    for row, sentence in zip(words, sentences, strict=True):
+        row[: len(sentence)] = sentence
+    grams, rare = words, rarity[words]
+    cosines = np.zeros((count, count))
+    for n in range(1, min(LONGEST, longest) + 1):
+        if n > 1:  # the grams of one order as numbers from 0, and a word more
+            _, grams = np.unique(grams[:, :-1], return_inverse=True)
+            grams = grams.reshape(count, -1) * len(rarity) + words[:, n - 1 :]
+            rare = np.maximum(rare[:, :-1], rarity[words[:, n - 1 :]])
+        row, place = np.nonzero(np.arange(longest - n + 1) <= (lengths - n)[:, None])
+        kinds, which = np.unique(grams[row, place], return_inverse=True)
+        weights = np.zeros((count, len(kinds)))
+        np.add.at(weights, (row, which), rare[row, place])
+        norms = np.sqrt((weights**2).sum(1))
+        products = (np.minimum(weights[:, None], weights) * weights).sum(2)
+        both = norms[:, None] * norms
+        cosines += np.divide(products, both, out=np.zeros_like(both), where=both > 0)
+    difference = lengths[:, None] - lengths
+    return 10 * cosines / LONGEST * np.exp(-(difference**2) / (2 * SIGMA**2))
 
 
 class CiderReward:

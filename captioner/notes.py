@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from captioner.confidence import Confidence
 from captioner.errors import CaptionerError
@@ -22,7 +23,7 @@ LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
 DAMAGED = "its metadata is damaged"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Notes:
     """All of a model that a captioner needs besides what an engine computes.
 
@@ -34,13 +35,13 @@ class Notes:
     pixels: int
     vocabulary: Vocabulary
     attributes: tuple[str, ...]
-    rarity: tuple[float, ...]
+    rarity: npt.NDArray[np.float64]
     confidence: Confidence | None = None
 
 
 def of_model(model: Model, name: str) -> Notes:
     """The notes of a model that is in memory."""
-    rarity = tuple(model.rarity.tolist())
+    rarity = model.rarity.cpu().numpy().astype(np.float64)
     return Notes(name, model.config.encoder.pixels, model.vocabulary, model.attributes, rarity)
 
 
@@ -120,7 +121,7 @@ def read_notes(file: Path) -> Notes:
         pixels,
         vocabulary,
         words["attributes"],
-        tuple(rarity.tolist()),
+        rarity.astype(np.float64),
         Confidence.read(file, header.notes.get("confidence")),
     )
 

@@ -11,7 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from captioner.cider import Gram, similarity, vector
+import numpy as np
+import numpy.typing as npt
+
+from captioner.cider import pairwise
 
 SHARPNESS = 0.25  # a sentence's say is its probability to this power; chosen on val
 TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
@@ -26,11 +29,12 @@ class Sentence(Protocol):
     def log_probability(self) -> float: ...
 
 
+Rarity = Sequence[float] | npt.NDArray[np.float64]
 Found = TypeVar("Found", bound=Sentence)
 
 
 def by_consensus(
-    found: Sequence[Found], rarity: Sequence[float], agreed: Sequence[float] | None = None
+    found: Sequence[Found], rarity: Rarity, agreed: Sequence[float] | None = None
 ) -> list[Found]:
     """One photo's sentences again, the one that agrees most with the others first; those that
     name something twice ("a bed with a bed") come after them, the more often the later.
@@ -45,23 +49,17 @@ def by_consensus(
     return [found[i] for i in sorted(range(len(found)), key=lambda i: (again[i], -agreed[i]))]
 
 
-def agreement(found: Sequence[Sentence], rarity: Sequence[float]) -> list[float]:
+def agreement(found: Sequence[Sentence], rarity: Rarity) -> list[float]:
     """How far each sentence agrees with all of them, itself among them: the mean of their CIDEr-D
     (0…10), weighed by their say."""
 
-    def rarest(gram: Gram) -> float:
-        return max(rarity[int(word)] for word in gram)
-
     best = max((sentence.log_probability for sentence in found), default=0.0)
-    say = [math.exp(SHARPNESS * (sentence.log_probability - best)) for sentence in found]
-    vectors = [vector(sentence.words, rarest) for sentence in found]
-    return [
-        sum(weight * similarity(own, other) for weight, other in zip(say, vectors, strict=True))
-        / sum(say)
-        for own in vectors
-    ]
+    say = np.array([math.exp(SHARPNESS * (one.log_probability - best)) for one in found])
+    alike = pairwise([sentence.words for sentence in found], np.asarray(rarity, np.float64))
+    agreed: list[float] = (alike @ say / say.sum()).tolist()
+    return agreed
 
 
-def _named_again(words: Sequence[int], rarity: Sequence[float]) -> int:
+def _named_again(words: Sequence[int], rarity: Rarity) -> int:
     telling = [word for word in words if rarity[word] > TELLING]
     return len(telling) - len(set(telling))

@@ -161,7 +161,7 @@ def test_engines_that_are_not_installed(tiny: Path, monkeypatch: pytest.MonkeyPa
     there = {"onnxruntime", "torch"}
     monkeypatch.setattr(opening, "find_spec", lambda name: name in there or None)
     assert open_engine(tiny).name == "onnxruntime"
-    with pytest.raises(CaptionerError, match="'openvino' is not installed; pip install openvino"):
+    with pytest.raises(CaptionerError, match="'openvino' is not installed: pip install openvino"):
         open_engine(tiny, "openvino")
     there.clear()
     with pytest.raises(CaptionerError, match="no engine to compute with; pip install openvino"):

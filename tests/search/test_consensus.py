@@ -1,10 +1,15 @@
 """Which of a beam's sentences is told."""
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from captioner.search.consensus import by_consensus
+from captioner.cider import pairwise, similarity, vector
+from captioner.search.consensus import agreement, by_consensus
 
 A, AND, RED, BALL, DOG = range(5)
 RARITY = [0.1, 0.5, 3.0, 4.0, 2.0]
@@ -38,3 +43,28 @@ def test_small_words_may_come_again() -> None:
 
 def test_two_sentences_stay_as_they_were_found() -> None:
     assert by_consensus([THRICE, ONCE], RARITY) == [THRICE, ONCE]
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(
+    sentences=st.lists(st.lists(st.integers(0, 4), max_size=9).map(tuple), max_size=6),
+    seed=st.integers(0, 1000),
+)
+def test_all_pairs_at_once_are_as_one_by_one(sentences: list[tuple[int, ...]], seed: int) -> None:
+    rarity = np.random.default_rng(seed).random(5) * 4
+    rarity[0] = 0.0
+    found = pairwise(sentences, rarity)
+    vectors = [
+        vector(words, lambda gram: max(rarity[word] for word in gram)) for words in sentences
+    ]
+    expected = [[similarity(one, other) for other in vectors] for one in vectors]
+    np.testing.assert_allclose(found, np.reshape(expected, found.shape), atol=1e-9)
+
+
+def test_a_sentence_has_its_say_by_the_fourth_root_of_its_probability() -> None:
+    found = [Told((A, RED), -1.0), Told((A, BALL), -5.0), Told((DOG,), -9.0)]
+    alike = pairwise([one.words for one in found], np.array(RARITY))
+    say = [1.0, math.exp(-1.0), math.exp(-2.0)]
+    expected = [sum(w * s for w, s in zip(say, row, strict=True)) / sum(say) for row in alike]
+    assert agreement(found, RARITY) == pytest.approx(expected)
+    assert agreement([], RARITY) == []
