@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from captioner.alt import in_html, in_markdown
 from captioner.alt.gaps import Gap, filled
 from captioner.alt.site import Site, Sites, generator
-from captioner.alt.template_tags import plain_address
+from captioner.alt.template_tags import imported, plain_address
 from captioner.datasets.photos.search import Search
 from captioner.errors import CaptionerError
 from captioner.files import finish, rewrite
@@ -69,7 +69,7 @@ class Document:
             raise NoPicture("names no picture")
         if gap.source.startswith("data:"):
             raise NoPicture("lies in the page itself")
-        address = plain_address(gap.source)
+        address = plain_address(imported(gap.source, self.text))
         if address is None:
             raise NoPicture("a template makes its address; see to it by hand")
         if gap.kind == "wiki":

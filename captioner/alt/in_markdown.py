@@ -20,7 +20,7 @@ from markdown_it.token import Token
 
 from captioner.alt import in_html
 from captioner.alt.gaps import Gap
-from captioner.alt.markdown_rules import myst_has_words, parser
+from captioner.alt.markdown_rules import LOOSE, myst_has_words, parser
 
 _FRONT_MATTER = re.compile(
     r"\A\ufeff?(---|\+\+\+)[ \t]*\r?\n.*?^\1[ \t]*$", re.DOTALL | re.MULTILINE
@@ -28,6 +28,9 @@ _FRONT_MATTER = re.compile(
 _ADDRESS = re.compile(r"^ {0,3}\[([^]^\n][^]\n]*)\]:[ \t]*([^\n]+?)[ \t]*$", re.MULTILINE)
 _MYST_FENCE = re.compile(r"\{(?:figure|image)\}\s*(\S+)")
 _RAW = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+_NO_MARKDOWN = re.compile(
+    r"<!--.*?-->|<(pre|code|script|style|textarea)\b.*?</\1|<[^>]*>", re.DOTALL | re.IGNORECASE
+)
 _RAW_TAG = re.compile(rf"</?(?:{'|'.join(_RAW)}|plaintext)\b.*", re.IGNORECASE | re.DOTALL)
 _PLAINTEXT = re.compile("<(?=plaintext)", re.IGNORECASE)
 
@@ -77,9 +80,12 @@ class _Page:
             for child in token.children or []:
                 self._put(child, block)
         elif token.type == "html_block":
-            self._put(token, self._lines.block(token))
+            block = self._lines.block(token)
+            self._put(token, block)
             opened = (name for name in _RAW if f"<{name}" in token.content.lower())
             self._write("".join(f"</{name}>" for name in opened))
+            for inner in _markdown_in_html(token):
+                self._put(inner, block)
         elif found := _myst_figure(token):
             self._put(found, self._lines.block(token))
         elif token.tag:
@@ -108,6 +114,16 @@ def _myst_figure(token: Token) -> Token | None:
         return None
     meta = {"place": 0, "words": None, "kind": "shortcode"}
     return Token("image", "img", 0, attrs={"src": found[1]}, map=token.map, meta=meta)
+
+
+def _markdown_in_html(token: Token) -> Iterator[Token]:
+    """Pictures in Markdown between tags, which MDX and kramdown read and CommonMark does not."""
+    bare = _NO_MARKDOWN.sub(lambda found: " " * len(found[0]), token.content)
+    for found in LOOSE.finditer(bare):
+        if not found["alt"].strip():
+            meta = {"place": found.start(), "words": found.start("alt"), "kind": "markdown"}
+            given = {"src": found["src"], "title": found["title"] or ""}
+            yield Token("image", "img", 0, attrs=given, map=token.map, meta=meta)
 
 
 def _html(token: Token) -> str:

@@ -20,7 +20,7 @@ from captioner.alt.template_tags import PICTURE, attributes, template_tag
 Rule = Callable[[StateInline, bool], bool]
 
 _AFTER = re.compile(r"\{:?[^{}\n]*\}")
-_LOOSE = re.compile(
+LOOSE = re.compile(
     r"""!\[(?P<alt>[^][\n]*)\]\(\s*(?P<src>(?:\{[{%][^{}\n]*[%}]\}|[^(){}<>"\n]){1,300}?)"""
     r"""(?:\s+"(?P<title>[^"\n]*)")?(?:\s+=[\dx%]+)?\s*\)"""
 )
@@ -110,7 +110,7 @@ def _loose(state: StateInline, silent: bool) -> bool:
     """`![]({{ site.baseurl }}/a.jpg)`, `![](my photo.jpg)`, `![](a.jpg =100x)`, `![][unknown]`."""
     if state.src[state.pos] != "!":
         return False
-    found = _LOOSE.match(state.src, state.pos) or _UNRESOLVED.match(state.src, state.pos)
+    found = LOOSE.match(state.src, state.pos) or _UNRESOLVED.match(state.src, state.pos)
     if not found:
         return False
     if silent:

@@ -29,6 +29,10 @@ _FILTERED = re.compile(
 )
 _LINK = re.compile(r"""\{%-?\s*link\s+["']?(?P<address>[^%"']+?)["']?\s*-?%\}""")
 _CALL = re.compile(r"""\{\s*\w+\(\s*(["'`])(?P<address>[^"'`]*)\1\s*\)(?:\.default)?\s*\}""")
+_NAME = re.compile(r"\{\s*(\w+)(?:\.(?:src|default))?\s*\}")
+_IMPORT = re.compile(
+    r"""^import\s+(?P<name>\w+)\s+from\s+["'](?P<address>[^"'\n]+)["']""", re.MULTILINE
+)
 _TEMPLATE = re.compile(r"\{\{|\{%|<\?|<%|\$\{|^\{")
 
 
@@ -93,3 +97,10 @@ def plain_address(address: str) -> str | None:
     if _TEMPLATE.search(address):
         return None
     return "/" + address.lstrip("/") if based else address
+
+
+def imported(address: str, page: str) -> str:
+    """What `{photo}` or `{photo.src}` in JSX was imported from, where the page says so."""
+    name = _NAME.fullmatch(address)
+    given = (found for found in _IMPORT.finditer(page) if name and found["name"] == name[1])
+    return next((found["address"] for found in given), address)

@@ -38,6 +38,10 @@ KINDS = {
     "a line <Image@ src={a} onClick={() => `>`} />": ["{a}"],
     'a line <img src={a} alt={b} /> <Image src={a} {...rest} /> <img src={a} title="x" />': [],
     "text[^1]\n\n[^1]: ![@](a.jpg)": ["a.jpg"],
+    '<div markdown="1">\n![@](a.jpg "")\n<!-- ![](b.jpg) --> <code>![](c.jpg)</code>\n</div>': [
+        "a.jpg"
+    ],
+    "<Card>\n![@](a.jpg) ![words](b.jpg)\n</Card>": ["a.jpg"],
     "---\ncover: '![](a.jpg)'\n---\n\n![@](b.jpg)": ["b.jpg"],
     "![![](a.jpg)](b.jpg) ![@ ](c.jpg) ![@&nbsp;](d.jpg)": ["b.jpg", "c.jpg", "d.jpg"],
     "use a <title> and <textarea> here\n\n![@](a.jpg)": ["a.jpg"],

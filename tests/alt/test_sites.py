@@ -107,6 +107,17 @@ def test_names_composed_or_not_and_capitals_where_they_are_clear(tmp_path: Path)
     assert found[6] == one
 
 
+def test_what_a_page_in_mdx_imports(tmp_path: Path) -> None:
+    where = photo(tmp_path / "img" / "a.jpg")
+    post = tmp_path / "a.mdx"
+    post.write_text(
+        'import one from "./img/a.jpg"\nimport {two} from "./img/a.jpg"\n\n'
+        "<img src={one} />\n\nand <img src={one.src} /> <img src={two} />\n"
+    )
+    made = "a template makes its address; see to it by hand"
+    assert pictures(post) == [where, where, made]
+
+
 def test_a_vault_finds_a_picture_by_its_name(tmp_path: Path) -> None:
     where = photo(tmp_path / "attachments" / "deep" / "a b.jpg")
     photo(tmp_path / "x" / "twice.jpg"), photo(tmp_path / "y" / "twice.jpg")
