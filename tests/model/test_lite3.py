@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from captioner.captioner import _fast_bf16
 from captioner.config import EncoderConfig
+from captioner.engines.torch import _multiplies_bf16
 from captioner.errors import CaptionerError
 from captioner.model.encoder import Encoder
 from captioner.model.lite3 import InvertedResidual, Lite3, SameConv2d
@@ -88,7 +88,7 @@ def test_captioning_computes_what_training_does(net: Lite3, size: int) -> None:
     assert captioning.std() > 0
 
 
-@pytest.mark.skipif(not _fast_bf16(), reason="needs a processor that is quick with bf16")
+@pytest.mark.skipif(not _multiplies_bf16(), reason="needs a processor that is quick with bf16")
 def test_captioning_in_bf16_is_close(net: Lite3) -> None:
     x = torch.rand(1, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
