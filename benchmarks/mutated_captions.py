@@ -4,7 +4,7 @@
 
 Each file is one of fourteen good ones (COCO, Karpathy, lists, dictionaries, JSON lines, tables,
 token files, UTF-16, gzip, Parquet, instances) with bytes or values changed. A reader may give
-captions, or raise CaptionerError in one line of at most 1,000 characters; anything else is printed,
+captions, or raise CaptionerError in one line of at most 3,000 characters; anything else is printed,
 and counts.
 """
 
@@ -155,7 +155,7 @@ def outcome(read: Callable[[Path], Any], path: Path, what: str) -> str:
     try:
         read(path)
     except CaptionerError as error:
-        if len(str(error)) <= 1000 and "\n" not in str(error):
+        if len(str(error)) <= 3000 and "\n" not in str(error):
             return "refused"
         print(f"{what}: {str(error)[:2000]!r}")
         return "wrong"

@@ -26,7 +26,7 @@ WEIGHTS = "efficientnet_lite3.safetensors"
 
 
 @dataclass(frozen=True)
-class Photo:
+class PreparedPhoto:
     """A photo with its captions. `original` is None where it is not at hand, `size` (width,
     height in pixels, as prepared) where it is not used."""
 
@@ -49,7 +49,7 @@ def refuse_other_making(output: Path, parts: bool) -> None:
         )
 
 
-def add(output: Path, source: str, photos: Sequence[Photo]) -> None:
+def add(output: Path, source: str, photos: Sequence[PreparedPhoto]) -> None:
     """Replace a collection's part and join all of them, one program at a time."""
     make_folder(output / "parts")
     rows = [{**asdict(photo), "original": None} for photo in photos]
@@ -87,18 +87,18 @@ def flickr_id(name: str) -> str:
     return Path(name).stem.partition("_")[0]
 
 
-def _read_part(output: Path, source: str) -> list[Photo]:
+def _read_part(output: Path, source: str) -> list[PreparedPhoto]:
     file = output / "parts" / f"{source}.json"
     if not file.exists():
         return []
     try:
-        photos = [Photo(**row) for row in read_json(file)]
+        photos = [PreparedPhoto(**row) for row in read_json(file)]
     except TypeError:
         raise CaptionerError(f"{file}: is not of this program's making; delete it") from None
     return sorted(photos, key=lambda photo: photo.name)
 
 
-def _coco_format(photos: Sequence[tuple[str, Photo]]) -> dict[str, Any]:
+def _coco_format(photos: Sequence[tuple[str, PreparedPhoto]]) -> dict[str, Any]:
     images = [
         {
             "id": photo.id,

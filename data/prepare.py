@@ -14,7 +14,7 @@ import typer
 
 from captioner.datasets.captions import first_few
 from captioner.errors import CaptionerError
-from data.join import SPLITS, Photo, add, make_folder, refuse_other_making
+from data.join import SPLITS, PreparedPhoto, add, make_folder, refuse_other_making
 from data.shards import PHOTOS_A_SHARD, Original, Shard, pack_all, sweep
 
 SIDES = (288, 320, 352)  # of a photo in train, val, test: its shorter side, pixels
@@ -47,7 +47,9 @@ class Settings:
     allow_missing: bool = False
 
 
-def prepare(source: str, photos: Sequence[Photo], settings: Settings, where: str) -> list[Photo]:
+def prepare(
+    source: str, photos: Sequence[PreparedPhoto], settings: Settings, where: str
+) -> list[PreparedPhoto]:
     """Shrink and pack the photos of a collection and join it to the others; returns those in use.
 
     `where` says where photos can be had that are not there. Raises CaptionerError where photos are
@@ -72,7 +74,7 @@ def prepare(source: str, photos: Sequence[Photo], settings: Settings, where: str
     return [photo for photo in sized if photo.size]
 
 
-def _chosen(photos: Sequence[Photo], settings: Settings) -> list[Photo]:
+def _chosen(photos: Sequence[PreparedPhoto], settings: Settings) -> list[PreparedPhoto]:
     taken: Counter[str] = Counter()
     chosen = []
     for photo in photos:
@@ -82,7 +84,7 @@ def _chosen(photos: Sequence[Photo], settings: Settings) -> list[Photo]:
     return chosen
 
 
-def _refuse_missing(photos: Sequence[Photo], settings: Settings, where: str) -> None:
+def _refuse_missing(photos: Sequence[PreparedPhoto], settings: Settings, where: str) -> None:
     missing = [photo.name for photo in photos if photo.original is None]
     if not missing:
         return
@@ -96,7 +98,7 @@ def _refuse_missing(photos: Sequence[Photo], settings: Settings, where: str) -> 
 
 
 def _shards(
-    source: str, photos: Sequence[Photo], folder: Path, settings: Settings
+    source: str, photos: Sequence[PreparedPhoto], folder: Path, settings: Settings
 ) -> Iterator[Shard]:
     for split, side in zip(SPLITS, SIDES, strict=True):
         of_split = [photo for photo in photos if photo.split == split]

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # started as a fil
 from captioner.datasets.captions import read_json, read_references
 from captioner.errors import CaptionerError
 from data.downloads import Download
-from data.join import Photo, summary, write_json
+from data.join import PreparedPhoto, summary, write_json
 from data.prepare import (
     CPUS,
     OUTPUT,
@@ -63,7 +63,7 @@ def prepare_coco(
     print(boxed or "no boxes: instances_val2014.json (annotations_trainval2014.zip) is not there")
 
 
-def read_photos(download: Download) -> list[Photo]:
+def read_photos(download: Download) -> list[PreparedPhoto]:
     """COCO's photos in the order of Karpathy's file. Raises CaptionerError."""
     file = download.file("dataset_coco.json", CAPTIONS_FROM)
     originals = download.photos(PHOTO)
@@ -77,11 +77,13 @@ def read_photos(download: Download) -> list[Photo]:
         number = f"{photo.id:012}"
         original = originals.get(number)
         split = SPLITS[photo.split]
-        photos.append(Photo(photo.id, f"coco/{number}.webp", split, photo.captions, original))
+        photos.append(
+            PreparedPhoto(photo.id, f"coco/{number}.webp", split, photo.captions, original)
+        )
     return photos
 
 
-def _write_boxes(download: Download, photos: Sequence[Photo], output: Path) -> str:
+def _write_boxes(download: Download, photos: Sequence[PreparedPhoto], output: Path) -> str:
     """Write instances_{val,test}.json where COCO's own are at hand; returns a line about it."""
     names = next((names for names in INSTANCES if set(names) <= download.files.keys()), ())
     contents = [read_json(download.files[name]) for name in names]
@@ -97,7 +99,9 @@ def _write_boxes(download: Download, photos: Sequence[Photo], output: Path) -> s
     return "\n".join(lines)
 
 
-def boxes_of(photos: Sequence[Photo], contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def boxes_of(
+    photos: Sequence[PreparedPhoto], contents: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """COCO's instances of these photos, in the pixels of the photos as they were prepared.
 
     Left out are photos that were turned upright or otherwise differ in shape from what was boxed.

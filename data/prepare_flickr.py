@@ -23,7 +23,7 @@ from captioner.datasets.captions import CaptionedPhoto as Reference
 from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
 from data.downloads import Download
-from data.join import SPLITS, Photo, flickr_id, summary
+from data.join import SPLITS, PreparedPhoto, flickr_id, summary
 from data.prepare import (
     CPUS,
     OUTPUT,
@@ -90,11 +90,11 @@ def prepare_flickr(
     print(summary(output))
 
 
-def read_photos(name: str, download: Download) -> list[Photo]:
+def read_photos(name: str, download: Download) -> list[PreparedPhoto]:
     """The photos that are in one of the splits. Raises CaptionerError."""
     originals = download.photos(r"(\d.*)\.jpg")
     return [
-        Photo(
+        PreparedPhoto(
             FIRST_ID + _number(reference.file_name),
             f"{name}/{Path(reference.file_name).stem}.webp",
             split,

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from captioner.datasets.captions import CaptionedPhoto, read_references
-    from captioner.evaluation.figures import Beside, evaluate
+    from captioner.evaluation.figures import Context, evaluate
     from captioner.evaluation.instances import read_instances
     from captioner.evaluation.report import Report
     from captioner.evaluation.results import Candidate, match, read_results
     from captioner.evaluation.scorers import Scorer, Scores, cider_only, score
 
 __all__ = [
-    "Beside",
     "Candidate",
     "CaptionedPhoto",
+    "Context",
     "Report",
     "Scorer",
     "Scores",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Beside": "evaluation.figures",
+    "Context": "evaluation.figures",
     "Candidate": "evaluation.results",
     "CaptionedPhoto": "datasets.captions",
     "Report": "evaluation.report",

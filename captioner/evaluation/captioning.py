@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError, ImageError
-from captioner.evaluation.photos import PhotoIndex, Place
+from captioner.evaluation.photos import PhotoIndex, StoredPhoto
 from captioner.evaluation.results import Candidate
 from captioner.options import Options
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from captioner.captioner import Captioner
 
-Found = list[tuple[CaptionedPhoto, Place]]
+Found = list[tuple[CaptionedPhoto, StoredPhoto]]
 
 
 def locate(

@@ -43,7 +43,7 @@ FEW = 20  # photos; of fewer the bootstrap's intervals hold the truth too seldom
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
+class Context:
     """What captions can be set beside, all of it optional.
 
     `against`: another system's captions of the same photos, to compare with. `frequencies`: photos
@@ -67,7 +67,7 @@ class Beside:
 def evaluate(
     references: References,
     candidates: Candidates,
-    beside: Beside = Beside(),
+    context: Context = Context(),
     samples: int = SAMPLES,
     seed: int = 0,
     java: Java | None = None,
@@ -78,16 +78,16 @@ def evaluate(
     by photo id, or a list of captions for each photo; `candidates` a file of results, one caption
     or several by photo id, or in the photos' order. An open `Scorer` as `java` spares METEOR's
     start. Photos without a candidate are left out, as are those that
-    `beside.against` has no caption of. Raises CaptionerError when nothing is left, or the captions
+    `context.against` has no caption of. Raises CaptionerError when nothing is left, or the captions
     are not English.
     """
-    return evaluate_sampled(references, candidates, beside, samples, seed, java)[0]
+    return evaluate_sampled(references, candidates, context, samples, seed, java)[0]
 
 
 def evaluate_sampled(
     references: References,
     candidates: Candidates,
-    beside: Beside,
+    context: Context,
     samples: int,
     seed: int,
     java: Java | None,
@@ -95,7 +95,7 @@ def evaluate_sampled(
     """As `evaluate`, with every metric on each bootstrap sample (S) of the photos."""
     photos = photos_of(references)
     given = candidates_of(candidates, photos)
-    against = beside.against
+    against = context.against
     photos = [
         photo
         for photo in photos
@@ -105,7 +105,7 @@ def evaluate_sampled(
         raise CaptionerError("there is nothing to score: no photo has both a reference and caption")
     given = {photo.id: given[photo.id] for photo in photos}
     with nullcontext(java) if java else Java() as machine:
-        run = _Run(photos, given, beside, samples, seed, machine)
+        run = _Run(photos, given, context, samples, seed, machine)
         return run.report(), run.all_sampled()
 
 
@@ -116,20 +116,20 @@ class _Run:
         self,
         photos: Sequence[CaptionedPhoto],
         candidates: Mapping[PhotoId, Candidate],
-        beside: Beside,
+        context: Context,
         samples: int,
         seed: int,
         java: Java,
     ) -> None:
-        self.photos, self.candidates, self.beside = photos, candidates, beside
+        self.photos, self.candidates, self.context = photos, candidates, context
         self.samples, self.seed, self.java = samples, seed, java
         self.references = {photo.id: photo.captions for photo in photos}
         self.embeddings = {
-            kind: read_embeddings(path, photos) for kind, path in beside.embeddings.items()
+            kind: read_embeddings(path, photos) for kind, path in context.embeddings.items()
         }
         self.notes = check_english(self.references, candidates, "the captions")
-        if beside.instances is not None:
-            self.notes += beside.instances.notes
+        if context.instances is not None:
+            self.notes += context.instances.notes
         self.frequencies = self._frequencies()
         self.scores = self._score(candidates)
         self.sampled = sample_scores(self.scores, java, samples, seed)
@@ -186,11 +186,11 @@ class _Run:
         return cautions
 
     def _frequencies(self) -> Frequencies | None:
-        if self.beside.frequencies is None:
+        if self.context.frequencies is None:
             return None
-        references = {photo.id: photo.captions for photo in self.beside.frequencies}
+        references = {photo.id: photo.captions for photo in self.context.frequencies}
         tokens = tokenize_groups(self.java, references)
-        return Frequencies.of(self.beside.frequencies_name, tokens)
+        return Frequencies.of(self.context.frequencies_name, tokens)
 
     def _score(self, candidates: Mapping[PhotoId, Candidate]) -> Scores:
         texts = {photo.id: candidates[photo.id].caption for photo in self.photos}
@@ -216,7 +216,7 @@ class _Run:
         values = {"CIDEr_R": cider_r(tokens.references, tokens.candidates, self._counted())}
         for kind, embeddings in self.embeddings.items():
             values |= embedding_scores(embeddings, kind)
-        if self.beside.bertscore:
+        if self.context.bertscore:
             texts = {key: one.caption for key, one in self.candidates.items()}
             values["BERTScore"] = bert_scores(self.references, texts)
         return values
@@ -268,7 +268,7 @@ class _Run:
         return self._groups({name: sources[name] for name in sorted(sources)})
 
     def _by_group(self) -> Figures | None:
-        fields = list(self.beside.groups)
+        fields = list(self.context.groups)
         if not fields and any("domain" in photo.fields for photo in self.photos):
             fields = ["domain"]  # nocaps
         return {name: self._groups(group_field(self.photos, name)) for name in fields} or None
@@ -279,18 +279,18 @@ class _Run:
         )
 
     def _against(self) -> Figures | None:
-        if not self.beside.against:
+        if not self.context.against:
             return None
         self.notes += check_english(
             self.references,
-            {photo.id: self.beside.against[photo.id] for photo in self.photos},
-            self.beside.against_name,
+            {photo.id: self.context.against[photo.id] for photo in self.photos},
+            self.context.against_name,
         )
-        self.other = self._score(self.beside.against)
+        self.other = self._score(self.context.against)
         drawn = sample_scores(self.other, self.java, self.samples, self.seed)
         mine = self.scores.metrics
         return {
-            "name": self.beside.against_name,
+            "name": self.context.against_name,
             "metrics": self.other.metrics,
             "differences": {
                 name: asdict(compare(mine[name], theirs, self.sampled[name], drawn[name]))
@@ -300,7 +300,7 @@ class _Run:
         }
 
     def _where_it_looked(self) -> Figures | None:
-        instances = self.beside.instances
+        instances = self.context.instances
         attentive = any(one.attention is not None for one in self.candidates.values())
         if instances is None or not attentive:
             return None
@@ -309,7 +309,7 @@ class _Run:
         return pointing_figures(self.pointed)
 
     def _what_it_made_up(self) -> Figures | None:
-        instances = self.beside.instances
+        instances = self.context.instances
         if instances is None:
             return None
         words = {key: text.split() for key, text in self._captions().items()}
@@ -325,8 +325,8 @@ class _Run:
 
     def _how_it_says_it(self) -> Figures:
         known = None
-        if self.beside.training is not None:
-            texts = [text for photo in self.beside.training for text in photo.captions]
+        if self.context.training is not None:
+            texts = [text for photo in self.context.training for text in photo.captions]
             known = frozenset(self.java.tokenize(texts))
         figures = style_figures(self._captions(), known)
         several = {
@@ -350,7 +350,7 @@ class _Run:
         """The part of the report on single photos."""
         per_photo = self.scores.per_photo
         others = self.other.per_photo if self.other else {}
-        against = self.beside.against or {}
+        against = self.context.against or {}
         return [
             photo_figures(
                 photo,

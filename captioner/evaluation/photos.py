@@ -16,7 +16,7 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredPhoto:
     """Where a photo lies. Reading in the order of `place` and `position` goes through each
     archive once from its beginning, which a compressed tar needs."""
 
@@ -34,7 +34,7 @@ class PhotoIndex:
     """
 
     def __init__(self, places: Sequence[Path]) -> None:
-        self._names: Names[Place] = Names()
+        self._names: Names[StoredPhoto] = Names()
         for number, place in enumerate(_with_archives(places)):
             try:
                 found = _entries(place)
@@ -42,9 +42,9 @@ class PhotoIndex:
                 reason = getattr(error, "strerror", None) or error
                 raise CaptionerError(f"{place}: cannot be opened: {reason}") from error
             for position, (name, read) in enumerate(found):
-                self._names.add(name, Place(number, position, name, read))
+                self._names.add(name, StoredPhoto(number, position, name, read))
 
-    def find(self, file_name: str) -> Place | None:
+    def find(self, file_name: str) -> StoredPhoto | None:
         """Where the photo lies; None if it is not there, or its name fits several."""
         return self._names.find(file_name)
 

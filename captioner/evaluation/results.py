@@ -61,7 +61,7 @@ class Candidate:
             caption.probabilities,
             caption.attention if caption.attention.size else None,
             others,
-            getattr(caption, "confidence", None),
+            caption.confidence,
         )
 
 

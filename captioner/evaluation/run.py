@@ -14,7 +14,7 @@ from captioner.errors import CaptionerError
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.diagram import critical_difference
-from captioner.evaluation.figures import Beside, evaluate
+from captioner.evaluation.figures import Context, evaluate
 from captioner.evaluation.groups import group_field
 from captioner.evaluation.human import human_figures, rated_metrics, read_ratings
 from captioner.evaluation.instances import read_instances
@@ -59,27 +59,27 @@ def run(request: Request) -> None:
     photos = read_references(
         request.annotations, request.split, request.source, request.score, tell=notes.append
     )
-    beside, told = _beside(request, photos)
+    context, told = _context(request, photos)
     notes += told
     if request.spice is not None:
         unpack_spice(request.spice)
     if not request.score:
         _write_results(request, _captions(request, photos))
     elif len(request.results) > 1:
-        _run_systems(request, photos, beside, notes)
+        _run_systems(request, photos, context, notes)
     elif request.results or request.images:
-        _run_one(request, photos, beside, notes)
+        _run_one(request, photos, context, notes)
     else:
-        _run_human(request, photos, beside, notes)
+        _run_human(request, photos, context, notes)
 
 
 def _run_one(
-    request: Request, photos: list[CaptionedPhoto], beside: Beside, notes: list[str]
+    request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
 ) -> None:
     with Java() as java:
         captions = _captions(request, photos)
-        report = evaluate(photos, captions.candidates, beside, request.samples, request.seed, java)
-        human = _human(request, photos, beside, java, notes)
+        report = evaluate(photos, captions.candidates, context, request.samples, request.seed, java)
+        human = _human(request, photos, context, java, notes)
     report = _with_heading(request, report, captions, notes)
     report = replace(report, figures={**human, **report.figures})
     html = _page(request, report, captions) if request.html else None
@@ -96,7 +96,7 @@ def _run_one(
 
 
 def _run_systems(
-    request: Request, photos: list[CaptionedPhoto], beside: Beside, notes: list[str]
+    request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
 ) -> None:
     systems = {}
     for path, name in zip(request.results, distinct_names(request.results), strict=True):
@@ -105,7 +105,7 @@ def _run_systems(
         systems[name], told = match(photos, found, name, allow_missing=True)
         notes += told
     with Scorer() as scorer:
-        figures = compare_systems(photos, systems, beside, request.samples, request.seed, scorer)
+        figures = compare_systems(photos, systems, context, request.samples, request.seed, scorer)
     figures = {"references": _references(request), **figures}
     figures["notes"] = [*notes, *figures["notes"]]
     if request.output is not None:
@@ -119,10 +119,10 @@ def _run_systems(
 
 
 def _run_human(
-    request: Request, photos: list[CaptionedPhoto], beside: Beside, notes: list[str]
+    request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
 ) -> None:
     with Java() as java:
-        figures = _human(request, photos, beside, java, notes)
+        figures = _human(request, photos, context, java, notes)
     figures = {"references": _references(request), **figures, "notes": notes}
     if request.output is not None:
         write_json(request.output, figures)
@@ -130,7 +130,7 @@ def _run_human(
 
 
 def _human(
-    request: Request, photos: list[CaptionedPhoto], beside: Beside, java: Java, notes: list[str]
+    request: Request, photos: list[CaptionedPhoto], context: Context, java: Java, notes: list[str]
 ) -> dict[str, Any]:
     """The part of the report on ratings; empty where none are given."""
     if request.human is None:
@@ -138,37 +138,37 @@ def _human(
     ratings, told = read_ratings(request.human, photos, request.allow_missing)
     notes += told
     counted = None
-    if beside.frequencies is not None:
-        texts = {photo.id: photo.captions for photo in beside.frequencies}
-        counted = Frequencies.of(beside.frequencies_name, tokenize_groups(java, texts))
+    if context.frequencies is not None:
+        texts = {photo.id: photo.captions for photo in context.frequencies}
+        counted = Frequencies.of(context.frequencies_name, tokenize_groups(java, texts))
     metrics = rated_metrics(ratings, photos, java, counted)
     return {"human": human_figures(ratings, metrics, request.samples, request.seed)}
 
 
-def _beside(request: Request, photos: list[CaptionedPhoto]) -> tuple[Beside, list[str]]:
-    beside = Beside()
+def _context(request: Request, photos: list[CaptionedPhoto]) -> tuple[Context, list[str]]:
+    context = Context()
     notes: list[str] = []
     if request.against is not None:
         name = request.against.name
         others, notes = match(photos, read_results(request.against), name, request.allow_missing)
-        beside = replace(beside, against=others, against_name=name)
+        context = replace(context, against=others, against_name=name)
     if request.df is not None:
         frequencies = read_references(request.df, request.df_split)
         name = " ".join([request.df.name, *_names(request.df_split)])
-        beside = replace(beside, frequencies=frequencies, frequencies_name=name)
+        context = replace(context, frequencies=frequencies, frequencies_name=name)
     if request.instances is not None:
-        beside = replace(beside, instances=read_instances(request.instances))
+        context = replace(context, instances=read_instances(request.instances))
     if request.training is not None:
         training = read_references(request.training, request.training_split)
-        beside = replace(beside, training=training)
+        context = replace(context, training=training)
     for name in request.group:
         group_field(photos, name)  # that there is such a field
     given = {"CLIP": request.embeddings, "PAC": request.pac_embeddings}
     embeddings = {kind: path for kind, path in given.items() if path is not None}
-    beside = replace(
-        beside, groups=request.group, embeddings=embeddings, bertscore=request.bertscore
+    context = replace(
+        context, groups=request.group, embeddings=embeddings, bertscore=request.bertscore
     )
-    return beside, notes
+    return context, notes
 
 
 def _captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions:

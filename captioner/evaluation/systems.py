@@ -14,7 +14,7 @@ from captioner.datasets.captions import CaptionedPhoto, PhotoId
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import compare, draw, interval, least_p
 from captioner.evaluation.calibration import ranks
-from captioner.evaluation.figures import Beside, evaluate_sampled
+from captioner.evaluation.figures import Context, evaluate_sampled
 from captioner.evaluation.java import Java
 from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate
@@ -27,7 +27,7 @@ LEVEL = 0.05
 def compare_systems(
     photos: Sequence[CaptionedPhoto],
     systems: Mapping[str, Mapping[PhotoId, Candidate]],
-    beside: Beside,
+    context: Context,
     samples: int,
     seed: int,
     java: Java,
@@ -45,7 +45,7 @@ def compare_systems(
     sampled: dict[str, dict[str, Array]] = {}
     for name, captions in systems.items():
         found = {photo.id: captions[photo.id] for photo in common}
-        reports[name], sampled[name] = evaluate_sampled(common, found, beside, samples, seed, java)
+        reports[name], sampled[name] = evaluate_sampled(common, found, context, samples, seed, java)
     first = next(iter(reports.values()))
     metrics = [
         name for name in first.metrics if all(name in one.metrics for one in reports.values())

@@ -38,7 +38,7 @@ Command = Callable[..., int]
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCaptioner:
     model = FakeCaptioner()
-    monkeypatch.setattr(captioner, "load", lambda path, device: model)
+    monkeypatch.setattr(captioner, "load", lambda path, device, engine: model)
     return model
 
 
@@ -226,7 +226,7 @@ def test_wrong_usage(tmp_path: Path, capsys: Any) -> None:
 
 def test_every_metric_punishes_shuffled_captions(shared: Path, java: Java) -> None:
     """A system that describes other photos is worse by every metric, and significantly so."""
-    from captioner.evaluation import Beside, evaluate
+    from captioner.evaluation import Context, evaluate
 
     photos = read_references(shared / "data" / "captions_val.json", source="coco")
     texts = [photo.captions[0] for photo in photos]
@@ -236,7 +236,7 @@ def test_every_metric_punishes_shuffled_captions(shared: Path, java: Java) -> No
         {photo.id: Candidate(text) for photo, text in zip(photos, captions, strict=True)}
         for captions in (texts, shuffled)
     )
-    found = evaluate(scored, broken, Beside(against=good), java=java).figures["against"]
+    found = evaluate(scored, broken, Context(against=good), java=java).figures["against"]
     assert len(found["differences"]) == 7
     for name, one in found["differences"].items():
         assert one["difference"] < 0.75 * -found["metrics"][name] + 0.2 and one["high"] < 0, name

@@ -17,7 +17,7 @@ from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import draw
 from captioner.evaluation.diagram import critical_difference
-from captioner.evaluation.figures import Beside
+from captioner.evaluation.figures import Context
 from captioner.evaluation.human import (
     Rating,
     human_figures,
@@ -153,7 +153,7 @@ def systems() -> dict[str, dict[Any, Candidate]]:
 
 
 def test_systems_on_the_photos_that_all_have(java: Java) -> None:
-    figures = compare_systems(PHOTOS, systems(), Beside(), 500, 0, java)
+    figures = compare_systems(PHOTOS, systems(), Context(), 500, 0, java)
     keys = list(REFERENCES)[:-1]
     references = {key: REFERENCES[key] for key in keys}
     alone = score(references, {key: CANDIDATES[key] for key in keys}, java)
@@ -167,14 +167,14 @@ def test_systems_on_the_photos_that_all_have(java: Java) -> None:
     assert pairs["good_one", "shuffled"]["p_holm"] < 0.05
     difference = good["metrics"]["CIDEr"] - bad["metrics"]["CIDEr"]
     assert pairs["good_one", "shuffled"]["difference"] == pytest.approx(difference)
-    few = compare_systems(PHOTOS, systems(), Beside(), 20, 0, java)
+    few = compare_systems(PHOTOS, systems(), Context(), 20, 0, java)
     assert any("take --samples 120 or more" in note for note in few["notes"])
     drawing = ElementTree.fromstring(critical_difference(figures))
     texts = [node.text or "" for node in drawing.iter() if node.tag.endswith("text")]
     assert any(text.startswith("good_one  ") for text in texts)
     others = {"a": {1: Candidate("x")}, "b": {2: Candidate("y")}}
     with pytest.raises(CaptionerError, match="a, b have no photo in common"):
-        compare_systems(PHOTOS, others, Beside(), 20, 0, java)
+        compare_systems(PHOTOS, others, Context(), 20, 0, java)
 
 
 def test_tables_for_papers() -> None:

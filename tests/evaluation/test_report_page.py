@@ -15,7 +15,7 @@ from PIL import Image
 from scored_sentences import CANDIDATES, REFERENCES
 
 from captioner.errors import ImageError
-from captioner.evaluation import Beside, Candidate, CaptionedPhoto, Report, evaluate
+from captioner.evaluation import Candidate, CaptionedPhoto, Context, Report, evaluate
 from captioner.evaluation.java import Java
 from captioner.evaluation.page_file import SHOWN, page
 
@@ -41,7 +41,7 @@ def evaluation(java: Java) -> Report:
             " ".join(words), score, words, certain, maps, confidence=score, others=(EVIL, texts[0])
         )
         others[number] = Candidate("a man rides a wave")
-    return evaluate(photos, candidates, Beside(against=others, against_name=EVIL), java=java)
+    return evaluate(photos, candidates, Context(against=others, against_name=EVIL), java=java)
 
 
 def picture(key: int | str) -> Image.Image | None:

@@ -13,7 +13,7 @@ from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r, self_cider
-from captioner.evaluation.figures import Beside, evaluate
+from captioner.evaluation.figures import Context, evaluate
 from captioner.evaluation.java import Java
 from captioner.evaluation.scorers import score
 from captioner.evaluation.several import diversity, mutual_bleu
@@ -147,4 +147,4 @@ def test_groups_as_if_scored_alone(java: Java) -> None:
         low, high = group["intervals"]["CIDEr"]
         assert low <= group["metrics"]["CIDEr"] <= high
     with pytest.raises(CaptionerError, match="has a field 'camera'; they have domain"):
-        evaluate(photos, CANDIDATES, Beside(groups=["camera"]), 20, java=java)
+        evaluate(photos, CANDIDATES, Context(groups=["camera"]), 20, java=java)

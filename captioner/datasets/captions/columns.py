@@ -34,7 +34,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """One row: its `cells` by column, and the `place` in the file that an error names."""
 
     place: str

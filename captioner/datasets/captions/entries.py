@@ -9,7 +9,7 @@ from typing import Any
 
 from captioner.datasets.captions.columns import (
     NAMES,
-    Row,
+    Entry,
     captions,
     cell,
     is_caption_column,
@@ -23,7 +23,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 _LISTS = ("annotations", "captions", "data", "results", "predictions")
 
 
-def rows_of(path: Path, content: list[Row] | dict[str, Any]) -> list[Row]:
+def rows_of(path: Path, content: list[Entry] | dict[str, Any]) -> list[Entry]:
     """The rows of a list, of the list within an object, or of an object that has captions by photo.
 
     Raises CaptionerError for an object of another shape, naming its keys.
@@ -35,7 +35,7 @@ def rows_of(path: Path, content: list[Row] | dict[str, Any]) -> list[Row]:
             return list(json_rows(path, content[name]))
     if content and "images" not in content and all(map(_are_captions, content.values())):
         return [
-            Row(f"entry {brief(key)}", {"image": key, "captions": value})
+            Entry(f"entry {brief(key)}", {"image": key, "captions": value})
             for key, value in content.items()
         ]
     raise CaptionerError(
@@ -50,13 +50,13 @@ def _are_captions(value: Any) -> bool:
     return all(isinstance(one, str) or (isinstance(one, dict) and captions(one)) for one in several)
 
 
-def lacks(path: Path, row: Row, what: str) -> CaptionerError:
+def lacks(path: Path, row: Entry, what: str) -> CaptionerError:
     """That a row needs something, naming what it has instead."""
     there = first_few(row.cells, 8) or "nothing"
     return CaptionerError(f"{path}: {row.place} needs {what}; it has {there}")
 
 
-def read_id(path: Path, row: Row, columns: Sequence[str]) -> PhotoId:
+def read_id(path: Path, row: Entry, columns: Sequence[str]) -> PhotoId:
     """The id in the first of the columns that the row has. Raises CaptionerError."""
     value = cell(row.cells, columns)
     if value is None:
@@ -64,7 +64,7 @@ def read_id(path: Path, row: Row, columns: Sequence[str]) -> PhotoId:
     return checked_id(path, row, value)
 
 
-def checked_id(path: Path, row: Row, value: object) -> PhotoId:
+def checked_id(path: Path, row: Entry, value: object) -> PhotoId:
     """The id that a cell means. Raises CaptionerError for what names no photo."""
     if value is None or value == "":
         raise lacks(path, row, "an 'image' or 'image_id' that says of which photo it is")
@@ -76,7 +76,7 @@ def checked_id(path: Path, row: Row, value: object) -> PhotoId:
     return key
 
 
-def file_name(path: Path, row: Row) -> str:
+def file_name(path: Path, row: Entry) -> str:
     """The path of the row's photo; "" where the row has none. Raises CaptionerError."""
     value = cell(row.cells, NAMES)
     if isinstance(value, dict):  # as Hugging Face has pictures: bytes and path
@@ -90,14 +90,14 @@ def file_name(path: Path, row: Row) -> str:
     return name
 
 
-def _refuse_half(path: Path, row: Row, name: str) -> None:
+def _refuse_half(path: Path, row: Entry, name: str) -> None:
     if _HALF.search(name):
         raise CaptionerError(
             f"{path}: {row.place} names a photo by half a character (a lone surrogate)"
         )
 
 
-def texts(path: Path, row: Row) -> list[str]:
+def texts(path: Path, row: Entry) -> list[str]:
     """The row's captions, "" for each that is empty. Raises CaptionerError."""
     if not any(map(is_caption_column, row.cells)):
         raise lacks(path, row, "a 'caption'")

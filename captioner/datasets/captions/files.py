@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from captioner.datasets.captions.columns import Row, columns, has_caption, has_photo
+from captioner.datasets.captions.columns import Entry, columns, has_caption, has_photo
 from captioner.datasets.captions.tables import table_rows
 from captioner.errors import CaptionerError
 
@@ -25,7 +25,7 @@ _MARKS = (
 )
 
 
-def read_content(path: Path) -> list[Row] | dict[str, Any]:
+def read_content(path: Path) -> list[Entry] | dict[str, Any]:
     """The rows of a file, or the JSON object that it is. Raises CaptionerError.
 
     What the file is, its content tells; of its name only the endings .parquet, .jsonl, .ndjson and
@@ -69,7 +69,7 @@ def read_json(path: Path) -> Any:
     return _parsed(path, read_text(path))
 
 
-def _json(path: Path, text: str) -> list[Row] | dict[str, Any]:
+def _json(path: Path, text: str) -> list[Entry] | dict[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -81,29 +81,29 @@ def _json(path: Path, text: str) -> list[Row] | dict[str, Any]:
     if isinstance(content, list):
         return list(json_rows(path, content))
     if has_photo(content) and has_caption(content):
-        return [Row("line 1", content)]
+        return [Entry("line 1", content)]
     return dict(content)
 
 
-def json_rows(path: Path, entries: list[Any]) -> Iterator[Row]:
+def json_rows(path: Path, entries: list[Any]) -> Iterator[Entry]:
     """The objects of a JSON list as rows. Raises CaptionerError where one is no object."""
     for number, entry in enumerate(entries, 1):
         yield _row(path, f"entry {number}", entry)
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
+def _json_lines(path: Path, text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield _row(path, f"line {number}", _parsed(path, line, f"line {number}"))
 
 
-def _row(path: Path, place: str, entry: Any) -> Row:
+def _row(path: Path, place: str, entry: Any) -> Entry:
     if not isinstance(entry, dict):
         kind = {list: "a list", str: "a text", type(None): "null"}.get(type(entry), "a number")
         raise CaptionerError(
             f"{path}: {place} is {kind}, where an object with names and values should be"
         )
-    return Row(place, entry)
+    return Entry(place, entry)
 
 
 def _parsed(path: Path, text: str, line: str = "") -> Any:
@@ -128,14 +128,14 @@ def _unreadable(path: Path, error: Exception) -> CaptionerError:
     return CaptionerError(f"{path}: cannot be read as captions: {reason}")
 
 
-def _lines(path: Path, text: str) -> list[Row]:
+def _lines(path: Path, text: str) -> list[Entry]:
     first = next(line for line in text.split("\n") if line.strip())
     if "\t" in first and "#" in first.split("\t")[0]:
         return list(_token_lines(path, text))
     return table_rows(path, text, first.lstrip("\r").split("\r")[0])
 
 
-def _token_lines(path: Path, text: str) -> Iterator[Row]:
+def _token_lines(path: Path, text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -143,10 +143,10 @@ def _token_lines(path: Path, text: str) -> Iterator[Row]:
         name, mark, _ = label.rpartition("#")
         if not tab or not mark:
             raise CaptionerError(f"{path}: line {number} is not 'name.jpg#0<TAB>caption'")
-        yield Row(f"line {number}", {"image": name, "caption": caption})
+        yield Entry(f"line {number}", {"image": name, "caption": caption})
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[Entry]:
     """The rows, without the columns of bytes: a photo is named by its path, else by its row."""
     from captioner.datasets.photos.table_files import parquet
 
@@ -163,7 +163,9 @@ def _parquet(path: Path) -> Iterator[Row]:
     for number, row in enumerate(rows):
         cells = _paths(row)
         named = has_photo(cells)
-        yield Row(f"row {number}", cells if named else {"image": f"{path.name}#{number}", **cells})
+        yield Entry(
+            f"row {number}", cells if named else {"image": f"{path.name}#{number}", **cells}
+        )
 
 
 def _without_bytes(schema: Any) -> Iterator[str]:

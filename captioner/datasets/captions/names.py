@@ -13,7 +13,7 @@ from captioner.errors import shown
 PhotoId = int | str
 T = TypeVar("T")
 
-_LONGEST = 80  # characters of a name in a message
+_LONGEST = 300  # characters of a name in a message
 # COCO pads to twelve digits.
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,17}|0[0-9]{11})(\.0)?", re.ASCII)
 _PADDED = re.compile(r"(?:^|[^0-9])([0-9]{12})$", re.ASCII)

@@ -12,7 +12,7 @@ from typing import Any
 from captioner.datasets.captions.columns import (
     IDS,
     ROW_IDS,
-    Row,
+    Entry,
     cell,
     is_caption_column,
     plain,
@@ -90,7 +90,7 @@ class _Reading:
         self._empty: list[object] = []
         self._unusable: list[object] = []
 
-    def photos(self, content: list[Row] | dict[str, Any]) -> list[CaptionedPhoto]:
+    def photos(self, content: list[Entry] | dict[str, Any]) -> list[CaptionedPhoto]:
         if isinstance(content, dict) and "images" in content:
             photos = self._of_images(content)
         else:
@@ -120,14 +120,14 @@ class _Reading:
             )
         return photos
 
-    def _objects(self, content: dict[str, Any], name: str) -> list[Row]:
+    def _objects(self, content: dict[str, Any], name: str) -> list[Entry]:
         entries = content.get(name) or []
         if not isinstance(entries, list):
             raise CaptionerError(f"{self._path}: its '{name}' are no list")
         rows = list(json_rows(self._path, entries))
-        return [Row(f"{row.place} of '{name}'", row.cells) for row in rows]
+        return [Entry(f"{row.place} of '{name}'", row.cells) for row in rows]
 
-    def _coco(self, images: Sequence[Row], annotations: Sequence[Row]) -> list[CaptionedPhoto]:
+    def _coco(self, images: Sequence[Entry], annotations: Sequence[Entry]) -> list[CaptionedPhoto]:
         names = [file_name(self._path, image) for image in images]
         keys = [read_id(self._path, image, ("id", "image_id")) for image in images]
         told: dict[PhotoId, list[str]] = {key: [] for key in keys}
@@ -150,22 +150,22 @@ class _Reading:
             for key, name, image in zip(keys, names, images, strict=True)
         ]
 
-    def _karpathy(self, image: Row, source: object) -> CaptionedPhoto:
+    def _karpathy(self, image: Entry, source: object) -> CaptionedPhoto:
         folder, name = cell(image.cells, ("filepath",)), cell(image.cells, ("filename",))
         if not isinstance(name, str) or not isinstance(image.cells.get("sentences"), list):
             raise lacks(self._path, image, "a 'filename' and a list of 'sentences'")
         key = read_id(self._path, image, ("cocoid", "imgid", "filename"))
         place = f"{folder}/{name}" if folder else name
-        own = Row(image.place, {"captions": image.cells["sentences"]})
+        own = Entry(image.place, {"captions": image.cells["sentences"]})
         photo = _photo(key, place, self._captions(own, key), image)
         return replace(photo, source=source if isinstance(source, str) else photo.source)
 
-    def _of_rows(self, rows: Iterable[Row]) -> list[CaptionedPhoto]:
+    def _of_rows(self, rows: Iterable[Entry]) -> list[CaptionedPhoto]:
         listed = list(rows)
         names = [file_name(self._path, row) for row in listed]
         keys = self._keys(listed, names)
         told: dict[PhotoId, list[str]] = {}
-        first: dict[PhotoId, tuple[str, Row]] = {}
+        first: dict[PhotoId, tuple[str, Entry]] = {}
         for row, name, key in zip(listed, names, keys, strict=True):
             there, _ = first.setdefault(key, (name or str(key), row))
             if name and name != there:
@@ -179,7 +179,7 @@ class _Reading:
             known += found if len(found) < 2 else [text for text in found if text not in known]
         return [_photo(key, name, told[key], row) for key, (name, row) in first.items()]
 
-    def _keys(self, rows: Sequence[Row], names: Sequence[str]) -> list[PhotoId]:
+    def _keys(self, rows: Sequence[Entry], names: Sequence[str]) -> list[PhotoId]:
         """The id of each row's photo: its own, else its file name.
 
         A column "id" is the photo's only if no photo has two of them: else it counts the rows.
@@ -196,7 +196,7 @@ class _Reading:
             keys.append(checked_id(self._path, row, name if key is None else key))
         return keys
 
-    def _captions(self, row: Row, key: PhotoId) -> list[str]:
+    def _captions(self, row: Entry, key: PhotoId) -> list[str]:
         if any(str(cell(row.cells, (mark,))).lower() in ("true", "1") for mark in _UNUSABLE):
             self._unusable.append(key)
             return []
@@ -205,13 +205,13 @@ class _Reading:
         return [text for text in found if text]
 
 
-def _written(image: Row, key: PhotoId) -> PhotoId:
+def _written(image: Entry, key: PhotoId) -> PhotoId:
     """The id as the file has it, since results go by it: "4" stays a text there."""
     value = cell(image.cells, ("id", "image_id"))
     return value if isinstance(value, str) else key
 
 
-def _photo(key: PhotoId, name: str, told: Sequence[str], row: Row) -> CaptionedPhoto:
+def _photo(key: PhotoId, name: str, told: Sequence[str], row: Entry) -> CaptionedPhoto:
     fields = {
         plain(name): str(value)
         for name, value in row.cells.items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from captioner.datasets.captions.columns import IDS, ROW_IDS, Row, cell
+from captioner.datasets.captions.columns import IDS, ROW_IDS, Entry, cell
 from captioner.datasets.captions.entries import checked_id, file_name, rows_of, texts
 from captioner.datasets.captions.files import read_content
 from captioner.datasets.captions.names import PhotoId
@@ -39,7 +39,7 @@ def read_captioned(path: Path) -> list[Captioned]:
     return found
 
 
-def _key(path: Path, row: Row) -> PhotoId:
+def _key(path: Path, row: Entry) -> PhotoId:
     value = cell(row.cells, IDS)
     if value is None:
         value = file_name(path, row) or cell(row.cells, ROW_IDS)

@@ -7,13 +7,13 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from captioner.datasets.captions.columns import LONGEST, Row, columns, has_caption, has_photo
+from captioner.datasets.captions.columns import LONGEST, Entry, columns, has_caption, has_photo
 from captioner.errors import CaptionerError
 
 _DELIMITERS = ",;\t|"
 
 
-def table_rows(path: Path, text: str, header: str) -> list[Row]:
+def table_rows(path: Path, text: str, header: str) -> list[Entry]:
     """The rows of a table; `header` is its first line, which says what its columns are.
 
     Raises CaptionerError where the header lacks a column, or a row has more or fewer cells.
@@ -41,7 +41,7 @@ def _delimiter(path: Path, header: str) -> str:
     )
 
 
-def _rows(path: Path, text: str, delimiter: str, quoting: int) -> Iterator[Row]:
+def _rows(path: Path, text: str, delimiter: str, quoting: int) -> Iterator[Entry]:
     csv.field_size_limit(max(csv.field_size_limit(), 4 * LONGEST))
     reader = csv.reader(
         io.StringIO(text, newline=""),
@@ -56,7 +56,7 @@ def _rows(path: Path, text: str, delimiter: str, quoting: int) -> Iterator[Row]:
             if header is None:
                 header = _header(path, cells)
             elif len(cells) > 1 or "".join(cells).strip():
-                yield Row(f"line {line}", _named(path, line, header, cells, delimiter))
+                yield Entry(f"line {line}", _named(path, line, header, cells, delimiter))
             line = reader.line_num + 1
     except csv.Error as error:
         raise CaptionerError(
