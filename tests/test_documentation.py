@@ -64,6 +64,12 @@ def test_the_index_leads_to_every_page() -> None:
         assert page.name == "README.md" or f"({page.name})" in index, page.name
 
 
+def test_every_extra_is_told() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    told = re.findall(r"^\| `(\w+)` \|", (DOCS / "install.md").read_text(), re.M)
+    assert sorted(told) == sorted(project["optional-dependencies"])
+
+
 def test_one_version() -> None:
     version = captioner.__version__
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
