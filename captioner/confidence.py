@@ -28,11 +28,12 @@ FIGURES = (
     "entropy",  # of the attention, mean over the words, 1: nowhere in particular
     "words",  # how many
 )
+HARDLY = "hardly a photo"
 STEPS = (
     (0.6, "probably right"),
     (0.3, "may be right"),
     (0.1, "probably wrong"),
-    (0.0, "hardly a photo"),
+    (0.0, HARDLY),
 )
 """What a confidence of at least so much is called, wherever it is said in words."""
 RIDGE = 1e-3  # keeps the weights of figures that say the same apart

@@ -69,5 +69,5 @@ class Columns:
         return any(
             row.get(self.renamed.get(name, name)) not in (None, "", [])
             for name in OF_CAPTIONS
-            if name in self.fields
+            if name in self.fields and name != "confidence"  # that of a withheld one is there too
         )

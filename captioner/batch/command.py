@@ -35,7 +35,9 @@ from captioner.batch.options import (
     FullStopOption,
     KeepOption,
     LowerOption,
+    MaxPixelsOption,
     MaxWorkersOption,
+    MinConfidenceOption,
     MinWorkersOption,
     OutputOption,
     PartSizeOption,
@@ -43,6 +45,7 @@ from captioner.batch.options import (
     ResumeOption,
     SidecarNameOption,
     TopOption,
+    TruncatedOption,
 )
 from captioner.cli.options import (
     AfterOption,
@@ -100,6 +103,9 @@ def caption(
     length_penalty: LengthPenaltyOption = None,
     consensus: ConsensusOption = None,
     top: TopOption = None,
+    min_confidence: MinConfidenceOption = None,
+    max_pixels: MaxPixelsOption = None,
+    allow_truncated: TruncatedOption = False,
     style: StyleOption = None,
     prefix: PrefixOption = None,
     include: IncludeOption = None,
@@ -138,6 +144,7 @@ def caption(
     from captioner.batch.job import Job, row_columns, run
     from captioner.batch.places import SIDECAR_NAMES
     from captioner.batch.run import Wording
+    from captioner.images import MAX_PIXELS, Allowed
 
     on_ray = engine == "ray"
     format = format or ("text" if on_ray else format_of(output))
@@ -205,6 +212,8 @@ def caption(
         sidecar_name=sidecar_name or SIDECAR_NAMES[0],
         extension=_extension(extension),
         append=append,
+        min_confidence=min_confidence or 0.0,
+        allowed=Allowed(pixels=max_pixels or MAX_PIXELS, truncated=allow_truncated),
         wording=Wording(before, after, lower, full_stop),
         resume=resume,
         overwrite=existing is True,

@@ -13,11 +13,12 @@ from typing import Any
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import ImageError
-from captioner.images import picture_size
+from captioner.images import USUAL, Allowed, picture_size
 
 OF_CAPTIONS: Mapping[str, Callable[[Caption], Any]] = {
     "caption": lambda caption: caption.text,
     "score": lambda caption: caption.score,
+    "confidence": lambda caption: caption.confidence,
     "words": lambda caption: list(caption.words),
     "alternatives": lambda caption: [_sentence(other) for other in caption.alternatives] or None,
 }
@@ -37,7 +38,7 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def with_facts(photo: Photo, wanted: Collection[str]) -> Photo:
+def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) -> Photo:
     """The photo, fetched if it is not at hand, with those facts about its file."""
     content = photo.content
     if callable(content):
@@ -56,7 +57,7 @@ def with_facts(photo: Photo, wanted: Collection[str]) -> Photo:
         if "sha256" in wanted:
             facts["sha256"] = _sha256(content)
         if "size" in wanted:
-            facts["size"] = list(picture_size(content))
+            facts["size"] = list(picture_size(content, allowed))
     except (OSError, ValueError, ImageError):
         pass  # the captioner will meet the same trouble, and say so
     return replace(photo, content=content, facts=facts)

@@ -19,7 +19,7 @@ from captioner.batch.output import Beside, Draft, Output, Record, recorded, stre
 from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, Text, Xmp
 from captioner.batch.result import Result
 from captioner.batch.rows import Csv, Format, Lines
-from captioner.batch.run import Item, Wording, caption_photos, prepared, worded
+from captioner.batch.run import Item, Wording, caption_photos, prepared, withheld, worded
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.sinks import Attention
 from captioner.batch.summary import Progress, Summary
@@ -29,6 +29,7 @@ from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
 from captioner.files import is_plain
+from captioner.images import USUAL, Allowed
 from captioner.options import Options
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Job:
     sidecar_name: str = SIDECAR_NAMES[0]
     extension: str = ".txt"
     append: bool = False
+    min_confidence: float = 0.0
+    allowed: Allowed = USUAL
     wording: Wording = field(default_factory=Wording)
     resume: bool = False
     overwrite: bool = False
@@ -81,7 +84,7 @@ class Job:
         names = (
             *("format", "fields", "kept", "renamed", "folder", "excel"),
             *("column", "exclude", "sidecar_name"),
-            *("extension", "append", "model", "batch_size"),
+            *("extension", "append", "min_confidence", "model", "batch_size"),
         )
         own = {name: getattr(self, name) for name in names} | asdict(self.wording)
         return asdict(self.options) | own | {"annotations": str(self.annotations or "")}
@@ -93,7 +96,7 @@ def run(job: Job) -> int:
     Raises CaptionerError for what makes the whole run impossible.
     """
     check_tables(job.inputs, job.column, job.kept)
-    attention = Attention(job.attention) if job.attention else None
+    attention = Attention(job.attention, job.allowed) if job.attention else None
     source, search = _source(job), Search(job.exclude)
     summary = Summary(search.left_out)
     with _output(job, source, summary) as output:
@@ -131,7 +134,7 @@ def _work(
     """Put each result where it belongs; False if a failure ended the run."""
     for number, result in enumerate(results, 1):
         try:
-            if result.caption is None and job.fail_fast:
+            if result.caption is None and job.fail_fast and not result.unsure:
                 raise ImageError(result.path, result.error)
             output.write(result)
         except ImageError as error:
@@ -174,11 +177,14 @@ def results_of(
 ) -> Generator[Result, None, None]:
     """A result for each wanted photo in the files that were found, as the job wants it."""
     facts = [name for name in job.fields or () if name in OF_FILES]
-    items = prepared(photos(found, job.column, wanted, search=search, keep=job.kept), facts)
+    items = prepared(
+        photos(found, job.column, wanted, search=search, keep=job.kept), facts, job.allowed
+    )
     if "model" in (job.fields or ()):
         items = (_of_model(item, job.model) for item in items)
-    for result in caption_photos(job.load, items, job.options, job.batch_size, stopped):
-        yield worded(result, job.wording)
+    found_out = caption_photos(job.load, items, job.options, job.batch_size, stopped, job.allowed)
+    for result in found_out:
+        yield worded(withheld(result, job.min_confidence), job.wording)
 
 
 def _of_model(item: Item, model: str) -> Item:
@@ -254,7 +260,7 @@ def _count(job: Job) -> int | None:
 
 
 def _sum_up(job: Job, summary: Summary, through: bool, recording: bool) -> None:
-    if through and not recording and (not summary.failures or summary.photos == 1):
+    if through and not recording and (not summary.troubles or summary.photos == 1):
         if summary.left_out:
             tell(f"left out: {told(summary.left_out)}")
         return  # the rows, or the one photo's, have said all else

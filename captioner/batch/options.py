@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from captioner.cli.options import one_of
+from captioner.images.limits import MAX_PIXELS
 
-ROW = "path, caption, score, words, alternatives, size, bytes, sha256, model, error"
+ROW = "path, caption, score, confidence, words, alternatives, size, bytes, sha256, model, error"
 FORMAT = (
     "text: path<TAB>caption; jsonl: one JSON object a line; json: a list of them; csv; tsv;"
     " parquet; coco: COCO results; sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside"
@@ -85,6 +86,20 @@ ExcludeOption = Annotated[
 ]
 LowerOption = Annotated[bool, typer.Option("--lower", help="Sentences in small letters.")]
 FullStopOption = Annotated[bool, typer.Option(help="Whether sentences end with a full stop.")]
+MinConfidenceOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", min=0, max=1, help="No sentence where the model is less sure, but the reason."
+    ),
+]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help=f"Of a photo, {MAX_PIXELS:,} if not said."),
+]
+TruncatedOption = Annotated[
+    bool,
+    typer.Option("--allow-truncated", help="Caption JPEGs that lack their last bytes."),
+]
 TopOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
 ]

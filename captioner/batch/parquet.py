@@ -71,6 +71,7 @@ class Parquet(Lines):
         sentence = pyarrow.struct([("caption", text), ("score", number), ("words", words)])
         types = {
             "score": number,
+            "confidence": number,
             "words": words,
             "alternatives": pyarrow.list_(sentence),
             "size": pyarrow.list_(pyarrow.int32()),

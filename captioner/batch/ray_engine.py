@@ -140,20 +140,22 @@ class Worker:
 
     def _written(self, target: Path, draft: Path, items: list[str | ImageError]) -> dict[str, Any]:
         format = row_format(self._job)
-        captioned, failed = 0, []
+        captioned = 0
+        others: dict[str, list[list[str]]] = {"failed": [], "unsure": []}
         search = Search(self._job.exclude)
         everything = results_of(self._job, items, search, lambda path: True, lambda: False)
         with open(draft, "w", encoding="utf-8", errors=format.encoding_errors) as file:
             file.write(format.header())
             for result in everything:
                 file.write(format.rows(result))
-                if result.caption is None:
-                    failed.append([result.path, result.error])
-                else:
+                if result.caption is not None:
                     captioned += 1
+                    continue
+                kind = "unsure" if result.unsure else "failed"
+                others[kind].append([result.path, result.error])
             file.flush()
             os.fsync(file.fileno())
-        outcome = {"captioned": captioned, "failed": failed}
+        outcome = {"captioned": captioned, **others}
         _told(target).parent.mkdir(exist_ok=True)
         with whole_file(_told(target), "w") as file:
             file.write(json.dumps(outcome))
@@ -248,14 +250,20 @@ def _take_up(folder: Path, job: Job, summary: Summary) -> None:
 
 def _add(outcome: Mapping[str, Any], summary: Summary) -> None:
     summary.captioned += outcome["captioned"]
-    for path, error in outcome["failed"]:
-        summary.add(Result(path, error=error))
+    for result in _without_caption(outcome):
+        summary.add(result)
+
+
+def _without_caption(outcome: Mapping[str, Any]) -> Iterator[Result]:
+    for kind in ("failed", "unsure"):
+        for path, error in outcome.get(kind, ()):
+            yield Result(path, error=error, unsure=kind == "unsure")
 
 
 def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
     _add(outcome, summary)
-    for path, error in outcome["failed"]:
-        progress.say(f"{path}: {error}")
+    for result in _without_caption(outcome):
+        progress.say(f"{result.path}: {result.error}")
     progress.update()
 
 

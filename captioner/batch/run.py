@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from captioner.batch.fields import with_facts
 from captioner.batch.result import Result
 from captioner.caption import Caption
+from captioner.confidence import HARDLY, in_words
 from captioner.datasets.photos.photo import Photo
-from captioner.errors import ImageError
-from captioner.images import open_image
+from captioner.errors import CaptionerError, ImageError
+from captioner.images import USUAL, Allowed, open_image
 from captioner.options import Options
 
 if TYPE_CHECKING:
@@ -33,18 +34,19 @@ def caption_photos(
     options: Options,
     batch_size: int,
     stopped: Callable[[], bool] = lambda: False,
+    allowed: Allowed = USUAL,
 ) -> Iterator[Result]:
     """A result for every photo, as soon as its batch is done and in the order of `photos`.
 
     `load` is called once there is a photo that can be read: where none is, no model is needed to
     say so. Once `stopped`, the batch at hand is the last. A photo that could not be had goes
-    through the captioner as an empty picture: its row keeps its place and waits for no other, and
-    a batch holds the same photos whether a run starts before it or with it, which the last digits
-    of a score depend on.
+    through the captioner as its error: its row keeps its place and waits for no other, and a batch
+    holds the same photos whether a run starts before it or with it, which the last digits of a
+    score depend on. `allowed` is how much one photo may take.
     """
     stream = iter(photos)
     for before, first in enumerate(stream):
-        refused = _refused(first)
+        refused = _refused(first, allowed)
         if refused is None:
             break
         yield refused
@@ -55,13 +57,15 @@ def caption_photos(
     waiting: deque[Item] = deque()
     told = before % batch_size  # of the first batch's photos, without the model
 
-    def pictures() -> Iterator[str | bytes]:
-        yield from repeat(b"", told)
+    def pictures() -> Iterator[str | bytes | ImageError]:
+        yield from repeat(ImageError("", "was told of"), told)
         for item in chain([first], stream):
             waiting.append(item)
             yield _picture(item)
 
-    outcomes = load().caption_many(
+    captioner = load()
+    captioner.allowed = allowed
+    outcomes = captioner.caption_many(
         pictures(), batch_size=batch_size, options=options, errors="return"
     )
     for number, outcome in enumerate(islice(outcomes, told, None), told + 1):
@@ -70,12 +74,14 @@ def caption_photos(
             return
 
 
-def prepared(photos: Iterable[Item], facts: Collection[str] = ()) -> Iterator[Item]:
+def prepared(
+    photos: Iterable[Item], facts: Collection[str] = (), allowed: Allowed = USUAL
+) -> Iterator[Item]:
     """The photos in order, each at hand as a path or as bytes, and with those facts about it.
 
     What takes time is done by threads, at most two photos ahead for each of them.
     """
-    work = partial(with_facts, wanted=facts)
+    work = partial(with_facts, wanted=facts, allowed=allowed)
     pending: deque[Item | Future[Item]] = deque()
     with ThreadPoolExecutor(FETCHERS) as threads:
         try:
@@ -88,6 +94,26 @@ def prepared(photos: Iterable[Item], facts: Collection[str] = ()) -> Iterator[It
                 yield _value(pending.popleft())
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def withheld(result: Result, least: float) -> Result:
+    """The result, but without a sentence of less confidence than `least`, with the reason instead.
+
+    Raises CaptionerError for a model that does not know how sure it is.
+    """
+    if result.caption is None or not least:
+        return result
+    sure = result.caption.confidence
+    if sure is None:
+        raise CaptionerError(
+            "--min-confidence: this model cannot tell how sure it is; leave it out, or take another"
+            " model."
+        )
+    if sure >= least:
+        return result
+    reason = HARDLY if in_words(sure) == HARDLY else "unsure"
+    facts = {**result.facts, "confidence": sure}
+    return replace(result, caption=None, error=reason, facts=facts, unsure=True)
 
 
 @dataclass(frozen=True)
@@ -126,30 +152,30 @@ def _value(item: Item | Future[Item]) -> Item:
     return item.result() if isinstance(item, Future) else item
 
 
-def _picture(item: Item) -> str | bytes:
-    if isinstance(item, ImageError) or isinstance(item.content, ImageError):
-        return b""
+def _picture(item: Item) -> str | bytes | ImageError:
+    if isinstance(item, ImageError):
+        return item
     assert not callable(item.content), "prepared() comes first"
     return item.content
 
 
-def _refused(item: Item) -> Result | None:
+def _refused(item: Item, allowed: Allowed) -> Result | None:
     """The row of what cannot be read, told without a model."""
-    if isinstance(item, ImageError) or isinstance(item.content, ImageError):
-        return _result(item, None)
+    picture = _picture(item)
+    if isinstance(picture, ImageError):
+        return _result(item, picture)
     try:
-        open_image(_picture(item), target=1)  # whether it can be read, not what it shows
+        open_image(picture, target=1, allowed=allowed)  # whether it can be read, not what it shows
     except ImageError as error:
         return _result(item, error)
     return None
 
 
-def _result(item: Item, outcome: Caption | ImageError | None) -> Result:
+def _result(item: Item, outcome: Caption | ImageError) -> Result:
     if isinstance(item, ImageError):
         return Result(item.path, error=item.reason)
-    if isinstance(item.content, ImageError):
-        outcome = item.content
-    if isinstance(outcome, Caption):
-        return Result(item.path, outcome, facts=item.facts, kept=item.kept, picture=_picture(item))
-    assert outcome is not None, "what can be had has an outcome"
-    return Result(item.path, error=outcome.reason, facts=item.facts, kept=item.kept)
+    if isinstance(outcome, ImageError):
+        return Result(item.path, error=outcome.reason, facts=item.facts, kept=item.kept)
+    picture = _picture(item)
+    assert not isinstance(picture, ImageError), "such a photo has no caption"
+    return Result(item.path, outcome, facts=item.facts, kept=item.kept, picture=picture)

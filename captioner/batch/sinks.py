@@ -9,6 +9,7 @@ from captioner.batch.result import Result
 from captioner.datasets.photos.search import ATTENTION
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import unwritable, whole_file
+from captioner.images import USUAL, Allowed, open_image
 
 _LONGEST = 200  # bytes of a picture's name before its number and ending; a name may have 255
 
@@ -16,24 +17,23 @@ _LONGEST = 200  # bytes of a picture's name before its number and ending; a name
 class Attention:
     """A picture a photo, `NAME.attention.png` in `folder`: the photo with one panel a word."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, allowed: Allowed = USUAL) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(folder, error) from error
         if not os.access(folder, os.W_OK):
             raise CaptionerError(f"{folder}: cannot be written: no permission.")
-        self.folder = folder
+        self.folder, self._allowed = folder, allowed
         self._written: set[str] = set()
 
     def write(self, result: Result) -> None:
         if result.caption is None:
             return
-        from captioner.images import open_image
         from captioner.overlay import PANEL, panels
 
         try:
-            photo = open_image(result.picture or result.path, target=PANEL)
+            photo = open_image(result.picture or result.path, target=PANEL, allowed=self._allowed)
         except ImageError:
             return  # it went away meanwhile; its caption stays
         picture = panels(photo, result.caption)

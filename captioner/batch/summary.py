@@ -28,30 +28,44 @@ class Summary:
         self.left_out: Counter[str] = Counter() if left_out is None else left_out
         self.captioned = self.skipped = 0
         self.failed: Counter[str] = Counter()
+        self.unsure: Counter[str] = Counter()
         self.before = self._captioned_before = self._skipped_before = 0  # by an earlier run
         self._started = time.monotonic()
 
     @property
     def photos(self) -> int:
-        return self.captioned + self.skipped + self.failures
+        return self.captioned + self.skipped + self.troubles
 
     @property
     def failures(self) -> int:
         return sum(self.failed.values())
 
+    @property
+    def troubles(self) -> int:
+        """Photos that were looked at and have no caption."""
+        return self.failures + self.unsure.total()
+
     def add(self, result: Result) -> None:
-        if result.caption is None:
+        if result.unsure:
+            self.unsure[result.error] += 1
+        elif result.caption is None:
             self.failed[kind(result.error)] += 1
         else:
             self.captioned += 1
 
     def counts(self) -> dict[str, Any]:
-        return {"captioned": self.captioned, "skipped": self.skipped, "failed": dict(self.failed)}
+        return {
+            "captioned": self.captioned,
+            "skipped": self.skipped,
+            "failed": dict(self.failed),
+            "unsure": dict(self.unsure),
+        }
 
     def take_up(self, counts: Mapping[str, Any]) -> None:
         """Go on from the counts of a run that was interrupted."""
         self.captioned, self.skipped = counts.get("captioned", 0), counts.get("skipped", 0)
         self.failed = Counter(counts.get("failed", {}))
+        self.unsure = Counter(counts.get("unsure", {}))
         self.before = self.photos
         self._captioned_before, self._skipped_before = self.captioned, self.skipped
 
@@ -67,6 +81,8 @@ class Summary:
         parts = [f"{counted(self.captioned, 'photo')} captioned"]
         if self.failures > empty:
             parts.append(f"{self.failures - empty:,} failed")
+        for reason, count in self.unsure.most_common():
+            parts.append(f"{count:,} {reason}")
         if self.skipped:
             parts.append(f"{self.skipped:,} skipped, as they have a caption")
         if empty:

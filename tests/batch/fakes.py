@@ -14,7 +14,7 @@ import numpy as np
 
 from captioner.caption import Caption
 from captioner.errors import CaptionerError, ImageError
-from captioner.images import open_image
+from captioner.images import USUAL, open_image
 from captioner.options import Options
 
 
@@ -29,17 +29,18 @@ def sentence(*words: str, alternatives: int = 0) -> Caption:
         attention=np.full((count, 2, 2), 0.25, np.float32),
     )
     others = tuple(sentence("another", str(i), *words) for i in range(alternatives))
-    return replace(best, alternatives=others)
+    return replace(best, alternatives=others, confidence=0.3)
 
 
 class FakeCaptioner:
     """Keeps to `Captioner.caption_many`, and remembers how it was asked."""
 
     styles = ("coco",)
+    allowed = USUAL
 
     def __init__(self) -> None:
         self.options: Options | None = None
-        self.batches: list[list[str | bytes]] = []
+        self.batches: list[list[str | bytes | ImageError]] = []
 
     def caption_many(
         self,
@@ -54,10 +55,12 @@ class FakeCaptioner:
             self.batches.append(batch)
             yield from [self._caption(path, errors) for path in batch]
 
-    def _caption(self, path: str | bytes, errors: str) -> Caption | ImageError:
+    def _caption(self, path: str | bytes | ImageError, errors: str) -> Caption | ImageError:
         assert self.options is not None
+        if isinstance(path, ImageError):
+            return path
         try:
-            width, height = open_image(path).size
+            width, height = open_image(path, allowed=self.allowed).size
         except ImageError as error:
             if errors == "raise":
                 raise
@@ -82,7 +85,7 @@ class SlowCaptioner(FakeCaptioner):
             time.sleep(self._seconds)
             if isinstance(outcome, Caption):
                 batch = self.batches[-1]
-                readable = [image for image in batch if image]
+                readable = [image for image in batch if not isinstance(image, ImageError)]
                 mixed = blake2b(repr((readable, number % batch_size)).encode(), digest_size=4)
                 outcome = replace(outcome, score=int.from_bytes(mixed.digest(), "big") / 2**32)
             yield outcome
@@ -95,7 +98,7 @@ class DeadlyCaptioner(FakeCaptioner):
         super().__init__()
         self._name = name
 
-    def _caption(self, path: str | bytes, errors: str) -> Caption | ImageError:
+    def _caption(self, path: str | bytes | ImageError, errors: str) -> Caption | ImageError:
         if str(path).endswith(self._name):
             os._exit(1)
         return super()._caption(path, errors)
@@ -111,7 +114,7 @@ class KilledCaptioner(FakeCaptioner):
         super().__init__()
         self._names, self._folder = tuple(names), folder
 
-    def _caption(self, path: str | bytes, errors: str) -> Caption | ImageError:
+    def _caption(self, path: str | bytes | ImageError, errors: str) -> Caption | ImageError:
         name = os.path.basename(path) if isinstance(path, str) else ""
         if name in self._names and not (self._folder / name).exists():
             (self._folder / name).touch()

@@ -5,19 +5,21 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.batch.result import Result
-from captioner.batch.run import Item, Wording, caption_photos, prepared, worded
+from captioner.batch.run import Item, Wording, caption_photos, prepared, withheld, worded
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
-from captioner.errors import ImageError
+from captioner.errors import CaptionerError, ImageError
 from captioner.options import Options
 from tests.batch.fakes import sentence
 
@@ -30,8 +32,10 @@ def tiny(name: str) -> bytes:
     return f"P6\n#{name}\n1 1\n255\n\0\0\0".encode()
 
 
-def name_in(picture: bytes) -> str:
-    return picture.split(b"\n")[1][1:].decode() if picture.startswith(b"P6") else ""
+def name_in(picture: bytes | ImageError) -> str:
+    if isinstance(picture, ImageError) or not picture.startswith(b"P6"):
+        return ""
+    return picture.split(b"\n")[1][1:].decode()
 
 
 class Scripted:
@@ -220,3 +224,17 @@ def test_small_letters_and_no_full_stop_are_for_the_sentence_alone() -> None:
     assert (
         wording.of("A giraffe in a forest.") == "A SKS woman, a giraffe in a forest, masterpiece."
     )
+
+
+def test_below_the_least_confidence_there_is_a_reason_and_no_sentence() -> None:
+    def of(confidence: float | None) -> Result:
+        return Result("a", replace(sentence("a", "dog"), confidence=confidence), kept={"id": 1})
+
+    for confidence, reason in ((0.05, "hardly a photo"), (0.2, "unsure"), (0.49, "unsure")):
+        result = withheld(of(confidence), 0.5)
+        assert (result.caption, result.error, result.unsure) == (None, reason, True)
+        assert result.facts["confidence"] == confidence and result.kept == {"id": 1}
+    for result, least in ((of(0.5), 0.5), (of(None), 0.0), (Result("b", error="x"), 0.5)):
+        assert withheld(result, least) is result
+    with pytest.raises(CaptionerError, match="cannot tell how sure"):
+        withheld(of(None), 0.5)
