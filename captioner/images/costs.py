@@ -6,6 +6,7 @@ import io
 from typing import IO
 
 from PIL import ExifTags, Image, ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
@@ -15,6 +16,8 @@ from PIL.TiffImagePlugin import (
     TILEWIDTH,
     TiffImageFile,
 )
+
+from captioner.images import jpeg2000
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes a pixel; else 4
 _WORKING = {"WEBP": 20, "AVIF": 14, "HEIF": 8}
@@ -50,9 +53,9 @@ def decoding_bytes(image: ImageFile.ImageFile, whole: tuple[int, int]) -> float:
         )
     elif image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
         working *= 2
-    elif image.format == "JPEG2000":
-        working = 4 * len(image.getbands()) * pixels
-    elif image.format == "PPM" and image.tile[0].codec_name != "raw":  # PIL's decoder in Python
+    elif isinstance(image, Jpeg2KImageFile):
+        working = 5 * len(image.getbands()) * pixels + jpeg2000.coding_of(image).structures
+    elif image.format == "PPM" and image.tile[0].codec_name == "ppm_plain":  # PIL's, in Python
         working = 9 * len(image.getbands()) * pixels
     return stored(image) * pixels + working
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from PIL import Image
@@ -23,15 +24,17 @@ def may_move(image: Image.Image) -> bool:
 
 
 def first_that_shows(
-    image: Image.Image, convert: Callable[[Image.Image], Image.Image]
+    image: Image.Image, convert: Callable[[Image.Image], Image.Image], seconds: float
 ) -> Image.Image:
     """The first frame, converted to RGB, that is more than one flat colour, or the least flat.
 
-    `image` is decoded. Raises what `convert` does for the first frame alone.
+    `image` is decoded. Others than the first frame are looked at for `seconds` of processor time.
+    Raises what `convert` does for the first frame alone.
     """
+    until = time.thread_time() + seconds
     best = convert(image)
     most, place = _range(best), 1
-    while most < _SHOWS and place < _FRAMES:
+    while most < _SHOWS and place < _FRAMES and time.thread_time() < until:
         try:
             image.seek(place)
             frame = convert(image)

@@ -23,7 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from captioner.images import jxl
+from captioner.images import jxl, notes
 from captioner.images.limits import Allowed
 
 # Left out: formats that call another program (EPS), hide a second picture of another size (ICO),
@@ -50,6 +50,12 @@ SUFFIXES = frozenset(
 _HEIF = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 
 
+class Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG whose notes Pillow does not read; of several pictures in it (MPO) the first."""
+
+    def _read_dpi_from_exif(self) -> None: ...
+
+
 class NotInstalled(Exception):
     """A picture for whose kind a plugin is missing; the message says which."""
 
@@ -68,6 +74,9 @@ def opened(file: IO[bytes], allowed: Allowed) -> ImageFile.ImageFile:
             continue
         if name == "JXL":  # its plugin decodes at once
             jxl.check(file, allowed)
+        if name in ("AVIF", "HEIF"):  # whose notes are read at once
+            file.seek(0)
+            allowed.check_bytes(notes.weight(file.read()))
         factory = _factory(name)
         file.seek(0)
         try:
@@ -87,6 +96,8 @@ def _begins(name: str, start: bytes) -> bool:
 
 
 def _factory(name: str) -> Callable[[IO[bytes], str], ImageFile.ImageFile]:
+    if name == "JPEG":
+        return Jpeg
     try:
         if name == "HEIF":
             return cast(Any, importlib.import_module("pillow_heif").HeifImageFile)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import IO, Any
 
 MAX_PIXELS = 89_478_485
@@ -14,6 +16,9 @@ MAX_SECONDS = 2.0
 """The processor time that decoding one picture may take."""
 
 _STOP = 0.75  # of it, after which nothing more is read: what has been begun ends within the rest
+_OFTEN, _AT_LEAST = 4, 1_000_000
+"""How often a file may be read, and how many bytes of a small one: its parts may refer to each
+other, and each is copied."""
 
 
 class TooMuch(Exception):
@@ -38,8 +43,9 @@ class Allowed:
         """Raises TooMuch for a picture that needs so much memory."""
         if needed > self.bytes:
             raise TooMuch(
-                f"would take {needed / 1e6:,.0f} MB of memory, more than the"
-                f" {self.bytes / 1e6:,.0f} MB allowed; save it as JPEG, or make it smaller"
+                f"would take {f'{needed / 1e6:,.0f} MB of' if needed < inf else 'much'} memory,"
+                f" more than the {self.bytes / 1e6:,.0f} MB allowed; save it as JPEG, or make it"
+                " smaller"
             )
 
     def check_seconds(self, needed: float) -> None:
@@ -66,11 +72,17 @@ class Metered:
         """`end` is read behind the file's own end, once."""
         self._file, self._allowed, self._end = file, allowed, end
         self._until = time.thread_time() + _STOP * allowed.seconds
+        length = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self._left = _OFTEN * length + _AT_LEAST
 
     def read(self, size: int = -1) -> bytes:
         if time.thread_time() > self._until:
-            self._allowed.check_seconds(float("inf"))
+            self._allowed.check_seconds(inf)
         data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            self._allowed.check_bytes(inf)
         if not data and self._end:
             data, self._end = self._end, b""
         return data

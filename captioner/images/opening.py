@@ -14,10 +14,11 @@ from PIL import Image, ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.errors import ImageError
-from captioner.images import jpeg2000, png, tiff
+from captioner.images import jpeg2000, png, pnm, tiff
 from captioner.images.colours import BAND_BYTES, from_array, rgb
 from captioner.images.costs import decoding_bytes, decoding_seconds, stored
 from captioner.images.frames import first_that_shows, may_move
@@ -126,7 +127,7 @@ def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -
     if shared and factor == 1:
         picture = image._new(image.im)  # the same pixels, which nobody else has
     elif animated and _FRAME * image.width * image.height <= allowed.bytes:
-        picture = first_that_shows(image, partial(rgb, factor=factor))
+        picture = first_that_shows(image, partial(rgb, factor=factor), allowed.seconds / 4)
     else:
         picture = rgb(image, factor)
     return _without_notes(turned(picture, lies))
@@ -161,11 +162,13 @@ def _check(image: ImageFile.ImageFile, whole: tuple[int, int], allowed: Allowed)
 
 
 def _mend(image: ImageFile.ImageFile) -> None:
-    """Where Pillow would misread a picture that it has not decoded yet, have it read right."""
+    """Where Pillow would misread a picture not yet decoded, or be slow, have it read right."""
     if isinstance(image, TiffImageFile) and image.tile:
         tiff.mend(image)
-    if isinstance(image, PngImageFile) and image.tile:
+    elif isinstance(image, PngImageFile) and image.tile:
         png.mend(image)
+    elif isinstance(image, PpmImageFile) and image.tile[0].codec_name == pnm.SLOW:
+        pnm.decode(image)
 
 
 def _factor(image: Image.Image, target: int | None, allowed: Allowed, copies: int) -> int:

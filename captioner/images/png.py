@@ -6,7 +6,6 @@ import io
 import struct
 from typing import IO
 
-from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 _CHUNKS = 100_000  # that are gone through for the notes
@@ -14,14 +13,17 @@ _LEVELS = {"L;2": 255 // 3, "L;4": 255 // 15, "RGB;16B": 1 / 257}
 """How Pillow scales the numbers of the file to its own, by its name for them."""
 
 
-def notes(image: PngImageFile) -> Image.Exif:
-    """The EXIF, wherever it is, without decoding the pixels, as Pillow does to reach what follows.
+def notes(image: PngImageFile) -> tuple[bytes, bytes]:
+    """The EXIF and the XMP, wherever they are, without decoding the pixels before them.
 
-    Raises struct.error or OSError for a damaged file.
+    Raises struct.error, OSError or ValueError for a damaged file.
     """
-    if "exif" not in image.info and image.fp is not None and (late := _late_notes(image.fp)):
-        image.info["exif"] = b"Exif\0\0" + late
-    return Image.Image.getexif(image)
+    exif: bytes = image.info.get("exif", b"")
+    if not exif and "Raw profile type exif" in image.info:  # as ImageMagick writes it
+        exif = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
+    if not exif and image.fp is not None:
+        exif = _late_notes(image.fp)
+    return exif, str(image.info.get("XML:com.adobe.xmp", "")).encode()
 
 
 def _late_notes(file: IO[bytes]) -> bytes:

@@ -21,6 +21,7 @@ _SIGNATURES = (
     (rb"^\x89PNG.{8}CgBI", "is a PNG as Apple's tools change it for iPhones; save it as PNG again"),
 )
 _PACKAGES = {"HEIF": ("an HEIC photo", "pillow-heif"), "JXL": ("JPEG XL", "pillow-jxl-plugin")}
+_LONGEST = 100  # characters of a decoder's own words
 _NOT_READ = r"(?i)cannot handle|unknown (pixel|data)|unsupported|not yet supp|unable to determine"
 
 
@@ -37,7 +38,8 @@ def unreadable(path: str, error: OSError | ValueError) -> str:
 
 def damaged(cause: Exception | str) -> str:
     """What to say of a picture that broke its decoder."""
-    return f"is cut off or damaged ({cause or type(cause).__name__}); copy or download it again"
+    why = " ".join(str(cause).split())[:_LONGEST] or type(cause).__name__
+    return f"is cut off or damaged ({why}); copy or download it again"
 
 
 def what_it_is(file: IO[bytes], error: Exception) -> str:

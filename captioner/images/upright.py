@@ -1,14 +1,15 @@
-"""Which way up a picture is: the orientation that its notes (EXIF) tell, and turning by it."""
+"""Which way up a picture is: the orientation that its notes tell, and turning by it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.images import png
+from captioner.images.notes import exif_orientation, xmp_orientation
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -24,14 +25,22 @@ _TURNS = {
 def orientation(image: Image.Image) -> int:
     """EXIF's number, 1 to 8, of how the pixels lie; 1, upright, where nothing tells.
 
-    The decoder of JPEG XL turns the picture, unless that holds a whole JPEG.
+    Pillow turns a TIFF itself, and says the size that it then has; the decoder of JPEG XL turns the
+    picture, unless that holds a whole JPEG.
     """
-    if image.format == "JXL" and not getattr(image, "jpeg", False):
+    turned_by_the_decoder = isinstance(image, TiffImageFile) or (
+        image.format == "JXL" and not getattr(image, "jpeg", False)
+    )
+    if turned_by_the_decoder:
         return 1
-    with suppress(Exception):  # a photo whose notes are damaged is still a photo
-        notes = png.notes(image) if isinstance(image, PngImageFile) else image.getexif()
-        return int(notes.get(ExifTags.Base.Orientation, 1))
-    return 1
+    exif, xmp = image.info.get("exif"), image.info.get("xmp")
+    if isinstance(image, PngImageFile):
+        with suppress(Exception):  # a photo whose notes are damaged is still a photo
+            exif, xmp = png.notes(image)
+    lies = exif_orientation(exif) if isinstance(exif, bytes) else None
+    if lies is None and isinstance(xmp, bytes):
+        lies = xmp_orientation(xmp)
+    return lies or 1
 
 
 def turned(picture: Image.Image, orientation: int) -> Image.Image:
@@ -43,6 +52,4 @@ def turned(picture: Image.Image, orientation: int) -> Image.Image:
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height, upright, of a picture that was opened and not yet decoded."""
     width, height = image.size
-    if isinstance(image, TiffImageFile):
-        return width, height  # Pillow turns a TIFF itself, and gives the size it then has
     return (height, width) if orientation(image) > 4 else (width, height)

@@ -190,7 +190,7 @@ SLOW = {
     "a comment in a PPM": b"P6 #" + b"x" * 9_000_000 + b"\n2 2 255\n" + bytes(12),
     "scans of a JPEG": jpeg_with_scans(3_000),
     "runs of a BMP": bmp_of_runs(3_000),
-    "samples of a PPM": b"P6 3000 3000 254\n" + bytes(27_000_000),
+    "numbers of a plain PPM": b"P3 1000 1000 255\n" + b"7 " * 3_000_000,
     "markers of a JPEG": b"\xff\xd8" + b"\xff\xfe\0\2" * 2_000_000,
     "texts in a PNG": png(1, 1, 8, 0, b"\0\0", chunk(b"tEXt", b"a\0b") * 600_000),
 }
@@ -202,6 +202,20 @@ def test_what_takes_too_long_is_given_up(kind: str) -> None:
     allowed = Allowed(seconds=0.2)
     with pytest.raises(ImageError, match="would take more than"):
         open_image(SLOW[kind], target=288, allowed=allowed)
+
+
+@pytest.mark.parametrize("white", [1, 7, 254, 256, 1023, 65_535])
+@pytest.mark.parametrize("magic", ["P5", "P6"])
+def test_a_pnm_of_any_white_is_quick(magic: str, white: int) -> None:
+    """Pillow took 18 seconds for twelve megapixels of 16 bits."""
+    shape = (1500, 2000, {"P5": 1, "P6": 3}[magic])
+    samples = np.random.default_rng(0).integers(0, white + 1, shape)
+    header = f"{magic} 2000 1500 {white}\n".encode()
+    data = header + samples.astype("u1" if white < 256 else ">u2").tobytes()
+    picture = np.asarray(open_image(data, allowed=Allowed(seconds=1)))
+    assert np.abs(picture - samples * (255 / white)).max() <= 0.5 + 1e-3
+    with pytest.raises(ImageError, match="cut off or damaged"):
+        open_image(data[: len(data) // 2])
 
 
 def test_what_stands_behind_the_picture_costs_nothing() -> None:
