@@ -2,11 +2,12 @@
 
     python benchmarks/load_page.py                     # 64 clients for 60 seconds
     python benchmarks/load_page.py --clients 8 --seconds 10
+    python benchmarks/load_page.py --hostile 8         # and eight that send anything but photos
 
 Starts `app.py` in a process of its own on two cores. Each client sends a photo, asks for its
 caption, reads the answer, and begins again; one that is told "busy" (HTTP 503) waits a little and
-tries again. Prints one table. The exit code is 1 where a request failed in any other way, or where
-the page ends up with 200 MB more memory than it had when idle.
+tries again. Prints one table; those that attack are not in it. The exit code is 1 where a request
+failed in any other way, or where the page ends up with 200 MB more memory than it had when idle.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import os
 import random
 import re
 import socket
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -101,7 +105,49 @@ async def visitor(url: str, until: float, outcomes: Counter[str], waits: list[fl
                 await asyncio.sleep(chance.uniform(0.2, 1.0))
 
 
-async def measure(page: Page, clients: int, seconds: float) -> bool:
+def _bomb() -> bytes:
+    """A picture of a few bytes that would take gigabytes: a PNG of 60,000 × 60,000 pixels."""
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + head
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(head)) + chunk
+    return start + struct.pack(">I", zlib.crc32(chunk)) + bytes(4000)
+
+
+async def attack(http: httpx.AsyncClient, url: str, chance: random.Random) -> None:
+    """One request that no honest visitor sends; its answer does not matter."""
+    json = {"content-type": "application/json"}
+    bodies = [
+        b'{"data": []}', b'{"data": [null]}', b'{"data": [{}, {}, {}]}', b"{}" * 100_000,
+        b'{"data": [' + b"{}," * 100_000 + b"{}]}", b"[" * 9000, chance.randbytes(2000),
+        b'{"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}',
+    ]  # fmt: skip
+    names = ("caption", "caption_with", "caption_batch", "save_photo", "compare_models")
+    kind = chance.choice(("json", "foreign", "bomb", "leave", "large"))
+    if kind == "json":
+        name, body = chance.choice(names), chance.choice(bodies)
+        await http.post(f"{url}/call/{name}", content=body, headers=json)
+    elif kind == "foreign":
+        headers = chance.choice(({"host": "evil.example"}, {"origin": "http://evil.example"}))
+        await http.post(f"{url}/upload", files={"files": ("a.jpg", b"x")}, headers=headers)
+    elif kind == "bomb":
+        await request(http, url, _bomb() + chance.randbytes(8))
+    elif kind == "large":
+        await http.post(f"{url}/upload", files={"files": ("a.jpg", bytes(5 * 2**20))})
+    else:  # asks, and leaves before the answer
+        photo = Path(get_image(PHOTOS[0])).read_bytes()
+        await asyncio.wait_for(request(http, url, photo), chance.uniform(0.01, 0.2))
+
+
+async def intruder(url: str, until: float) -> None:
+    chance = random.Random()
+    async with httpx.AsyncClient(timeout=120) as http:
+        while time.monotonic() < until:
+            with suppress(httpx.HTTPError, TimeoutError, asyncio.TimeoutError):
+                await attack(http, url, chance)
+            await asyncio.sleep(0.05)
+
+
+async def measure(page: Page, clients: int, hostile: int, seconds: float) -> bool:
     await page.ready()
     await visitor(page.url, time.monotonic() + 2, Counter(), [])
     await asyncio.sleep(5)
@@ -109,7 +155,10 @@ async def measure(page: Page, clients: int, seconds: float) -> bool:
     outcomes: Counter[str] = Counter()
     waits: list[float] = []
     until = time.monotonic() + seconds
-    load = asyncio.gather(*(visitor(page.url, until, outcomes, waits) for _ in range(clients)))
+    load = asyncio.gather(
+        *(visitor(page.url, until, outcomes, waits) for _ in range(clients)),
+        *(intruder(page.url, until) for _ in range(hostile)),
+    )
     while not load.done():
         highest = max(highest, page.memory())
         await asyncio.wait([load], timeout=1)
@@ -134,11 +183,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--hostile", type=int, default=0, help="clients more that attack it")
     parser.add_argument("--fake", action="store_true", help="models that answer at once")
     given = parser.parse_args()
     page = Page(["tests/page/serve.py"] if given.fake else ["app.py"])
     try:
-        good = asyncio.run(measure(page, given.clients, given.seconds))
+        good = asyncio.run(measure(page, given.clients, given.hostile, given.seconds))
     finally:
         page.process.terminate()
         page.process.wait()

@@ -23,7 +23,7 @@ TRIALS: tuple[tuple[str, ...], ...] = (
     ("batch_broken.py",),
     ("batch_kills.py",),
     ("batch_memory.py",),
-    ("load_page.py",),
+    ("load_page.py", "--hostile", "8", "--seconds", "1800"),
 )
 
 

@@ -1,13 +1,15 @@
 """Takes the pictures of the page that the documentation shows: `python docs/screenshots.py`.
 
-Starts `app.py`, opens it in Chromium and writes `docs/page*.webp`. Other models than those that
-come along: `--model FILE`, several times. The photos are those that gradio brings along.
+Starts `app.py`, opens it in Chromium and writes `docs/page*.webp` and the strip of the README,
+`docs/story.webp`. Other models than those that come along: `--model FILE`, several times. The
+photos are the page's own examples; `--photo` and `--word` say which one, and what is shown of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import shutil
 import socket
@@ -21,23 +23,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from captioner.checkpoint import FAMILY
-
 DOCS = Path(__file__).resolve().parent
-PHOTOS = [get_image(f"{name}.jpg") for name in ("tower", "lion", "cheetah1", "cheetah")]
+EXAMPLES = DOCS.parent / "captioner" / "page" / "examples"
+PHOTOS = [EXAMPLES / one["file"] for one in json.loads((EXAMPLES / "examples.json").read_text())]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1240, "height": 1000}}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1240, "height": 900}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 2,
     "is_mobile": True,
     "has_touch": True,
 }
-GLIDE = 900  # milliseconds until everything has come to rest
+REST = 600  # milliseconds until everything has come to rest
+STRIP = (390, 640)  # of the strip's panels, pixels of the page
+PANEL = 330  # their width in the picture
 
 
 @contextmanager
@@ -64,56 +66,82 @@ def served(models: list[str]) -> Iterator[str]:
 
 
 def opened(browser: Browser, url: str, **settings: Any) -> Page:
-    page = browser.new_context(**settings).new_page()
+    page = browser.new_context(reduced_motion="reduce", **settings).new_page()
     page.set_default_timeout(120_000)
     page.goto(url)
-    page.wait_for_function("window.captioner?.one")
+    page.wait_for_selector("html[data-ready]")
     return page
 
 
-def take(page: Page, name: str, height: int | None = None) -> None:
-    """The whole page, or its upper `height` pixels, as `docs/NAME.webp`."""
-    page.wait_for_timeout(GLIDE)
+def seen(page: Page, height: int | None = None) -> Image.Image:
+    """The whole page, or its upper `height` pixels."""
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(REST)
     picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
     scale = page.evaluate("devicePixelRatio")
     bottom = min(picture.height, int(scale * height)) if height else picture.height
-    picture.crop((0, 0, picture.width, bottom)).save(DOCS / f"{name}.webp", quality=88, method=6)
+    return picture.crop((0, 0, picture.width, bottom))
+
+
+def keep(picture: Image.Image, name: str) -> None:
+    picture.save(DOCS / f"{name}.webp", quality=85, method=6)
     print(f"docs/{name}.webp")
 
 
-def one_photo(page: Page, photo: str, word: int) -> None:
-    page.set_input_files("#captioner-one input[type=file]", photo)
-    page.wait_for_selector(".cap-done")
-    page.locator(".cap-look .cap-chip").nth(word).click()
-    page.mouse.move(2, 2)
+def one_photo(page: Page, photo: Path, word: int) -> None:
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#photo[data-state=done]")
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.querySelector('#photo .hint').hidden = true")
+    chosen = page.locator("#photo .saying .word").nth(word)
+    if chosen.get_attribute("aria-pressed") != "true":
+        chosen.click()
 
 
 def many_photos(page: Page, folder: Path) -> None:
     (folder / "notes.jpg").write_text("A note that is no picture.\n", encoding="utf-8")
     page.get_by_role("tab", name="Many photos").click()
-    page.wait_for_function("captioner.many")
-    files = [*PHOTOS, str(folder / "notes.jpg")]
-    page.set_input_files("#many-files input[type=file]", files)
-    page.locator("#many-files .file-preview").wait_for()
-    page.click("#many-start")
-    page.locator(".cap-album article").nth(len(files) - 1).wait_for()
-    page.wait_for_function("document.querySelector('.cap-progress').hidden")
+    files = [*PHOTOS, folder / "notes.jpg"]
+    page.set_input_files("#many input[type=file] >> nth=0", files)
+    page.wait_for_selector("#many[data-state=done]")
 
 
-def compare(page: Page, photo: str, models: int) -> None:
+def compare(page: Page, photo: Path) -> None:
     page.get_by_role("tab", name="Compare").click()
-    page.wait_for_function("captioner.compare")
-    page.set_input_files("#captioner-compare input[type=file]", photo)
-    page.locator("#captioner-compare .cap-card").nth(models - 1).locator(
-        ".cap-chip"
-    ).first.wait_for()
+    page.set_input_files("#compare input[type=file]", photo)
+    page.wait_for_selector("#compare[data-state=done] .card .word")
+
+
+def story(browser: Browser, url: str, photo: Path, word: int, folder: Path) -> Image.Image:
+    """Five panels: the page, a photo's sentence, another word, what might stand there, many."""
+    page = opened(browser, url, **PHONE)
+    panels = [seen(page, STRIP[1])]
+    one_photo(page, photo, word)
+    page.evaluate("document.querySelector('#photo .rewrite').hidden = true")
+    panels.append(seen(page, STRIP[1]))
+    page.locator("#photo .saying .word").last.click()
+    page.evaluate("document.querySelector('#photo .rewrite').hidden = true")
+    panels.append(seen(page, STRIP[1]))
+    page.locator("#photo .saying .word").nth(word).click()
+    panels.append(seen(page, STRIP[1]))
+    page = opened(browser, url, **PHONE)
+    many_photos(page, folder)
+    panels.append(seen(page, STRIP[1]))
+    height = round(PANEL * STRIP[1] / STRIP[0])
+    strip = Image.new("RGB", (len(panels) * (PANEL + 12) - 12, height), "#d5cec6")
+    for place, panel in enumerate(panels):
+        small = panel.resize((PANEL, round(PANEL * panel.height / panel.width)))
+        strip.paste(small, (place * (PANEL + 12), 0))
+    return strip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", action="append", default=[], metavar="FILE")
+    parser.add_argument("--photo", type=int, default=0, help="which of the examples, from 0")
     parser.add_argument("--word", type=int, default=1, help="the word whose attention is shown")
     given = parser.parse_args()
+    photo = PHOTOS[given.photo]
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         raise SystemExit("No browser found: install chromium.")
@@ -125,20 +153,20 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for scheme, ending in (("light", ""), ("dark", "-dark")):
             page = opened(browser, url, color_scheme=scheme, **DESKTOP)
-            one_photo(page, PHOTOS[0], given.word)
-            take(page, f"page{ending}")
+            one_photo(page, photo, given.word)
+            keep(seen(page), f"page{ending}")
             page = opened(browser, url, color_scheme=scheme, **PHONE)
-            one_photo(page, PHOTOS[0], given.word)
-            take(page, f"page-phone{ending}", PHONE["viewport"]["height"] + 400)
+            one_photo(page, photo, given.word)
+            keep(seen(page, PHONE["viewport"]["height"]), f"page-phone{ending}")
         page = opened(browser, url, **DESKTOP)
-        take(page, "page-start", 640)
+        keep(seen(page, 640), "page-start")
         many_photos(page, Path(folder))
-        take(page, "page-many")
-        models = len(given.model) or 1 + len(FAMILY)
-        if models > 1:
+        keep(seen(page, DESKTOP["viewport"]["height"]), "page-many")
+        if len(given.model) != 1:
             page = opened(browser, url, **DESKTOP)
-            compare(page, PHOTOS[0], models)
-            take(page, "page-compare")
+            compare(page, photo)
+            keep(seen(page), "page-compare")
+        keep(story(browser, url, photo, given.word, Path(folder)), "story")
         browser.close()
 
 

@@ -6,12 +6,14 @@ import ipaddress
 import json
 import os
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -94,7 +96,8 @@ class Guard:
             await _refuse(507, reason)(scope, receive, send)
             return
         try:
-            await self.app(scope, receive, send)
+            with suppress(ClientDisconnect):  # who leaves amid an upload gets no line in the log
+                await self.app(scope, receive, send)
         finally:
             self.folder.release(size)
 

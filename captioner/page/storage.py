@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 KEPT = 15 * 60  # seconds that an upload is kept
 QUOTA = 2 * 2**30  # bytes of all uploads together
+LOOK = 30  # seconds after which the folder is looked through again
 YOUNG = 60  # seconds in which an upload makes no room for another
 _PREFIX = "captioner-page-"
 
@@ -31,21 +32,19 @@ class UploadFolder:
     def __init__(self, path: Path, quota: int = QUOTA) -> None:
         self.path = path
         self.quota = quota
+        self._held = 0  # bytes of files when last looked, and of uploads that came since
         self._coming = 0  # bytes announced by uploads that are under way
+        self._looked = 0.0
         self._lock = Lock()
 
     def reserve(self, size: int) -> bool:
         """Room for `size` bytes more, where there can be: then call `release` at the end."""
         with self._lock:
             now = time.time()
-            files = sorted(self._files())
-            total = sum(file.size for file in files) + self._coming + size
-            for file in files:
-                age = now - file.time
-                if age > KEPT or (total > self.quota and age > YOUNG):
-                    _remove(file.path, self.path)
-                    total -= file.size
-            if total > self.quota:
+            if now - self._looked > LOOK or self._held + self._coming + size > self.quota:
+                self._held = self._make_room(self._coming + size, now)
+                self._looked = now
+            if self._held + self._coming + size > self.quota:
                 return False
             self._coming += size
             return True
@@ -54,6 +53,18 @@ class UploadFolder:
         """An upload of `size` announced bytes is over, whether it is now a file or not."""
         with self._lock:
             self._coming -= size
+            self._held += size
+
+    def _make_room(self, wanted: int, now: float) -> int:
+        """Removes old files, and the oldest of others while too many; returns the bytes left."""
+        files = sorted(self._files())
+        held = sum(file.size for file in files)
+        for file in files:
+            age = now - file.time
+            if age > KEPT or (held + wanted > self.quota and age > YOUNG):
+                _remove(file.path, self.path)
+                held -= file.size
+        return held
 
     def _files(self) -> list[_File]:
         files = []

@@ -157,6 +157,8 @@ def test_old_uploads_make_room_and_young_ones_do_not(tmp_path, monkeypatch):
     assert not folder.reserve(501)  # what is under way counts as well
     folder.release(500)
     assert folder.reserve(1000)
+    folder.release(1000)  # nothing came of it: the next look finds the folder empty
+    assert folder.reserve(1000)
     folder.release(1000)
     (tmp_path / "stray.tmp").write_bytes(b"x")
     monkeypatch.setattr(storage.time, "time", lambda: now() + storage.KEPT + 1)

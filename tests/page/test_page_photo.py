@@ -235,7 +235,7 @@ def test_the_sentence_can_be_copied_corrected_and_read_aloud(dog):
     until(dog, "document.querySelector('#photo .note').textContent === 'Copied.'")
     assert dog.evaluate(copied) == 'alt="A &quot;spotted&quot; dog &amp; its ball."'
     dog.evaluate("() => { speechSynthesis.speak = (said) => (window.said = said.text); }")
-    dog.get_by_role("button", name="Read aloud").click()
+    dog.get_by_role("button", name="Listen").click()
     assert dog.evaluate("said") == 'A "spotted" dog & its ball.'
     dog.get_by_role("button", name="The model’s own words").click()
     assert dog.locator("#photo .own-words").is_hidden()
