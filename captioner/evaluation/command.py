@@ -42,6 +42,7 @@ class Request:
     group: tuple[str, ...]
     embeddings: Path | None
     pac_embeddings: Path | None
+    clip: str | None
     bertscore: bool
     spice: Path | None
     human: Path | None
@@ -149,6 +150,13 @@ def evaluate(
     pac_embeddings: Annotated[
         Path | None, typer.Option(help="PAC-S's embeddings (.npz): PAC-S and RefPAC-S.")
     ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            help="CLIPScore by this CLIP model on your disk, a folder or a name in the cache of "
+            "the package transformers; needs --images."
+        ),
+    ] = None,
     bertscore: Annotated[
         bool, typer.Option("--bertscore", help="BERTScore, by the package bert-score.")
     ] = False,
@@ -201,6 +209,8 @@ def _check(request: Request) -> None:
         )
     if not request.score and (request.results or request.write_results is None):
         raise typer.BadParameter("--no-score captions --images into --write-results")
+    if request.clip and not request.images:
+        raise typer.BadParameter("--clip needs the photos: give --images")
     if request.table not in (None, "latex", "markdown"):
         raise typer.BadParameter(f"--table is latex or markdown, not {request.table!r}")
     if len(request.results) > 1:

@@ -70,7 +70,7 @@ def read_embeddings(path: Path, photos: Sequence[CaptionedPhoto]) -> Embeddings:
         )
     rows = _rows(path, arrays, len(images), photos)
     references = _references(path, arrays, images.shape, photos, rows)
-    return Embeddings(_unit(images[rows]), _unit(candidates[rows]), references)
+    return Embeddings(unit(images[rows]), unit(candidates[rows]), references)
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -157,7 +157,7 @@ def _references(
             f"{path}: 'references' are {_size(texts)}, which does not fit 'images' of "
             f"{' × '.join(map(str, shape))}"
         )
-    texts = _unit(texts)
+    texts = unit(texts)
     if axes == 3:
         return tuple(texts[row] for row in rows)
     belongs: dict[PhotoId | None, list[int]] = {}
@@ -172,7 +172,8 @@ def _references(
     return tuple(texts[belongs[photo.id]] for photo in photos)
 
 
-def _unit(array: Array) -> Array:
+def unit(array: Array) -> Array:
+    """Vectors (…, D) of length 1; those of length 0 stay."""
     norms = np.linalg.norm(array, axis=-1, keepdims=True)
     unit: Array = array / np.where(norms > 0, norms, 1)
     return unit

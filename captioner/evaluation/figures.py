@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from captioner.evaluation.calibration import knowledge
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r
-from captioner.evaluation.embeddings import embedding_scores, read_embeddings
+from captioner.evaluation.embeddings import Embeddings, embedding_scores, read_embeddings
 from captioner.evaluation.groups import group_field, group_figures
 from captioner.evaluation.hallucination import Named, chair_figures, judge_all
 from captioner.evaluation.inputs import Candidates, References, candidates_of, photos_of
@@ -39,6 +39,7 @@ from captioner.evaluation.spice import spice_missing, spice_scores
 from captioner.evaluation.style import self_bleu, style_figures
 
 Figures = dict[str, Any]
+EmbeddingSource = Callable[[Sequence[CaptionedPhoto], Mapping[PhotoId, Candidate]], Embeddings]
 FEW = 20  # photos; of fewer the bootstrap's intervals hold the truth too seldom
 
 
@@ -49,8 +50,8 @@ class Context:
     `against`: another system's captions of the same photos, to compare with. `frequencies`: photos
     whose references give CIDEr its document frequencies. `instances`: boxes, to see where it looked
     and what it made up. `training`: photos it was trained on, to count novel captions. `groups`:
-    fields of the references to report by. `embeddings`: .npz files of "CLIP" or "PAC". `bertscore`:
-    whether to compute it.
+    fields of the references to report by. `embeddings`: .npz files of "CLIP" or "PAC", or what
+    computes them of photos and candidates. `bertscore`: whether to compute it.
     """
 
     against: Mapping[PhotoId, Candidate] | None = None
@@ -60,7 +61,7 @@ class Context:
     against_name: str = "the other system"
     frequencies_name: str = "another reference set"
     groups: Sequence[str] = ()
-    embeddings: Mapping[str, Path] = field(default_factory=dict)
+    embeddings: Mapping[str, Path | EmbeddingSource] = field(default_factory=dict)
     bertscore: bool = False
 
 
@@ -125,7 +126,10 @@ class _Run:
         self.samples, self.seed, self.java = samples, seed, java
         self.references = {photo.id: photo.captions for photo in photos}
         self.embeddings = {
-            kind: read_embeddings(path, photos) for kind, path in context.embeddings.items()
+            kind: read_embeddings(source, photos)
+            if isinstance(source, Path)
+            else source(photos, candidates)
+            for kind, source in context.embeddings.items()
         }
         self.notes = check_english(self.references, candidates, "the captions")
         if context.instances is not None:

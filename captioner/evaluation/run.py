@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def _run_one(
 ) -> None:
     with Java() as java:
         captions = _captions(request, photos)
+        context = _with_clip(request, context, captions.found)
         report = evaluate(photos, captions.candidates, context, request.samples, request.seed, java)
         human = _human(request, photos, context, java, notes)
     report = _with_heading(request, report, captions, notes)
@@ -95,9 +97,22 @@ def _run_one(
         print(paper_table([{"name": name, "metrics": report.metrics}], request.table), end="")
 
 
+def _with_clip(request: Request, context: Context, found: Found) -> Context:
+    if request.clip is None:
+        return context
+    from captioner.evaluation.clip import Clip  # torch is needed for nothing else here
+
+    clip = Clip(request.clip, request.device or "cpu")
+    source = partial(clip.embeddings, picture=opener(found))
+    return replace(context, embeddings={**context.embeddings, "CLIP": source})
+
+
 def _run_systems(
     request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
 ) -> None:
+    if request.images:
+        located, _ = locate(photos, PhotoIndex(request.images), allow_missing=True)
+        context = _with_clip(request, context, located)
     systems = {}
     for path, name in zip(request.results, distinct_names(request.results), strict=True):
         # What a system lacks is left out for all, which is said.
@@ -153,13 +168,13 @@ def _context(request: Request, photos: list[CaptionedPhoto]) -> tuple[Context, l
         others, notes = match(photos, read_results(request.against), name, request.allow_missing)
         context = replace(context, against=others, against_name=name)
     if request.df is not None:
-        frequencies = read_references(request.df, request.df_split)
+        frequencies = read_references(request.df, request.df_split, tell=notes.append)
         name = " ".join([request.df.name, *_names(request.df_split)])
         context = replace(context, frequencies=frequencies, frequencies_name=name)
     if request.instances is not None:
         context = replace(context, instances=read_instances(request.instances))
     if request.training is not None:
-        training = read_references(request.training, request.training_split)
+        training = read_references(request.training, request.training_split, tell=notes.append)
         context = replace(context, training=training)
     for name in request.group:
         group_field(photos, name)  # that there is such a field
