@@ -1,6 +1,6 @@
 """Opens crafted and mutated pictures, and tells what they took: memory, time, words on stderr.
 
-    python -m benchmarks.pictures --mutated 100000
+    python benchmarks/pictures.py --mutated 100000
 
 Each picture is opened as for a caption, and every other one in full, in a process that another
 watches: a picture that ends its process is named, and the next go on without it. Memory is told on
@@ -19,6 +19,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 SIDE = 288
 LIMITS = {"seconds": 2.0, "megabytes": 300.0}
@@ -52,7 +54,7 @@ def watched(kind: str, begin: int, count: int) -> list[str]:
             "--mutated",
             str(begin + count - following),
         ]
-        command = [sys.executable, "-m", "benchmarks.pictures", *ask]
+        command = [sys.executable, __file__, *ask]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
             assert worker.stdout
             name = "its start"

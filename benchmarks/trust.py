@@ -24,6 +24,7 @@ TRIALS: tuple[tuple[str, ...], ...] = (
     ("batch_kills.py",),
     ("batch_memory.py",),
     ("load_page.py", "--hostile", "8", "--seconds", "1800"),
+    ("pictures.py", "--mutated", "100000"),
 )
 
 

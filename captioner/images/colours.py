@@ -17,8 +17,7 @@ from captioner.images import tiff
 
 _SLACK = 1e-3  # by which resampling may overshoot
 _BAND = 1_000_000  # pixels that are converted at a time
-BAND_BYTES = 24 * _BAND
-"""The memory that converting takes besides the picture and the result."""
+_WORKING = 24  # bytes a pixel of a band
 
 Convert = Callable[[Image.Image], Image.Image]
 
@@ -38,6 +37,11 @@ def rgb(image: Image.Image, factor: int = 1) -> Image.Image:
         part = convert(band)
         picture.paste(part if factor == 1 else part.reduce(factor), (0, top // factor))
     return picture
+
+
+def converting_bytes(image: Image.Image) -> int:
+    """The memory that converting takes besides the picture and the result."""
+    return _WORKING * min(_BAND, image.width * image.height)
 
 
 def _bands(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:

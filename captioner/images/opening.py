@@ -19,7 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.errors import ImageError
 from captioner.images import jpeg2000, png, pnm, tiff
-from captioner.images.colours import BAND_BYTES, from_array, rgb
+from captioner.images.colours import converting_bytes, from_array, rgb
 from captioner.images.costs import decoding_bytes, decoding_seconds, stored
 from captioner.images.frames import first_that_shows, may_move
 from captioner.images.kinds import opened
@@ -115,7 +115,7 @@ def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -
     """Raises TooMuch, and whatever damaged data trips."""
     whole = image.size
     if target is not None:
-        _draft(image, target)
+        _draft(image, target, allowed)
     _check(image, whole, allowed)
     animated = may_move(image)
     shared = image.mode == "RGB" and not image.has_transparency_data and not animated
@@ -148,8 +148,10 @@ def _given(image: Image.Image, name: str, allowed: Allowed) -> Image.Image:
         raise ImageError(name, damaged(error)) from None
 
 
-def _draft(image: ImageFile.ImageFile, target: int) -> None:
-    if isinstance(image, JpegImageFile):
+def _draft(image: ImageFile.ImageFile, target: int, allowed: Allowed) -> None:
+    """Have no more decoded than is needed: of an HEIC that is too large, the thumbnail in it."""
+    too_large = image.format == "HEIF" and decoding_bytes(image, image.size) > allowed.bytes
+    if isinstance(image, JpegImageFile) or too_large:
         image.draft(None, (target, target))
     elif isinstance(image, Jpeg2KImageFile):
         jpeg2000.draft(image, target)
@@ -176,7 +178,8 @@ def _factor(image: Image.Image, target: int | None, allowed: Allowed, copies: in
     picture. Raises TooMuch where it cannot be, or may not, for want of a `target`."""
 
     def needed(factor: int) -> float:
-        return image.width * image.height * (stored(image) + 4 * copies / factor**2) + BAND_BYTES
+        results = 4 * copies / factor**2
+        return image.width * image.height * (stored(image) + results) + converting_bytes(image)
 
     smaller = 1 if target is None else max(1, min(image.size) // target)
     factor = 1 if needed(1) <= allowed.bytes else smaller

@@ -110,7 +110,7 @@ def test_what_would_take_too_much_is_refused_before_it_is_decoded(
 def test_a_large_picture_is_made_smaller_where_the_whole_would_take_too_much() -> None:
     pixels = np.linspace(0, 65_535, 1800 * 1200).reshape(1200, 1800).astype(np.uint16)
     data = saved(Image.fromarray(pixels), "PNG")
-    few = Allowed(bytes=24_000_000 + 8_000_000)  # what converting takes, and less than the picture
+    few = Allowed(bytes=24_000_000 + 8_000_000)  # what converting takes, and less than the result
     small = open_image(data, target=300, allowed=few)
     assert small.size == (450, 300)
     squares = pixels.reshape(300, 4, 450, 4).mean((1, 3)) / 257

@@ -57,6 +57,21 @@ def test_a_turned_heic_is_upright_once(orientation: int) -> None:
     assert np.array_equal(np.asarray(open_image(once)), np.asarray(once))
 
 
+def test_of_an_heic_that_is_too_large_the_thumbnail_will_do() -> None:
+    file = io.BytesIO()
+    saved("HEIF")
+    scene().resize((1600, 960)).save(file, "HEIF", quality=90, thumbnails=[640])
+    small = Allowed(bytes=12_000_000)
+    whole = open_image(file.getvalue(), target=300)
+    assert whole.size == (1600, 960)
+    few = open_image(file.getvalue(), target=300, allowed=small)
+    assert few.size == (640, 384)
+    expected = np.asarray(whole.resize(few.size, Image.Resampling.BOX), float)
+    assert np.abs(np.asarray(few) - expected).mean() < 4
+    with pytest.raises(ImageError, match="memory"):  # it has too few pixels
+        open_image(file.getvalue(), target=500, allowed=small)
+
+
 @pytest.mark.parametrize("lossless", [False, True])
 def test_the_size_of_a_jpeg_xl_is_told_from_its_header(lossless: bool) -> None:
     pytest.importorskip("pillow_jxl", reason="a plugin, absent here")
