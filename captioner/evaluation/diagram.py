@@ -8,8 +8,9 @@ from typing import Any
 
 from captioner.evaluation.systems import LEVEL, RANKED, cliques
 
-_WIDTH, _LEFT, _LINE = 720, 190, 24
+_WIDTH, _LEFT, _LINE = 800, 260, 24
 _AXIS = 44
+_LETTERS = 20  # of a system's name: so many fit beside the axis
 
 
 def critical_difference(figures: Mapping[str, Any]) -> str:
@@ -33,7 +34,7 @@ def critical_difference(figures: Mapping[str, Any]) -> str:
         parts.append(_rule(place[run[0]] - 4, y, place[run[-1]] + 4, y, 5))
     for row, system in enumerate(systems):
         parts += _system(system, place[system["name"]], top + _LINE * (row + 0.7), len(systems))
-    parts.append(_text(_LEFT, height - 8, "start", _caption(figures)))
+    parts.append(_text(12, height - 8, "start", _caption(figures)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" '
         f'width="{_WIDTH}" height="{height:.0f}" font-family="sans-serif" font-size="13">\n'
@@ -61,12 +62,16 @@ def _axis(count: int) -> list[str]:
 def _system(system: Mapping[str, Any], x: float, y: float, count: int) -> Sequence[str]:
     low, high = (_x(rank, count) for rank in system["rank_interval"])
     return (
-        _text(_LEFT - 14, y + 4, "end", f"{system['name']}  {system['rank']:.2f}"),
+        _text(_LEFT - 14, y + 4, "end", f"{_short(system['name'])}  {system['rank']:.2f}"),
         _rule(low, y, high, y, 2),
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>',
         f'<path d="M{x:.1f} {_AXIS} V{y:.1f}" stroke="black" stroke-width=".5" '
         'stroke-dasharray="2 3"/>',
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"…{name[1 - _LETTERS :]}"
 
 
 def _x(rank: float, count: int) -> float:

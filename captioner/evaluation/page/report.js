@@ -59,12 +59,13 @@ section("tables", "Further metrics", table(["", "score", "95 %"],
   further.map(([name, one]) => [title(name), three(one.score), range(one.interval)])));
 const grouped = {...(figures.by_source ? {source: figures.by_source} : {}), ...figures.by_group};
 for (const [field, groups] of Object.entries(grouped)) {
-  const rows = Object.entries(groups);
-  section("tables", `By ${field}`, table(["", "photos", ...metrics.map(title)],
-    rows.map(([name, one]) => [name, one.photos, ...metrics.map((metric) => three(one.metrics[metric]))])),
-  charts.ranges(`CIDEr by ${field}`, rows.map(([name, one]) =>
+  const rows = Object.entries(groups), plots = make("div", undefined, "charts");
+  plots.append(charts.ranges(`CIDEr by ${field}`, rows.map(([name, one]) =>
     ({name, value: one.metrics.CIDEr, low: one.intervals.CIDEr[0], high: one.intervals.CIDEr[1],
       text: `${name}: ${three(one.metrics.CIDEr)} (${range(one.intervals.CIDEr)}), ${one.photos} photos`}))));
+  section("tables", `By ${field}`, table(["", "photos", ...metrics.map(title)],
+    rows.map(([name, one]) => [name, one.photos, ...metrics.map((metric) => three(one.metrics[metric]))])),
+  plots);
 }
 if (figures.several) {
   const several = figures.several, counts = several.captions_a_photo;
