@@ -23,6 +23,8 @@ TRIALS: tuple[tuple[str, ...], ...] = (
     ("batch_broken.py",),
     ("batch_kills.py",),
     ("batch_memory.py",),
+    ("evaluate_kills.py", "--kills", "50"),
+    ("mutated_captions.py", "--files", "10000"),
     ("load_page.py", "--hostile", "8", "--seconds", "1800"),
     ("pictures.py", "--mutated", "100000"),
 )
