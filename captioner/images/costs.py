@@ -99,11 +99,12 @@ def _has_scans(image: JpegImageFile) -> bool:
 
 
 def _strip(image: TiffImageFile) -> float:
-    """libtiff holds a strip, or a tile, as it is read and as it is decoded."""
+    """libtiff holds a strip, or a tile, as it is in the file and as it is decoded."""
     if not image.use_load_libtiff:
         return 0
     tags = image.tag_v2
     width = tags.get(TILEWIDTH, image.width)
     rows = tags.get(TILELENGTH, min(tags.get(ROWSPERSTRIP, image.height), image.height))
     bits = sum(tags.get(BITSPERSAMPLE, (1,))) or tags.get(SAMPLESPERPIXEL, 1)
-    return 2 * width * rows * max(bits / 8, 4 if image.mode == "RGB" else 0)
+    decoded = width * rows * max(bits / 8, 4 if image.mode == "RGB" else 0)
+    return 1.2 * decoded + (min(decoded, _length(image.fp)) if image.fp else 0)
