@@ -47,21 +47,43 @@ def plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
+@dataclass(frozen=True)
+class Header:
+    """The columns of a row: as they are written, by their plain names; those that hold captions,
+    the likeliest first; and those that hold one caption each: caption_1, caption_2 …"""
+
+    named: Mapping[str, str]
+    captions: tuple[str, ...]
+    numbered: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def header(names: tuple[str, ...]) -> Header:
+    """What a row's columns mean: the rows of a file mostly have the same."""
+    named = {plain(name): name for name in names}
+    numbered = [name for name in named if (n := _NUMBERED.fullmatch(name)) and n[1] in CAPTIONS]
+    captions = (named[name] for name in CAPTIONS if name in named)
+    return Header(named, tuple(captions), tuple(named[name] for name in numbered))
+
+
 def cell(cells: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The cell of the first of the `names` that holds something; None if none does."""
-    named = {plain(name): value for name, value in cells.items()}
-    return next((named[name] for name in names if named.get(name) is not None), None)
+    named = header(tuple(cells)).named
+    for name in names:
+        if name in named and (value := cells[named[name]]) is not None:
+            return value
+    return None
 
 
 def has_photo(names: Iterable[str]) -> bool:
     """Whether one of a header's columns names photos."""
-    known = {plain(name) for name in names}
-    return not known.isdisjoint((*IDS, *NAMES, *ROW_IDS))
+    return not header(tuple(names)).named.keys().isdisjoint((*IDS, *NAMES, *ROW_IDS))
 
 
 def has_caption(names: Iterable[str]) -> bool:
-    """Whether one of a header's columns holds captions; also caption_1, caption_2 and so on."""
-    return next(_caption_columns(names), None) is not None
+    """Whether one of a header's columns holds captions."""
+    columns = header(tuple(names))
+    return bool(columns.captions or columns.numbered)
 
 
 def columns(path: Path, names: Sequence[str]) -> None:
@@ -84,29 +106,10 @@ def columns(path: Path, names: Sequence[str]) -> None:
 def captions(cells: Mapping[str, Any]) -> list[Any]:
     """The captions in a row: texts, or what stands in their place; none where there is no such
     column. A list, also one written as JSON in a table's cell, holds several."""
-    wanted = list(_caption_columns(cells))
-    found = []
-    for name in wanted:
-        found += list(_several(cells[name]))
-    return found
-
-
-def is_caption_column(name: str) -> bool:
-    """Whether a column of that name may hold captions."""
-    return has_caption([name])
-
-
-def _caption_columns(names: Iterable[str]) -> Iterator[str]:
-    """The first column by CAPTIONS, or all that are numbered: caption_1, caption_2 …"""
-    known = {plain(name): name for name in names}
-    for wanted in CAPTIONS:
-        if wanted in known:
-            yield known[wanted]
-            return
-    for name, written in known.items():
-        numbered = _NUMBERED.fullmatch(name)
-        if numbered and numbered[1] in CAPTIONS:
-            yield written
+    columns = header(tuple(cells))
+    filled = [name for name in columns.captions if cells[name] is not None]
+    wanted = (filled or columns.captions)[:1] or columns.numbered
+    return [one for name in wanted for one in _several(cells[name])]
 
 
 def _several(value: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from captioner.datasets.captions.columns import (
     Entry,
     captions,
     cell,
-    is_caption_column,
+    has_caption,
     whole_caption,
 )
 from captioner.datasets.captions.files import json_rows
@@ -99,6 +99,6 @@ def _refuse_half(path: Path, row: Entry, name: str) -> None:
 
 def texts(path: Path, row: Entry) -> list[str]:
     """The row's captions, "" for each that is empty. Raises CaptionerError."""
-    if not any(map(is_caption_column, row.cells)):
+    if not has_caption(row.cells):
         raise lacks(path, row, "a 'caption'")
     return [whole_caption(text, f"{path}: {row.place}") for text in captions(row.cells)]

@@ -14,7 +14,7 @@ from captioner.datasets.captions.columns import (
     ROW_IDS,
     Entry,
     cell,
-    is_caption_column,
+    has_caption,
     plain,
 )
 from captioner.datasets.captions.entries import (
@@ -215,7 +215,7 @@ def _photo(key: PhotoId, name: str, told: Sequence[str], row: Entry) -> Captione
     fields = {
         plain(name): str(value)
         for name, value in row.cells.items()
-        if isinstance(value, str | int | float) and not is_caption_column(name)
+        if isinstance(value, str | int | float) and not has_caption((name,))
     }
     return CaptionedPhoto(
         key, name, tuple(told), fields.get("source", ""), fields.get("split", ""), fields
