@@ -24,7 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from made_photos import make_photos
 
 import captioner
@@ -39,13 +38,11 @@ def timed(call: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - start, sum(os.times()[:4]) - worked
 
 
-@torch.inference_mode()
 def decode_and_encode(model: Captioner, paths: list[Path], batch_size: int, encode: bool) -> None:
     for start in range(0, len(paths), batch_size):
-        squares = [model._read(path) for path in paths[start : start + batch_size]]
-        photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
+        squares = [model._square(path) for path in paths[start : start + batch_size]]
         if encode:
-            model.model.encoder(photos)
+            model.engine.start(np.stack(squares))
 
 
 def main() -> None:
@@ -56,9 +53,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     model = captioner.load(arguments.model)
     size, count = arguments.batch_size, arguments.photos
     with tempfile.TemporaryDirectory() as name:
