@@ -23,6 +23,7 @@ from captioner.notes import Notes, read_header
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
 START, STEP = "start", "step"
+AT_ONCE = 4  # photos: as quick as more, or quicker, in a third of the memory
 _RECURRENT = ("hidden", "cell")  # of each beam; all else is of the photo
 _LOOKED = ("attribute_ids", "certainty")  # not for the step
 
@@ -87,7 +88,11 @@ class GraphEngine:
     def start(self, photos: npt.NDArray[np.uint8]) -> Started:
         squares = np.ascontiguousarray(photos.transpose(0, 3, 1, 2))
         with self._start_lock:
-            found = self._start({"photos": squares})
+            few = [
+                self._start({"photos": squares[first : first + AT_ONCE]})
+                for first in range(0, len(squares), AT_ONCE)
+            ]
+        found = {name: np.concatenate([part[name] for part in few]) for name in few[0]}
         beams = {name: found[name] for name in _RECURRENT if name in found}
         of_photos = {n: part for n, part in found.items() if n not in (*_RECURRENT, *_LOOKED)}
         none = np.zeros((len(photos), 0))
