@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fake_captioner import FakeCaptioner
 
+from captioner.page.guard import hosts_allowed
 from captioner.page.storage import UploadFolder, own_folder
 
 HERE = {"host": "localhost"}
@@ -51,6 +52,14 @@ def test_more_names_can_be_given(serve, monkeypatch):
         assert httpx.get(f"{served.url}/", headers={"host": host}).status_code == status
     proxied = {"host": "127.0.0.1", "origin": "https://photos.example"}
     assert post(served, "/gradio_api/cancel", **proxied).status_code != 403
+
+
+def test_a_space_is_reached_through_its_proxy_under_any_name(monkeypatch):
+    monkeypatch.delenv("CAPTIONER_HOSTS", raising=False)
+    monkeypatch.setenv("SPACE_HOST", "me-captioner.hf.space")
+    assert hosts_allowed() == {"me-captioner.hf.space", "*"}
+    monkeypatch.delenv("SPACE_HOST")
+    assert hosts_allowed() == frozenset()
 
 
 @pytest.mark.parametrize("path", ["upload", "call/caption", "queue/join", "cancel"])

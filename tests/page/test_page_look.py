@@ -92,6 +92,7 @@ def test_the_chips_light_up_by_how_much_they_looked_at_the_place(dog):
 def test_play_walks_through_the_sentence(dog):
     dog.evaluate(
         """() => { window.walked = [];
+        Object.assign(captioner.pace, {glide: 10, word: 50, letter: 5});
         const words = document.querySelector('#photo .words');
         new MutationObserver(() => {
           const on = words.querySelector('.on')?.textContent.toLowerCase();
@@ -115,6 +116,7 @@ def test_on_arrival_the_maps_play_once_and_rest_on_the_sharpest(visit, photos, m
     page = visit(reduced_motion=motion)
     page.evaluate(
         """() => { window.seen = new Set();
+        Object.assign(captioner.pace, {glide: 10, word: 100, letter: 5});
         new MutationObserver(() => seen.add(document.querySelector('#photo .word.on')?.textContent))
           .observe(document.querySelector('#photo .words'), {subtree: true, attributes: true}); }"""
     )

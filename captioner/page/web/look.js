@@ -3,9 +3,10 @@
 import {make, still} from "./dom.js";
 import {density, paint, place} from "./heat.js";
 
-export const pace = {glide: 260}; // milliseconds from one word's attention to the next
+// Milliseconds: from one word's attention to the next; that a word is read, and each of its letters.
+export const pace = {glide: 260, word: 280, letter: 45};
 
-const readingTime = (word) => 280 + 45 * word.length;
+const readingTime = (word) => pace.word + pace.letter * word.length;
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
 export class Look {
