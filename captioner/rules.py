@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -65,11 +66,14 @@ def avoided(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
 
 def _known(place: str, texts: Sequence[str], vocabulary: Vocabulary) -> tuple[int, ...]:
     """The ids of all words of the texts. Raises CaptionerError for an unknown word, naming its
-    place."""
+    place and the word as it was typed: "Zwölf", not the "zw" that is left of it."""
     words = [word for text in texts if text for word in tokenize(text)]
+    typed = {one: tokenize(one) for text in texts for one in text.lower().split()}
+    unknown = [one for one, found in typed.items() if not found and any(map(str.isalnum, one))]
     for word in words:
         if word not in vocabulary.ids:
-            raise CaptionerError(
-                f"{place}: the model does not know the word {word!r}; choose another"
-            )
+            unknown += [next((one for one, found in typed.items() if word in found), word)]
+    if unknown:
+        name = unknown[0].strip(string.punctuation)
+        raise CaptionerError(f"{place}: the model does not know the word {name!r}; choose another")
     return tuple(vocabulary.encode(words))

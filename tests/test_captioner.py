@@ -342,6 +342,14 @@ def test_style_begins_the_sentence(model: Captioner, photos: list[Image.Image]) 
             "the start of the sentence: the model does not know the word 'zebra'; choose another",
         ),
         (
+            {"prefix": "a Zwölf, dog"},
+            "the start of the sentence: the model does not know the word 'zwölf'; choose another",
+        ),
+        (
+            {"prefix": "a 犬"},
+            "the start of the sentence: the model does not know the word '犬'; choose another",
+        ),
+        (
             {"include": ("zebra",)},
             "the words to include: the model does not know the word 'zebra'; choose another",
         ),
