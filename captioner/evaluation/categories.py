@@ -115,7 +115,7 @@ class Mention:
 class CategoryWords:
     """Finds the words of a caption that name one of the categories.
 
-    Context the words above, every category goes by its own name and that name's plural, so that
+    Beside the words above, every category goes by its own name and that name's plural, so that
     the categories of any instances file are found.
     """
 
