@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
+from captioner.datasets.photos.index import PhotoIndex, StoredPhoto
 from captioner.errors import CaptionerError, ImageError
-from captioner.evaluation.photos import PhotoIndex, StoredPhoto
 from captioner.evaluation.results import Candidate
 from captioner.options import Options
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few, read_references
+from captioner.datasets.photos.index import PhotoIndex
 from captioner.errors import CaptionerError
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
 from captioner.evaluation.cider import Frequencies
@@ -21,7 +22,6 @@ from captioner.evaluation.human import human_figures, rated_metrics, read_rating
 from captioner.evaluation.instances import read_instances
 from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.page_file import page
-from captioner.evaluation.photos import PhotoIndex
 from captioner.evaluation.printing import (
     print_human,
     print_report,

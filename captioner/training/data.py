@@ -139,7 +139,11 @@ class PhotoFiles:
             with tarfile.open(tar, "r:") as archive:
                 for member in archive:
                     name = member.name.removeprefix("./")
-                    self.members[name] = (tar, member.offset_data, member.size)
+                    if member.islnk():  # what it stands for came before
+                        there = self.members.get(member.linkname.removeprefix("./"))
+                        self.members |= {} if there is None else {name: there}
+                    else:
+                        self.members[name] = (tar, member.offset_data, member.size)
         except (OSError, tarfile.TarError) as error:
             raise CaptionerError(f"{tar}: is no folder and no plain tar file ({error})") from None
 

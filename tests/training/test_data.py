@@ -97,6 +97,16 @@ def test_places_that_hold_no_photos(album: Album, tmp_path: Path) -> None:
         PhotoFiles([album.folder / "photos"]).read("zebra.png", 8)
 
 
+def test_a_hard_link_in_a_tar_is_the_photo_it_stands_for(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    (tmp_path / "b.png").hardlink_to(tmp_path / "a.png")
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+        for name in ("a.png", "b.png"):
+            tar.add(tmp_path / name, f"./{name}")
+    files = PhotoFiles([tmp_path / "photos.tar"])
+    assert (files.read("b.png", 4) == [255, 0, 0]).all()
+
+
 def test_photos_are_squeezed_to_a_square(tmp_path: Path) -> None:
     image = Image.new("RGB", (40, 20), "red")
     image.paste("blue", (20, 0, 40, 20))

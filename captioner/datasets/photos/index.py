@@ -1,4 +1,4 @@
-"""Finds the photos that a reference file names: in folders, in tar files, in ZIP files."""
+"""Finds photos by the names that a file of captions has for them: in folders and archives."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.datasets.captions import Names
+from captioner.datasets.photos.search import ARCHIVES
 from captioner.errors import CaptionerError
-
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def _with_archives(places: Sequence[Path]) -> list[Path]:
 
 
 def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(_ARCHIVES) and path.is_file()
+    return path.name.lower().endswith(ARCHIVES) and path.is_file()
 
 
 def _entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from captioner.datasets.photos.index import PhotoIndex
 from captioner.errors import CaptionerError
-from captioner.evaluation.photos import PhotoIndex
 
 NAMES = ["coco/1.jpg", "coco/2.webp", "flickr/3.png", "flickr/1.gif"]
 
