@@ -127,6 +127,10 @@ def _eight_bits(image: Image.Image, scale: _Scale) -> Image.Image:
 
 
 def from_array(array: npt.NDArray[Any], name: str) -> Image.Image:
+    """The picture in RGB that an array (H, W) or (H, W, 1 to 4 channels) is.
+
+    Raises ImageError, under `name`, for one that is none.
+    """
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or not array.size:
         raise ImageError(

@@ -12,7 +12,9 @@ from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     ROWSPERSTRIP,
     SAMPLESPERPIXEL,
+    STRIPOFFSETS,
     TILELENGTH,
+    TILEOFFSETS,
     TILEWIDTH,
     TiffImageFile,
 )
@@ -29,6 +31,8 @@ _RATES = {
     "JPEG2000": (20e6, 4e6),
 }
 """Pixels and bytes of the file that a second decodes where nothing stops a decoder at its work."""
+_SCAN_RATE = 60e6  # pixels of a TIFF that a second decodes, once over
+_PART = 1024  # bytes of a JPEG
 _DEEPEST = 5  # bytes of a file that a sample can take
 
 
@@ -47,10 +51,9 @@ def decoding_bytes(image: ImageFile.ImageFile, whole: tuple[int, int]) -> float:
     if isinstance(image, JpegImageFile):
         working = _coefficients(image, whole)
     elif isinstance(image, TiffImageFile):
-        working = (
-            _strip(image)
-            + (image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1) * stored(image) * pixels
-        )
+        working = _strip(image)
+        if image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1:
+            working += stored(image) * pixels  # Pillow turns a TIFF itself
     elif image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
         working *= 2
     elif isinstance(image, Jpeg2KImageFile):
@@ -62,12 +65,33 @@ def decoding_bytes(image: ImageFile.ImageFile, whole: tuple[int, int]) -> float:
 
 def decoding_seconds(image: ImageFile.ImageFile) -> float:
     """The processor time that decoding takes, as far as nothing else ends it."""
-    if image.format not in _RATES or image.fp is None:
+    if image.fp is None:
         return 0.0
     pixels = image.width * image.height
+    if isinstance(image, TiffImageFile):
+        return pixels * _scans(image) / _SCAN_RATE
+    if image.format not in _RATES:
+        return 0.0
     in_pixels, in_bytes = _RATES[image.format]
     most = _DEEPEST * len(image.getbands()) * pixels
     return pixels / in_pixels + min(_length(image.fp), most) / in_bytes
+
+
+def feed_slowly(image: ImageFile.ImageFile) -> None:
+    """Have a JPEG of several scans read in small parts: each may hold many scans of all its pixels,
+    and only between parts can it be given up."""
+    if isinstance(image, JpegImageFile) and "progressive" in image.info:
+        image.decodermaxblock = _PART
+
+
+def _scans(image: TiffImageFile) -> float:
+    """How often libtiff goes over a pixel: once, or for each scan of the JPEGs in the file."""
+    if "jpeg" not in image.info.get("compression", "") or image.fp is None:
+        return 1.0
+    image.fp.seek(0)
+    starts = image.fp.read().count(b"\xff\xda")
+    parts = len(image.tag_v2.get(STRIPOFFSETS, image.tag_v2.get(TILEOFFSETS, ()))) or 1
+    return max(1.0, starts / parts)
 
 
 def _length(file: IO[bytes]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import IO
 
 from captioner.images.limits import Allowed
@@ -9,7 +10,7 @@ from captioner.images.limits import Allowed
 BARE = b"\xff\x0a"
 BOXED = b"\0\0\0\x0cJXL \r\n\x87\n"
 BYTES = 20  # of memory that a pixel takes while it is decoded
-RATE = 12e6  # pixels decoded in a second of processor time
+RATE, BYTE_RATE = 40e6, 5e6  # pixels and bytes of the file that a second decodes
 
 _BOXES = 1000  # that are gone through for the picture
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
@@ -20,7 +21,7 @@ def check(file: IO[bytes], allowed: Allowed) -> None:
     width, height = size(file)
     allowed.check_pixels(width, height)
     allowed.check_bytes(BYTES * width * height)
-    allowed.check_seconds(width * height / RATE)
+    allowed.check_seconds(width * height / RATE + file.seek(0, io.SEEK_END) / BYTE_RATE)
 
 
 def size(file: IO[bytes]) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from captioner.errors import ImageError
 from captioner.images import jpeg2000, png, pnm, tiff
 from captioner.images.colours import converting_bytes, from_array, rgb
-from captioner.images.costs import decoding_bytes, decoding_seconds, stored
+from captioner.images.costs import decoding_bytes, decoding_seconds, feed_slowly, stored
 from captioner.images.frames import first_that_shows, may_move
 from captioner.images.kinds import opened
 from captioner.images.limits import USUAL, Allowed, Metered, TooMuch
@@ -121,6 +121,7 @@ def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -
     shared = image.mode == "RGB" and not image.has_transparency_data and not animated
     _factor(image, target, allowed, copies=1 - shared)
     _mend(image)
+    feed_slowly(image)
     image.load()
     lies = orientation(image)
     factor = _factor(image, target, allowed, copies=2 - shared - (lies == 1))

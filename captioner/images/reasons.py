@@ -58,8 +58,9 @@ def what_it_is(file: IO[bytes], error: Exception) -> str:
             return reason
     if start[4:11] == b"ftypavi" and not features.check("avif"):
         return "is an AVIF photo, which this Pillow was built without; save it as JPEG"
-    if re.search(_NOT_READ, str(error)) or isinstance(error, KeyError):
-        why = f"compression {error}" if isinstance(error, KeyError) else error
+    unknown = isinstance(error, KeyError) and start.startswith((b"II", b"MM"))
+    if unknown or re.search(_NOT_READ, str(error)):
+        why = f"compression {error}" if unknown else error
         return f"is of a kind that cannot be read ({why}); save it as JPEG or PNG with 8 bits"
     if re.match(_KNOWN, start, re.DOTALL):
         return damaged("incomplete" if isinstance(error, UnidentifiedImageError) else error)

@@ -263,6 +263,17 @@ def _scans(count: int, side: int) -> Made:
     return make
 
 
+def _empty_scans(count: int, side: int) -> Made:
+    """Scans of a few bytes, each of which goes over every block of a large picture."""
+
+    def make() -> bytes:
+        data = saved(Image.new("L", (side, side)), "JPEG", progressive=True)
+        last = data.rindex(b"\xff\xda")
+        return data[:last] + (data[last : last + 10] + b"\0") * count + data[-2:]
+
+    return make
+
+
 def _comments(count: int, length: int, after: bool) -> Made:
     def make() -> bytes:
         data = saved(Image.new("P", (8, 8)), "GIF")
@@ -295,6 +306,7 @@ _ONE = bytes(2)
 LONG: dict[str, Made] = {
     "3000 scans": _scans(3_000, 1_500),
     "200 scans of a large jpeg": _scans(200, 5_000),
+    "empty scans": _empty_scans(100_000, 8_000),
     "comments before": _comments(20_000, 255, after=False),
     "comments after": _comments(20_000, 255, after=True),
     "tiny comments": _comments(500_000, 1, after=False),
