@@ -27,7 +27,7 @@ from captioner.evaluation.results import Lookup
 from captioner.evaluation.scorers import score
 
 Array = npt.NDArray[np.float64]
-COLUMNS = ("rating", "human", "human_score", "judgment", "judgement", "score", "likert", "total")
+COLUMNS = ("rating", "human_score", "human", "judgment", "judgement", "score", "likert", "total")
 _BLOCK = 256  # rows of the matrix of pairs at once
 _LARGE = 4000  # ratings; for more the bootstrap takes a fifth of its samples
 

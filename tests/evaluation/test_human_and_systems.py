@@ -121,6 +121,16 @@ def test_wrong_ratings(tmp_path: Path, content: str, message: str) -> None:
         assert len(ratings) == 1 and notes[0].endswith("left out")
 
 
+def test_ratings_in_the_shape_of_thumb(tmp_path: Path) -> None:
+    """Kasai et al. 2021: a line a caption, with the system's name and the parts of the score."""
+    path = tmp_path / "thumb.jsonl"
+    row = {"SYS": "one", "seg_id": "5", "hyp": "a man on a wave", "image": "5.jpg", "P": 5.0,
+           "R": 3.0, "Fl": -0.0, "human_score": 4.0}  # fmt: skip
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "SYS": "two", "human_score": 3.5}))
+    ratings, _ = read_ratings(path, PHOTOS)
+    assert ratings == [Rating(5, "a man on a wave", 4.0), Rating(5, "a man on a wave", 3.5)]
+
+
 def test_holm_as_r_has_it() -> None:
     """R: p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm")."""
     assert holm([0.03, 0.01, 0.05, 0.02, 0.04]) == pytest.approx([0.09, 0.05, 0.09, 0.08, 0.09])

@@ -26,6 +26,7 @@ NAMES = (
 )
 CAPTIONS = (
     *("captions", "caption", "text", "texts", "comment", "sentence", "sentences", "prediction"),
+    *("hyp", "hypothesis", "candidate", "cand", "generated_text"),
     *("references", "reference_strs", "caption_str", "raw", "description", "answer"),
 )
 
