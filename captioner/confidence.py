@@ -67,6 +67,11 @@ def in_words(confidence: float) -> str:
     return next(words for least, words in STEPS if round(confidence, 2) >= least)
 
 
+def why_withheld(confidence: float) -> str:
+    """The reason for not giving a sentence of so little confidence."""
+    return HARDLY if in_words(confidence) == HARDLY else "unsure"
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from captioner.confidence import in_words
 from captioner.errors import ImageError
 from captioner.images import open_image
 from captioner.overlay import overlay
@@ -26,7 +27,9 @@ def as_html(caption: Caption) -> str:
     """
     photo = _photo(caption)
     picture = _picture(photo, PHOTO, caption.text) if photo else ""
-    sure = "" if caption.confidence is None else f" · {caption.confidence:.0%} sure"
+    sure = ""
+    if caption.confidence is not None:
+        sure = f" · {in_words(caption.confidence)} ({caption.confidence:.0%})"
     head = f"<p><b>{escape(caption.text)}</b> <small>score {caption.score:.2f}{sure}</small></p>"
     return (
         f"<div>{picture}{head}<div style='display:flex;flex-wrap:wrap'>{_words(caption, photo)}"

@@ -183,6 +183,8 @@ def _say(message: object) -> None:
 def _row(finding: Finding, texts: dict[str, Result], min_confidence: float) -> Row:
     if finding.blank:
         return Row(finding, problem=_DECORATIVE)
+    from captioner.confidence import why_withheld
+
     if finding.picture is None:
         return Row(finding, problem=finding.problem)
     result = texts[str(finding.picture)]
@@ -192,7 +194,8 @@ def _row(finding: Finding, texts: dict[str, Result], min_confidence: float) -> R
     if finding.gap.place is None:
         problem = problem or _UNPLACED
     elif (sure := result.caption.confidence) is not None and sure < min_confidence:
-        problem = f"unsure ({sure:.2f}); look at it, and write it by hand or lower --min-confidence"
+        why = f"{why_withheld(sure)} ({sure:.2f})"
+        problem = f"{why}; look at it, and write it by hand or lower --min-confidence"
     return Row(finding, result.caption.text, problem)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from captioner.batch.fields import with_facts
 from captioner.batch.result import Result
 from captioner.caption import Caption
-from captioner.confidence import HARDLY, in_words
+from captioner.confidence import why_withheld
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import USUAL, Allowed, open_image
@@ -111,9 +111,8 @@ def withheld(result: Result, least: float) -> Result:
         )
     if sure >= least:
         return result
-    reason = HARDLY if in_words(sure) == HARDLY else "unsure"
     facts = {**result.facts, "confidence": sure}
-    return replace(result, caption=None, error=reason, facts=facts, unsure=True)
+    return replace(result, caption=None, error=why_withheld(sure), facts=facts, unsure=True)
 
 
 @dataclass(frozen=True)
