@@ -54,6 +54,7 @@ LONG = (
     *("evaluation/test_evaluate_command.py", "evaluation/test_report_page.py", "export/", "page/"),
     *("evaluation/test_from_python.py", "evaluation/test_human_and_systems.py"),
     *("evaluation/test_scorers.py", "evaluation/test_several.py", "test_torchvision_import.py"),
+    "test_light_install.py",
     *("training/test_family.py", "training/test_processes.py", "training/test_sequences.py"),
     *("training/test_train_command.py", "training/test_training.py"),
     *("training/test_training_resume.py",),

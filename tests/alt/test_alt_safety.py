@@ -156,7 +156,7 @@ def test_extended_attributes_stay(site: Path) -> None:
 
 def test_what_is_written_into_mutated_pages_only_adds(site: Path) -> None:
     """A sample of benchmarks/alt_mutated_pages.py, which tries thousands."""
-    for number in range(400):
+    for number in range(200):
         name, data = mutated.page(random.Random(number))
         mutated.check(site, name, data)
 
