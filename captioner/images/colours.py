@@ -57,7 +57,16 @@ def _conversion(image: Image.Image) -> Convert:
         return partial(_eight_bits, scale=_scale(image))
     if image.mode == "CMYK":
         return _inks(image)
+    if image.mode in ("RGBA", "LA") and _is_invisible(image):
+        return lambda part: part.convert("RGB")
     return _over_white
+
+
+def _is_invisible(image: Image.Image) -> bool:
+    """Whether all of a picture is transparent: whoever wrote it meant nothing by that."""
+    if image.getpixel((0, 0))[-1]:  # type: ignore[index]
+        return False
+    return not any(band.getchannel("A").getextrema()[1] for _, band in _bands(image))
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -96,16 +105,19 @@ def _scale(image: Image.Image) -> _Scale:
     negative = isinstance(image, TiffImageFile) and tiff.is_negative(image)
     if image.mode not in ("I", "F"):
         return _Scale(65_535, negative, False)
-    unsigned = image.mode == "I" and isinstance(image, TiffImageFile) and _is_unsigned(image)
+    unsigned = isinstance(image, TiffImageFile) and _bits(image) == (32, 1)
     highest = max(_numbers(band, unsigned).max() for _, band in _bands(image))
-    usual = (1, 255, 65_535) if image.mode == "F" else (255, 65_535)
+    usual: tuple[int, ...] = (1, 255, 65_535) if image.mode == "F" else (255, 65_535)
+    if isinstance(image, TiffImageFile) and _bits(image) == (16, 2):
+        usual = (255, 32_767)
     white = next((one for one in usual if highest <= one * (1 + _SLACK)), highest)
     return _Scale(float(white), negative, unsigned)
 
 
-def _is_unsigned(image: TiffImageFile) -> bool:
+def _bits(image: TiffImageFile) -> tuple[int, int]:
+    """How many bits a number has, and what they are: 1 without a sign, 2 with one, 3 a float."""
     tags = image.tag_v2
-    return tags.get(BITSPERSAMPLE) == (32,) and tags.get(SAMPLEFORMAT, (1,)) == (1,)
+    return tags.get(BITSPERSAMPLE, (1,))[0], tags.get(SAMPLEFORMAT, (1,))[0]
 
 
 def _numbers(image: Image.Image, unsigned: bool) -> npt.NDArray[Any]:

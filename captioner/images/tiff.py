@@ -10,6 +10,7 @@ from PIL.TiffImagePlugin import (
     IMAGEWIDTH,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
     SAMPLESPERPIXEL,
     TiffImageFile,
 )
@@ -67,6 +68,8 @@ def mend(image: TiffImageFile) -> None:
     if image.mode in ("P", "PA") and max(tags[COLORMAP]) < 256:
         tags[COLORMAP] = tuple(level * 257 for level in tags[COLORMAP])  # written in 8 bits, not 16
         image._setup()
+    if tags.get(SAMPLEFORMAT) == (2,) and tags.get(BITSPERSAMPLE) == (8,):
+        raise UnreadableTiff  # numbers below 0, that Pillow takes for bright ones
     if planes == 2:
         premultiplied = 1 in tags.get(EXTRASAMPLES, ())
         if image.mode not in ("RGB", "RGBA", "CMYK") or premultiplied or photometric == _YCBCR:

@@ -86,6 +86,16 @@ def test_numbers_of_32_bits_without_a_sign() -> None:
     assert np.abs(np.asarray(open_image(data)) - 255 * grey(values)).max() < 2
 
 
+def test_numbers_with_a_sign() -> None:
+    values = np.round(share(1) * 32_767).astype(np.int16)
+    values[0, :5] = -300
+    values[1, 0] = 32_767
+    found = np.asarray(open_image(tiff(values, 1, sample_format=2)))
+    assert np.abs(found - np.repeat(values.clip(0), 3, 2) / 32_767 * 255).max() < 1
+    with pytest.raises(ImageError, match="misread"):
+        open_image(tiff((values // 256).astype(np.int8), 1, sample_format=2))
+
+
 def test_floats_that_overshoot_a_little_are_not_taken_for_another_scale() -> None:
     values = np.minimum(share(1), 0.99)
     values[0, 0] = 1.0005
@@ -185,6 +195,23 @@ def test_a_profile_that_is_none_is_passed_over() -> None:
     file = io.BytesIO()
     Image.new("CMYK", (8, 8), (0, 255, 0, 0)).save(file, "TIFF", icc_profile=b"nonsense")
     assert open_image(file.getvalue()).getpixel((0, 0)) == (255, 0, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_a_picture_all_of_which_is_transparent_shows_its_colours(kind: str) -> None:
+    """As some programs write it; where any part is visible, the others are transparent."""
+    pixels = np.zeros((8, 12, 4), np.uint8)
+    pixels[..., :3] = np.random.default_rng(0).integers(0, 256, (8, 12, 3))
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    for visible in (0, 1):
+        pixels[3, 4:, 3] = 255 * visible
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind, **options)
+        found = np.asarray(open_image(file.getvalue()))
+        expected = np.where(
+            pixels[..., 3:] > 0, pixels[..., :3], 255 if visible else pixels[..., :3]
+        )
+        assert np.array_equal(found, expected)
 
 
 def test_the_transparent_colour_of_other_depths_than_8_bits() -> None:
