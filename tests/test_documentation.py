@@ -105,3 +105,12 @@ def test_every_package_has_its_licence_told() -> None:
         name, version = re.sub(r"[-_.]+(?=.*==)", "-", pin).lower().split("==")
         row = rf"^\| (\[{re.escape(name)}\]\(.*\)|{re.escape(name)}) \|"
         assert re.search(row, told, re.M), f"{name} {version}: run make licences"
+
+
+def test_the_long_trials_are_there() -> None:
+    benchmarks = ROOT / "benchmarks"
+    sources = (benchmarks / "trust.py").read_text()
+    named = re.findall(r'^    \("(\w+\.py)"', sources, re.M)
+    assert len(named) > 5
+    for name in named:
+        assert (benchmarks / name).exists(), name

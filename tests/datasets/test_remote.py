@@ -171,6 +171,7 @@ def test_the_command_reads_from_the_web(server: Server, tmp_path: Path) -> None:
         "path": f"{server.address}/a.jpg",
         "caption": "A photo 9 by 8.",
         "bytes": os.path.getsize(server.folder / "a.jpg"),
+        "error": "",
     }
     assert b["caption"] == "A photo 10 by 8."
     assert "no such file" in gone["error"]
