@@ -79,10 +79,14 @@ def least_p(samples: int) -> float:
     return 2 / (samples + 1)
 
 
-def p_text(p: float, samples: int) -> str:
-    """A p-value as a table shows it: "0.034", or "< 0.002" where no sample contradicts."""
-    floor = least_p(samples)
-    return f"< {math.ceil(1000 * floor) / 1000:.3f}" if p <= floor else f"{p:.3f}"
+def p_text(p: float, samples: int, below: bool = False) -> str:
+    """A p-value as a table shows it: "0.034", or "< 0.002" where no sample contradicts.
+
+    `below` says that of a corrected one, which is the number of tests times as great.
+    """
+    if below or p <= least_p(samples):
+        return f"< {math.ceil(1000 * p) / 1000:.3f}"
+    return f"{p:.3f}"
 
 
 def ratio_interval(

@@ -166,7 +166,7 @@ def _pairs(figures: Mapping[str, Any]) -> Table:
             f"{pair['difference']:+.4f}",
             _range(pair["interval"]),
             p_text(pair["p"], samples),
-            ("< " if pair["p"] <= least_p(samples) else "") + f"{pair['p_holm']:.3f}",
+            p_text(pair["p_holm"], samples, below=pair["p"] <= least_p(samples)),
         ]
         for pair in figures["pairs"]["CIDEr"]
     ]

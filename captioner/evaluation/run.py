@@ -283,5 +283,5 @@ def _names(split: str | None) -> list[str]:
 
 
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=140)
+    """One that never cuts a table's numbers: a terminal that is too narrow folds the lines."""
+    return Console(width=500)
