@@ -18,6 +18,7 @@ from captioner.batch.checks import (
     check_ray,
     format_of,
 )
+from captioner.batch.choices import row_choices, sidecar_extension
 from captioner.batch.options import (
     AddressOption,
     AnnotationsOption,
@@ -74,9 +75,6 @@ from captioner.cli.options import (
     load_model,
     options,
 )
-
-RANKED = ("rank", "score", "caption")  # of several sentences in plain text
-METADATA = {"path": "file_name", "caption": "text"}  # as Hugging Face's ImageFolder has them
 
 
 def caption(
@@ -159,9 +157,8 @@ def caption(
         rename=rename,
         sidecar_name=sidecar_name,
     )
-    names, renamed = _fields(fields), _renamed(rename)
-    if top is None:
-        top = 3 if names and "alternatives" in names else 1
+    rows = row_choices(format, output, fields, rename, keep, top)
+    top = rows.sentences
     search = options(
         model,
         top,
@@ -184,15 +181,10 @@ def caption(
     check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
-    if names is not None and existing is False:
-        check_kept(names, format)
-    folder = None
-    if output is not None and output.name.lower() == f"metadata.{format}":
+    if fields and existing is False:
+        check_kept(rows.fields or (), format)
+    if rows.folder is not None:
         check_metadata(output, resume, existing)
-        names, folder = names or ("caption",), str(output.parent)
-        renamed = METADATA | renamed
-    if names is None and top > 1:
-        names = _several(format)
     job = Job(
         inputs=tuple(inputs),
         load=lambda: load_model(model, device, runtime),
@@ -201,16 +193,16 @@ def caption(
         batch_size=batch_size,
         format=format,
         output=output,
-        fields=names,
-        kept=tuple(listed([keep]) or ()) if keep else (),
-        renamed=renamed,
-        folder=folder,
+        fields=rows.fields,
+        kept=rows.kept,
+        renamed=rows.renamed,
+        folder=rows.folder,
         excel=excel,
         column=column,
         exclude=tuple(exclude or ()),
         annotations=annotations,
         sidecar_name=sidecar_name or SIDECAR_NAMES[0],
-        extension=_extension(extension),
+        extension=sidecar_extension(extension),
         append=append,
         min_confidence=min_confidence or 0.0,
         allowed=Allowed(pixels=max_pixels or MAX_PIXELS, truncated=allow_truncated),
@@ -248,50 +240,3 @@ def model_name(model: Path | None) -> str:
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _renamed(text: str | None) -> dict[str, str]:
-    """What --rename says. Raises BadParameter."""
-    renamed = {}
-    for pair in listed([text]) or () if text else ():
-        old, equals, new = map(str.strip, pair.partition("="))
-        if not (old and equals and new):
-            raise typer.BadParameter(f"--rename: {pair!r} is not OLD=NEW, such as caption=text.")
-        renamed[old] = new
-    return renamed
-
-
-def _several(format: str) -> tuple[str, ...] | None:
-    """The fields of rows of several sentences, where none are asked for."""
-    from captioner.batch.formats import FORMATS
-
-    if format == "text":
-        return RANKED
-    if format in ("json", "jsonl"):
-        *others, error = FORMATS[format].default
-        return (*others, "alternatives", error)
-    return None
-
-
-def _extension(text: str | None) -> str:
-    """What text sidecars end in. Raises BadParameter."""
-    from captioner.images import IMAGE_SUFFIXES
-
-    extension = f".{(text or 'txt').removeprefix('.')}"
-    if extension.lower() in IMAGE_SUFFIXES or "/" in extension:
-        raise typer.BadParameter(f"--extension {text} is none for a text beside a photo.")
-    return extension
-
-
-def _fields(text: str | None) -> tuple[str, ...] | None:
-    from captioner.batch.fields import FIELDS
-
-    if text is None:
-        return None
-    names = tuple(map(str.strip, text.strip(", ").split(",")))
-    for name in names:
-        if name not in FIELDS:
-            raise typer.BadParameter(
-                f"--fields: there is no field {name!r}; choose from {', '.join(FIELDS)}."
-            )
-    return tuple(dict.fromkeys(names))

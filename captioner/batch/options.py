@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from captioner.cli.options import one_of
-from captioner.images.limits import MAX_PIXELS
 
 ROW = "path, caption, score, confidence, words, alternatives, size, bytes, sha256, model, error"
 FORMAT = (
@@ -94,7 +93,9 @@ MinConfidenceOption = Annotated[
 ]
 MaxPixelsOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help=f"Of a photo, {MAX_PIXELS:,} if not said."),
+    typer.Option(
+        metavar="N", min=1, help="The most that a photo may have; 89,478,485, if not said."
+    ),
 ]
 TruncatedOption = Annotated[
     bool,

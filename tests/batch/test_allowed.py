@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from captioner.images import MAX_PIXELS
 from tests.batch import process
 
 
@@ -68,6 +69,7 @@ def test_confidence_is_a_field(photo: Path) -> None:
 
 
 def test_max_pixels(photo: Path) -> None:
+    assert f"{MAX_PIXELS:,}" in caption(photo, "--help")[1]
     assert caption(photo, "a.png", "--max-pixels", 1200)[0] == 0
     code, said = caption(photo, "a.png", "--max-pixels", 1199, "--attention", "maps")
     assert code == 1 and "more than the 1,199 pixels allowed" in said

@@ -17,7 +17,7 @@ from PIL import Image
 from captioner.options import Options
 from tests.batch import process
 
-EXTENSIONS = ("text", "jsonl", "csv", "parquet", "coco")
+EXTENSIONS = ("text", "jsonl", "json", "csv", "parquet", "coco")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ ATTENTION = ".attention.png"
 
 EXCLUDED = (
     *("@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information"),
-    *("__MACOSX", ".thumbnails", "Thumbs.db", "*-masklabel.png", f"*{ATTENTION}"),
+    *("__MACOSX", ".thumbnails", "Thumbs.db", "*-masklabel.png"),
+    *(f"*{ATTENTION}", "*.progress", "*.partial"),
 )
 """What a NAS, a system, a trainer and captioner itself leave beside photos, pictures among it."""
 
