@@ -7,7 +7,6 @@ it in one step. A run that was killed leaves that folder; the next that writes t
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import platform
 import secrets
@@ -22,6 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from captioner.errors import CaptionerError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there nothing is cleared away
+    fcntl = None  # type: ignore[assignment]
 
 _OTHERS = 24 * 3600  # seconds after which what a run on another machine left is cleared away too
 _OLD, _NEW, _WITHIN = "old", "new", "within"
@@ -64,9 +68,10 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         draft.touch()
         like = (target if target.exists() else draft).stat()
         yield draft
-        _take_after(draft, like)
         if sync:
-            _sync(draft)
+            with open(draft, "r+b") as file:
+                flush(file)
+        _take_after(draft, like)
         os.replace(draft, target)
     if sync:
         sync_folder(target.parent)
@@ -128,27 +133,35 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def drafts(folder: Path) -> Iterator[Path]:
     """A hidden folder in `folder` for what is not finished; gone afterwards. Raises OSError."""
     _clear_away(folder)
-    room, lock = _room(folder)
-    try:
-        yield room
-    finally:
-        try:
-            _remove(room)
-        finally:
-            os.close(lock)
-
-
-def _room(folder: Path) -> tuple[Path, int]:
-    """A new room and what holds it: its open handle, locked as long as this process lives."""
     while True:
         room = folder / f".captioner-{_machine()}-{secrets.token_hex(4)}.partial"
         room.mkdir()
-        lock = os.open(room, os.O_RDONLY)
-        with suppress(OSError):  # a file system without locks, whose rooms nobody clears away
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(lock).st_nlink:
-            return room, lock
-        os.close(lock)  # another run took it for a dead one's before it was locked
+        with _held(room):
+            if not room.exists():
+                continue  # another run took it for a dead one's before it was held
+            try:
+                yield room
+            finally:
+                _remove(room)
+        return
+
+
+@contextmanager
+def _held(room: Path) -> Iterator[bool]:
+    """Lock a room until the end, or that of this process, however it comes. Whether it was free."""
+    if fcntl is None:
+        yield False
+        return
+    handle = os.open(room, os.O_RDONLY)
+    try:
+        free = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held, or on a file system without locks, where nothing is cleared away
+            free = False
+        yield free
+    finally:
+        os.close(handle)
 
 
 @cache
@@ -167,12 +180,9 @@ def _clear_away(folder: Path) -> None:
             ours = room.name.startswith(f".captioner-{_machine()}-")
             if not ours and time.time() - room.stat().st_mtime < _OTHERS:
                 continue
-            lock = os.open(room, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(room)
-            finally:
-                os.close(lock)
+            with _held(room) as free:
+                if free:
+                    _remove(room)
 
 
 def _remove(room: Path) -> None:

@@ -178,6 +178,18 @@ def test_what_a_killed_run_leaves_is_cleared_away_by_the_next(tmp_path: Path, wh
     assert os.listdir(tmp_path / "out") == ["old"]
 
 
+def test_without_locks_files_are_whole_and_nothing_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr("captioner.files.fcntl", None)
+    subprocess.run(run(tmp_path, "file"), check=False)
+    with whole_file(tmp_path / "b.txt", "w") as file:
+        file.write("next")
+    left = [path.name for path in tmp_path.iterdir()]
+    assert len(left) == 2 and "b.txt" in left
+
+
 def test_what_a_living_run_is_at_work_on_stays(tmp_path: Path) -> None:
     with subprocess.Popen(
         run(tmp_path, "alive"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
