@@ -22,6 +22,7 @@ TRIALS: tuple[tuple[str, ...], ...] = (
     ("alt_kills.py", "--kills", "50"),
     ("batch_broken.py",),
     ("batch_kills.py",),
+    ("batch_format_kills.py",),
     ("batch_memory.py",),
     ("evaluate_kills.py", "--kills", "50"),
     ("mutated_captions.py", "--files", "10000"),

@@ -20,7 +20,7 @@ from captioner.datasets.photos import remote
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.sources import is_pattern
 from captioner.errors import CaptionerError, ImageError
-from captioner.files import broken_off, replacing, sync_folder
+from captioner.files import broken_off, replacing, rewrite, sync_folder
 
 _OF_ONE_PHOTO = {
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -65,9 +65,7 @@ class Sidecars:
         sentences = [c.text for c in (result.caption, *result.caption.alternatives)]
         try:
             content = self.kind.content(result.path, path, sentences)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, sync=False) as draft:
-                draft.write_bytes(content)
+            _write(path, content)
         except OSError as error:
             if error.errno not in _OF_ONE_PHOTO:
                 raise broken_off(path, error) from None
@@ -165,3 +163,16 @@ def _check_folder(folder: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CaptionerError(f"{folder}: sidecars cannot be written there; check its permissions.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Give the file this content, whole. It is on the disk only with `commit`, but where the file
+    has other names too (hard links) and stays the one that it is. Raises OSError."""
+    if path.exists() and path.stat().st_nlink > 1:
+        try:
+            return rewrite(path, content)
+        except CaptionerError as error:
+            raise (error.__cause__ or error) from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, sync=False) as draft:
+        draft.write_bytes(content)

@@ -228,3 +228,11 @@ def test_a_photo_that_would_show_other_pixels_is_left_as_it_is(
     monkeypatch.setattr(embedding, "exiv2", Careless)
     with pytest.raises(ImageError, match="without changing its pixels"):
         embedding.embedded("a.png", photo, "Rex.")
+
+
+def test_a_photo_with_two_names_keeps_them(tmp_path: Path) -> None:
+    photo = saved(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").hardlink_to(photo)
+    assert caption(tmp_path, "a.jpg", "--format", "embed")[0] == 0
+    assert (tmp_path / "b.jpg").samefile(photo) and description(str(tmp_path / "b.jpg")) == SENTENCE
+    assert "1 skipped" in caption(tmp_path, "b.jpg", "--format", "embed")[1]
