@@ -21,7 +21,8 @@ def until(page, expression, arg=None):
         if page.evaluate(expression, arg):
             return
         page.wait_for_timeout(50)
-    raise AssertionError(f"never: {expression}")
+    said = page.evaluate("[...document.querySelectorAll('.status')].map((one) => one.textContent)")
+    raise AssertionError(f"never: {expression}, {arg!r}; said {said}")
 
 
 def ask(page, photo, rest=True):

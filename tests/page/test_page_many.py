@@ -125,6 +125,27 @@ def test_many_photos_show_their_progress_and_can_be_stopped_and_go_on(
     assert paths == [f"{index:03}.png" for index in range(30)]
 
 
+def test_who_stops_amid_an_archive_stops_the_server_too(visit, serve, photos, tmp_path):
+    turns = Semaphore(1)
+    served = serve(FakeCaptioner(turns=turns))
+    page = visit(served.url)
+    page.get_by_role("tab", name="Many photos").click()
+    cat = (photos / "cat.png").read_bytes()
+    zipped(tmp_path / "many.zip", {f"{index:03}.png": cat for index in range(200)})
+    page.set_input_files(INPUT, tmp_path / "many.zip")
+    done(page, "8 of 200 photos done.")
+    page.get_by_role("button", name="Stop").click()
+    done(page, "Stopped after 8 of 200 photos.")
+    page.wait_for_timeout(1500)
+    turns.release(99)
+    page.wait_for_timeout(1500)
+    assert len(served.fakes[0].batches) < 6
+    page.get_by_role("button", name="Go on").click()
+    done(page, "200 photos done.")
+    paths = page.locator("#many .item .path").all_text_contents()
+    assert paths == [f"many.zip/{index:03}.png" for index in range(200)]
+
+
 def test_too_many_photos_are_refused_before_they_are_sent(many):
     sent = []
     many.on("request", lambda request: sent.append(request.url))

@@ -10,8 +10,10 @@ const view = document.getElementById("many");
 const find = (selector) => view.querySelector(selector);
 const album = new Album(find(".album"), {change: tell});
 const known = new Set(); // files that were given before, by what they are
-let waiting = [], total = 0, stopping = null, stopped = false;
+let waiting = [], stopping = null, stopped = false;
 
+// All photos: those in the album and those to come, as far as is known of the archives among them.
+const total = () => waiting.reduce((sum, {inside = 1, shown = 0}) => sum + inside - shown, album.length);
 const counted = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
 export const openIn = (show) => (album.open = async (item) => {
@@ -29,12 +31,12 @@ async function unpacked({archive, path}) {
 
 export function take(files) {
   const fresh = files.filter((one) => !known.has(keyOf(one)));
-  if (total + fresh.length > settings.limits.photos) {
-    return say(`These are ${counted(total + fresh.length, "photo")} together, and the page takes ` +
+  const together = total() + fresh.length;
+  if (together > settings.limits.photos) {
+    return say(`These are ${counted(together, "photo")} together, and the page takes ` +
       `${settings.limits.photos.toLocaleString("en")}: send them in parts.`, true);
   }
   fresh.forEach((one) => known.add(keyOf(one)));
-  total += fresh.length;
   waiting.push(...fresh);
   return run();
 }
@@ -68,7 +70,7 @@ async function next(signal) {
   const wishes = find("[name=wishes]").checked ? readWishes(document.querySelector("form")) : {};
   let answered = 0;
   const step = ({total: inside, rows}) => {
-    if (isArchive(first.path)) unpack(first, inside, rows, answered);
+    if (isArchive(first.path)) unpack(first, inside, rows);
     else done(rows.map((row, place) => ({...row, ...group[answered + place], error: row.error})));
     answered += rows.length;
   };
@@ -83,13 +85,17 @@ function done(rows) {
   tell();
 }
 
-function unpack(archive, inside, rows, before) {
-  if (!before && !rows.length) total += inside - 1;
-  if (total > settings.limits.photos) throw new Error(`With ${archive.path} these are ${
-    counted(total, "photo")}, more than the page takes: send them in parts.`);
-  const known = album.paths();
-  album.add(rows.filter(({path}) => !known.has(path))
-    .map((row) => ({...row, archive: archive.file})));
+function unpack(archive, inside, rows) {
+  archive.inside = inside;
+  if (total() > settings.limits.photos) {
+    const all = counted(total(), "photo");
+    waiting.shift();
+    throw new Error(`With ${archive.path} these are ${all}, more than the page takes: send them in parts.`);
+  }
+  const known = album.paths(); // of an earlier run that was stopped
+  const fresh = rows.filter(({path}) => !known.has(path));
+  archive.shown = (archive.shown ?? 0) + fresh.length;
+  album.add(fresh.map((row) => ({...row, archive: archive.file})));
   tell();
 }
 
@@ -100,15 +106,15 @@ function say(text, isError = false) {
 
 function tell() {
   const {length, failed} = album;
-  const busy = Boolean(stopping), progress = find("progress");
-  const of = length < total ? ` of ${total.toLocaleString("en")}` : "";
+  const busy = Boolean(stopping), progress = find("progress"), all = total();
+  const of = length < all ? ` of ${all.toLocaleString("en")}` : "";
   const unread = failed ? `, ${failed.toLocaleString("en")} could not be read` : "";
-  if (total && (busy || !find(".status").classList.contains("error"))) {
+  if (all && (busy || !find(".status").classList.contains("error"))) {
     say(stopped && of ? `Stopped after ${length}${of} photos.`
       : of ? `${length}${of} photos done${unread}.` : `${counted(length, "photo")} done${unread}.`);
   }
-  view.dataset.state = total ? (busy ? "busy" : "done") : "empty";
-  progress.max = Math.max(1, total);
+  view.dataset.state = all ? (busy ? "busy" : "done") : "empty";
+  progress.max = Math.max(1, all);
   progress.value = length;
   find("[data-act=go]").hidden = busy || !waiting.length;
   find("[data-act=stop]").hidden = !busy;
@@ -130,7 +136,6 @@ const acts = {
     if (edited && !confirm(`${counted(edited, "caption")} that you wrote will be lost. Start over?`)) return;
     acts.stop();
     waiting = [];
-    total = 0;
     known.clear();
     album.clear();
     say("");
