@@ -15,6 +15,7 @@ from captioner.batch import xmp
 
 _CAPTION, _CHARACTER_SET = (2, 120), (1, 90)  # of IPTC-IIM
 _UTF8 = b"\x1b%G"
+_OF_WINDOWS = (ExifTags.Base.XPComment, ExifTags.Base.XPSubject, ExifTags.Base.XPTitle)
 
 # What cameras and programs write by themselves. Most names are from PhotoPrism's list of unwanted
 # descriptions (internal/meta), found in many people's photos.
@@ -40,7 +41,8 @@ def sidecars(photo: str) -> tuple[Path, Path]:
 def is_described(photo: str, *places: Path) -> bool:
     """Whether someone has described the photo of that path: in it, beside it, or in a sidecar in
     one of those places."""
-    return any(map(_is_described_in, (*places, *sidecars(photo)))) or bool(description(photo))
+    beside = (path.with_suffix(end) for path in sidecars(photo) for end in (".xmp", ".XMP"))
+    return any(map(_is_described_in, (*places, *beside))) or bool(description(photo))
 
 
 def description(photo: str) -> str:
@@ -58,7 +60,12 @@ def _descriptions(image: ImageFile) -> Iterator[str]:
     if packet:
         yield _of_xmp(packet if isinstance(packet, bytes) else str(packet).encode())
     yield _of_iptc(image)
-    yield _text(image.getexif().get(ExifTags.Base.ImageDescription))
+    notes = image.getexif()
+    yield _text(notes.get(ExifTags.Base.ImageDescription))
+    for name in _OF_WINDOWS:
+        value = notes.get(name)
+        if isinstance(value, bytes):
+            yield value.decode("utf-16-le", "replace")
     yield _text(image.info.get("Description"))  # a keyword of the PNG specification
 
 

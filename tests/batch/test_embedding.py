@@ -79,6 +79,12 @@ def test_what_a_person_wrote_into_a_photo_is_found(tmp_path: Path, suffix: str) 
     assert description(str(photo)) == ""
 
 
+def test_what_windows_explorer_writes_is_found(tmp_path: Path) -> None:
+    notes = Image.Exif()
+    notes[0x9C9C] = "Zürich 1987\0".encode("utf-16-le")  # XPComment
+    assert description(str(saved(tmp_path / "a.jpg", exif=notes))) == "Zürich 1987"
+
+
 def test_iptc_captions_in_any_encoding(tmp_path: Path) -> None:
     for text, encoding, marked in (
         ("Zürich", "utf-8", True),

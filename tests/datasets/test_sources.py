@@ -370,6 +370,9 @@ def test_exclude_takes_files_and_folders_by_name_and_by_the_end_of_their_path(
     assert found("thumbs/", "*.JPG") == []
     eadir = tmp_path / "@eaDir"  # what someone names is taken
     assert paths(eadir) == [str(eadir / "a.jpg" / "SYNOPHOTO_THUMB_XL.jpg")]
+    assert failures(tmp_path / "*/*/SYNO*.jpg")  # what only a pattern matches is nobody's word
+    named = tmp_path / "@eaDir" / "*" / "*.jpg"
+    assert paths(named) == [str(eadir / "a.jpg" / "SYNOPHOTO_THUMB_XL.jpg")]
     search = Search(["x/*"])
     found = list(files([str(tmp_path / "**/*.jpg")], search))
     assert [str(name).rpartition("/")[2] for name in found] == ["a.jpg", "a.jpg"]

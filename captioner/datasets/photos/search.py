@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -45,6 +46,18 @@ class Search:
             for pattern in self._patterns
         )
 
+    def excludes_below(self, start: str, path: str) -> bool:
+        """Whether the path is excluded by what it is called below its `start`; a name that a
+        pattern's start itself spells out is wanted."""
+        fixed = re.split(r"[*?\[]", start)[0]
+        fixed = fixed if fixed == start else fixed[: fixed.rfind("/") + 1]
+        parts = path.removeprefix(fixed).strip("/").split("/")
+        spelt = start.split("/")
+        return any(
+            part not in spelt and self.excludes("/".join(parts[: end + 1]))
+            for end, part in enumerate(parts)
+        )
+
     def takes(self, path: str) -> bool:
         """Whether the file is a photo; else it is counted."""
         if is_picture(path):
@@ -57,8 +70,7 @@ class Search:
         parts = path.split("/")
         if any(part.startswith(".") and part not in (".", "..") for part in parts):
             return False
-        folders = ["/".join(parts[: end + 1]) for end in range(len(parts))]
-        return not any(map(self.excludes, folders)) and self.takes(path)
+        return not self.excludes_below("", path) and self.takes(path)
 
 
 def is_picture(name: str) -> bool:

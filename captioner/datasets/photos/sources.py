@@ -63,7 +63,7 @@ def opened(name: str) -> IO[bytes]:
 
 def _named(name: str, search: Search) -> Iterator[str | ImageError]:
     if remote.is_remote(name):
-        yield from remote.files(name, lambda path: _wanted(path, search))
+        yield from remote.files(name, lambda path: _wanted(name, path, search))
     elif is_pattern(name):
         yield from _matching(name, search)
     else:
@@ -84,14 +84,16 @@ def _entry(name: str, search: Search) -> Iterator[str | ImageError]:
         yield ImageError(name, "neither a file nor a folder")
 
 
-def _wanted(name: str, search: Search) -> bool:
-    """What a pattern may stand for: pictures, and what holds pictures."""
-    return not search.excludes(name) and (is_for_patterns(name) or search.takes(name))
+def _wanted(start: str, name: str, search: Search) -> bool:
+    """What a pattern, or a folder afar, may stand for: pictures, and what holds pictures."""
+    if search.excludes_below(start, name):
+        return False
+    return is_for_patterns(name) or search.takes(name)
 
 
 def _matching(pattern: str, search: Search) -> Iterator[str | ImageError]:
     everything = {name for name in matching(pattern, search.excludes) if not os.path.isdir(name)}
-    found = sorted(name for name in everything if _wanted(name, search))
+    found = sorted(name for name in everything if _wanted(pattern, name, search))
     yield from found
     if not found:
         yield ImageError(pattern, f"{NO_PICTURES}, archives or tables of such a name")
