@@ -6,31 +6,39 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from captioner.assets import EMBEDDED as EMBEDDED
-from captioner.config import ModelConfig, Section, describe
+from captioner.config import ModelConfig, describe
 from captioner.errors import CaptionerError
 from captioner.files import whole_path
 from captioner.model.encoder import Encoder
 from captioner.model.model import Model
+from captioner.notes import (
+    DAMAGED,
+    MISFIT,
+    SCALE,
+    TRAINING,
+    Header,
+    check_version,
+    check_weights,
+    read_header,
+    read_words,
+)
 from captioner.vocabulary import SPECIAL, Vocabulary
 
 FAMILY = sorted((EMBEDDED.parent / "family").glob("*.safetensors"))
 """Small decoders of each kind beside the embedded one, to compare it with."""
 ENCODER = "encoder."
 FORMAT = 1
-SCALE = ".scale"
 SMALL = 64  # numbers: smaller weights stay as they are
 INT8_LOSS = 1e-3  # relative; rounding to fp16 alone loses 3e-4
 RETIRED = {"origin": "torchvision", "without": []}  # fields of the encoder
-Parsed = TypeVar("Parsed", bound=Section)
 
 
 def save(model: Model, file: Path, int8: bool = False) -> None:
@@ -137,9 +145,13 @@ def load(file: Path) -> Model:
     Raises CaptionerError with one sentence for a file that is missing, of another kind, truncated,
     damaged or from a newer captioner.
     """
+    header = read_header(file)
+    check_version(file, header.notes, FORMAT)
+    check_weights(header)
+    check_shapes(header)
     weights, notes = read(file)
     model = build(file, notes)
-    own = unpack({name: w for name, w in weights.items() if not name.startswith("training.")})
+    own = unpack({name: w for name, w in weights.items() if not name.startswith(TRAINING)})
     if "encoder" in notes:
         take_embedded_encoder(model)
         if fingerprint(model.encoder) != notes["encoder"]:
@@ -160,8 +172,7 @@ def load(file: Path) -> Model:
 
 def read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a captioner checkpoint. Raises CaptionerError."""
-    if not file.is_file():
-        raise CaptionerError(f"{file}: there is no such checkpoint file")
+    check_version(file, read_header(file).notes, FORMAT)
     try:
         with safe_open(file, "pt") as opened:
             notes = dict(opened.metadata() or {})
@@ -170,27 +181,43 @@ def read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CaptionerError(
             f"{file}: is not a checkpoint, or is cut off (not readable as safetensors: {error})"
         ) from None
-    if notes.get("format") != "captioner":
-        raise CaptionerError(f"{file}: is a safetensors file, but not a captioner checkpoint")
-    if not notes.get("version", "").isdecimal():
-        raise CaptionerError(f"{file}: its metadata is damaged (it has no format version)")
-    if int(notes["version"]) > FORMAT:
-        raise CaptionerError(
-            f"{file}: has checkpoint format {notes['version']}, this captioner reads up to"
-            f" {FORMAT}; please upgrade captioner"
-        )
     return weights, notes
+
+
+def check_shapes(header: Header) -> None:
+    """Raise CaptionerError where the tensors are not those of the model that the metadata
+    describes. Nothing is allocated for that, however large the model would be."""
+    with torch.device("meta"):
+        model = build(header.file, header.notes)
+    shared = "encoder" in header.notes
+    wanted = {
+        name: list(weight.shape)
+        for name, weight in model.state_dict().items()
+        if not (shared and name.startswith(ENCODER))
+    }
+    found = {
+        name: list(place["shape"])
+        for name, place in header.tensors.items()
+        if not name.startswith(TRAINING) and not name.endswith(SCALE)
+    }
+    for name in sorted(wanted.keys() | found.keys()):
+        one, other = wanted.get(name), found.get(name)
+        if one != other:
+            said = "is missing" if other is None else f"is {other}, and should "
+            said += "" if other is None else "not be there" if one is None else f"be {one}"
+            raise CaptionerError(f"{header.file}: {MISFIT} ({name} {said})")
 
 
 def build(file: Path, notes: Mapping[str, str]) -> Model:
     """The model that a checkpoint's metadata describes, not yet with its weights."""
-    notes = {**notes, "config": _without_retired(notes.get("config", ""))}
-    config = _parsed(file, notes, "config", ModelConfig)
-    words = _parsed(file, notes, "vocabulary", _Words)
+    config = _config(file, notes)
+    words = read_words(file, notes)
     try:
-        return Model(config, Vocabulary(words.words, words.styles), words.attributes)
+        vocabulary = Vocabulary(words["words"], words["styles"])
+        return Model(config, vocabulary, words["attributes"])
     except (CaptionerError, RuntimeError) as error:
-        raise CaptionerError(f"{file}: its configuration makes no model: {error}") from None
+        reason = str(error).splitlines()[0]
+        raise CaptionerError(f"{file}: its configuration makes no model: {reason}") from None
 
 
 def _without_retired(config: str) -> str:
@@ -200,21 +227,20 @@ def _without_retired(config: str) -> str:
         for field, value in RETIRED.items():
             if tree["encoder"].get(field) == value:
                 del tree["encoder"][field]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return config  # whatever is wrong, the caller says it
     return json.dumps(tree)
 
 
-class _Words(Section):
-    styles: tuple[str, ...] = Field(min_length=1)
-    words: tuple[str, ...]
-    attributes: tuple[str, ...]
-
-
-def _parsed(file: Path, notes: Mapping[str, str], key: str, kind: type[Parsed]) -> Parsed:
+def _config(file: Path, notes: Mapping[str, str]) -> ModelConfig:
+    text = _without_retired(notes.get("config", ""))
     try:
-        return kind.model_validate_json(notes.get(key, ""))
+        config = ModelConfig.model_validate_json(text)
     except ValidationError as error:
-        raise CaptionerError(
-            f"{file}: its metadata is damaged ({key}: {describe(error, kind)})"
-        ) from None
+        reason = describe(error, ModelConfig)
+        raise CaptionerError(f"{file}: {DAMAGED} (config: {reason})") from None
+    for section, fields in json.loads(text).items():
+        for name, value in fields.items():
+            if isinstance(value, bool) != isinstance(getattr(getattr(config, section), name), bool):
+                raise CaptionerError(f"{file}: {DAMAGED} (config: {section}.{name} is {value!r})")
+    return config

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
 DAMAGED = "its metadata is damaged"
+MISFIT = "its weights do not fit its configuration"
+SCALE = ".scale"
+TRAINING = "training."  # tensors that only a continued training reads
+_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2}
+_BYTES |= {"I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_EXPONENT = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +82,9 @@ def read_header(file: Path) -> Header:
         tree = json.loads(text)
         notes = tree.pop("__metadata__", {})
         tensors = {name: _tensor(place) for name, place in tree.items()}
+        ends = [place["data_offsets"][1] for place in tensors.values()]
+        if 8 + size + max(ends, default=0) != file.stat().st_size:
+            raise ValueError("cut off")
     except OSError as error:
         raise CaptionerError(f"{file}: cannot be read ({error.strerror or error})") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -88,9 +98,43 @@ def read_header(file: Path) -> Header:
 def _tensor(place: Any) -> Mapping[str, Any]:
     first, end = place["data_offsets"]
     whole = [first, end, *place["shape"]]
-    if not all(isinstance(number, int) and 0 <= number < 2**48 for number in whole):
+    if not all(type(number) is int and 0 <= number < 2**48 for number in whole):
         raise ValueError("a size beyond all files")
-    return {"dtype": str(place["dtype"]), "shape": place["shape"], "data_offsets": (first, end)}
+    if math.prod(place["shape"]) * _BYTES[place["dtype"]] != end - first:
+        raise ValueError("a size that is not its shape's")
+    return {"dtype": place["dtype"], "shape": place["shape"], "data_offsets": (first, end)}
+
+
+def check_weights(header: Header) -> None:
+    """Raise CaptionerError for a weight of a type that none has, one of int8 without its scale or
+    a scale without its weight, and numbers that are not finite."""
+    file, tensors = header.file, header.tensors
+    for name, place in tensors.items():
+        if name.startswith(TRAINING):
+            continue
+        weight = tensors.get(name.removesuffix(SCALE), {}) if name.endswith(SCALE) else place
+        scale = tensors.get(name + SCALE)
+        if place["dtype"] not in ("F32", "F16", "I8"):
+            raise CaptionerError(f"{file}: {MISFIT} ({name} is of type {place['dtype']})")
+        if name.endswith(SCALE) and weight.get("dtype") != "I8":
+            raise CaptionerError(f"{file}: {MISFIT} ({name} has no int8 weight)")
+        if place["dtype"] == "I8" and (
+            scale is None
+            or scale["dtype"] != "F32"
+            or list(scale["shape"]) != [*place["shape"][:1], *[1] * (len(place["shape"]) - 1)]
+        ):
+            raise CaptionerError(f"{file}: {MISFIT} ({name} is int8 without its scale)")
+        if place["dtype"] in _EXPONENT and not _finite(header, place):
+            raise CaptionerError(f"{file}: {name} holds numbers that are not finite")
+
+
+def _finite(header: Header, place: Mapping[str, Any]) -> bool:
+    """Whether no number has all bits of its exponent set, as infinity and NaN have."""
+    kind, exponent = _EXPONENT[place["dtype"]]
+    first, end = place["data_offsets"]
+    count = (end - first) // np.dtype(kind).itemsize
+    bits = np.fromfile(header.file, kind, count, offset=header.start + first)
+    return not bool(((bits & exponent) == exponent).any())
 
 
 def _texts(file: Path, notes: Any) -> Mapping[str, str]:
@@ -103,6 +147,7 @@ def read_notes(file: Path) -> Notes:
     """The notes of the checkpoint in a file. Raises CaptionerError where they are damaged."""
     header = read_header(file)
     check_version(file, header.notes)
+    check_weights(header)
     words = read_words(file, header.notes)
     vocabulary = Vocabulary(words["words"], words["styles"])
     try:
@@ -144,31 +189,37 @@ def read_words(file: Path, notes: Mapping[str, str]) -> dict[str, tuple[str, ...
     words that a sentence may hold, each once."""
     try:
         tree = json.loads(notes["vocabulary"])
-        words = {part: tuple(tree[part]) for part in ("styles", "words", "attributes")}
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise CaptionerError(f"{file}: {DAMAGED} (vocabulary)") from None
-    for part, listed in words.items():
-        wrong = _wrong(listed)
+    except (ValueError, LookupError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: is missing, or no object)")
+    words: dict[str, tuple[str, ...]] = {}
+    for part in ("styles", "words", "attributes"):
+        wrong = _wrong(tree[part]) if part in tree else "is missing"
         if wrong is not None:
-            raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: {part} hold {wrong})")
+            raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: {part}: {wrong})")
+        words[part] = tuple(tree[part])
     if not words["styles"]:
-        raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: there are no styles)")
+        raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: styles: there are none)")
     unknown = set(words["attributes"]) - set(words["words"])
     if unknown:
         raise CaptionerError(
-            f"{file}: {DAMAGED} (vocabulary: attributes hold {min(unknown)!r}, words do not)"
+            f"{file}: {DAMAGED} (vocabulary: attributes: {min(unknown)!r} is none of the words)"
         )
     return words
 
 
-def _wrong(words: Sequence[Any]) -> str | None:
+def _wrong(words: Any) -> str | None:
+    """What is wrong with a list of words; None for nothing."""
+    if not isinstance(words, list):
+        return "is no list"
     seen: set[str] = set()
     for word in words:
         if not isinstance(word, str):
-            return f"{word!r:.40}, which is no word"
+            return f"{word!r:.40} is no word"
         if not word or not word.isprintable() or word != word.strip():
-            return f"{word!r:.40}, which cannot be written"
+            return f"{word!r:.40} cannot be written"
         if word in seen:
-            return f"{word!r:.40} twice"
+            return f"{word!r:.40} is there twice"
         seen.add(word)
     return None

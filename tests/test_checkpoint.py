@@ -1,6 +1,7 @@
 """Checkpoints: what is saved comes back, what is broken is named, nothing is unpickled."""
 
 import json
+import math
 import os
 import pickle
 import re
@@ -8,16 +9,20 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import captioner
 from captioner import CaptionerError, checkpoint
 from captioner.model.model import Model
+from captioner.notes import read_notes
 from tests.tiny import STYLES, WORDS, tiny_model
 
 
@@ -101,7 +106,8 @@ def test_the_file_is_small_and_names_the_format(model: Model, saved: Path) -> No
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.safetensors") == "there is no such checkpoint file"
-    assert refused(tmp_path) == "there is no such checkpoint file"
+    with pytest.raises(CaptionerError, match=r"captioner\.safetensors: there is no such"):
+        captioner.load(tmp_path)
 
 
 @pytest.mark.parametrize("part", [0, 5, 100, 4000, 0.5, -1])
@@ -169,6 +175,111 @@ def test_damaged_metadata(
     save_file({"a": torch.zeros(2)}, file, notes(saved, **changes))
     message = refused(file)
     assert re.search(reason, message), message
+
+
+def words_like(**changes: Any) -> dict[str, str | None]:
+    tree = {"words": ["a", "b"], "styles": ["coco"], "attributes": ["a"]} | changes
+    return {"vocabulary": json.dumps(tree)}
+
+
+HOSTILE: list[tuple[dict[str, str | None], str]] = [
+    ({"version": "1" * 5000}, "has checkpoint format 111111111…"),
+    ({"version": "¹"}, "damaged .it has no format version"),
+    ({"config": "[" * 100_000}, "damaged .config: "),
+    ({"vocabulary": "[" * 100_000}, "damaged .vocabulary: "),
+    ({"config": '{"encoder": {"pixels": true}}'}, "pixels"),
+    ({"config": '{"decoder": {"hard": 1}}'}, "decoder.hard is 1"),
+    (words_like(words=["a", "a"]), "words: 'a' is there twice"),
+    (words_like(words=["a", ""]), "words: '' cannot be written"),
+    (words_like(words=["a", "b\x07"]), "words: 'b.x07' cannot be written"),
+    (words_like(words=["a", 7]), "words: 7 is no word"),
+    (words_like(words="ab"), "words: is no list"),
+    (words_like(attributes=["c"]), "attributes: 'c' is none of the words"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_metadata_is_refused_on_every_engine(
+    saved: Path, tmp_path: Path, changes: dict[str, str | None], reason: str
+) -> None:
+    file = tmp_path / "odd.safetensors"
+    save_file(load_file(saved), file, notes(saved, **changes))
+    assert re.search(reason, refused(file)), refused(file)
+    if "config" not in changes:  # the other engines read no more of it than the side of the square
+        with pytest.raises(CaptionerError, match=reason):
+            read_notes(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"decoder.bias": math.nan}, "decoder.bias holds numbers that are not finite"),
+        ({"rarity": math.inf}, "rarity holds numbers that are not finite"),
+        ({"decoder.output.weight": math.nan}, "decoder.output.weight holds numbers that are not"),
+        ({"decoder.bias.scale": 1.0}, "decoder.bias.scale has no int8 weight"),
+        ({"decoder.output.weight": torch.int8}, "decoder.output.weight is int8 without its scale"),
+        ({"decoder.output.weight": torch.int16}, "decoder.output.weight is of type I16"),
+        ({"decoder.output.weight": torch.float64}, "decoder.output.weight is of type F64"),
+    ],
+)
+def test_weights_that_would_make_a_wrong_model(
+    saved: Path, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    weights, file = load_file(saved), tmp_path / "odd.safetensors"
+    for name, value in change.items():
+        old = weights.get(name, weights["decoder.bias"])
+        if isinstance(value, torch.dtype):
+            weights[name] = old.to(value)
+        else:
+            weights[name] = old.clone()
+            weights[name].flatten()[-1:] = value
+    save_file(weights, file, notes(saved))
+    assert reason in refused(file)
+    with pytest.raises(CaptionerError, match=re.escape(reason)):
+        read_notes(file)
+
+
+def test_sizes_and_nesting_beyond_reason(saved: Path, tmp_path: Path) -> None:
+    file = tmp_path / "odd.safetensors"
+    whole = saved.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + size])
+    for shape, offsets in (
+        ([2**63], [0, 2**63]),
+        ([True], [0, 4]),
+        ([-1], [0, 4]),
+        ([10**4000], [0, 4]),
+        ([3, "x"], [0, 12]),
+        ([25], [0, 96]),
+    ):
+        name = "decoder.bias"
+        place = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+        text = json.dumps(header | {name: place}).encode()
+        file.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size :])
+        assert refused(file).startswith("is not a checkpoint, or is cut off")
+    for text in (b"[" * 200_000, b'{"a":' * 200_000, b"\xff" * 50, b"null", b"{}"):
+        file.write_bytes(len(text).to_bytes(8, "little") + text)
+        refused(file)
+    file.write_bytes((2**63).to_bytes(8, "little") + b"{}")
+    assert refused(file).startswith("is not a checkpoint, or is cut off")
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_mutated_checkpoints_load_or_are_refused_in_one_sentence(
+    saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """benchmarks/mutated_checkpoints.py tries ten thousand."""
+    whole = bytearray(saved.read_bytes())
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, header - 1))
+        whole[place] = data.draw(st.integers(0, 255))
+    file = tmp_path_factory.getbasetemp() / "mutated.safetensors"
+    file.write_bytes(whole)
+    for read in (captioner.load, read_notes):
+        with suppress(CaptionerError):
+            read(file)
 
 
 def test_weights_that_do_not_fit(saved: Path, tmp_path: Path) -> None:

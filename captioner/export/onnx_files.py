@@ -10,11 +10,10 @@ import onnx
 import torch
 from onnx import NodeProto, TensorProto, helper
 
-from captioner.checkpoint import SCALE
 from captioner.errors import CaptionerError
 from captioner.export.graphs import Graph
 from captioner.export.programs import program
-from captioner.notes import Header
+from captioner.notes import SCALE, Header
 
 SUFFIX = ".onnx"
 OPSET = 18

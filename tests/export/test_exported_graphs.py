@@ -18,7 +18,7 @@ from captioner.engines.graphs import OnnxRuntime, OpenVino, Runner, Tensors
 from captioner.export.run import export
 from captioner.model.decoder import Memory, State
 from captioner.model.model import Model
-from captioner.notes import read_header
+from captioner.notes import SCALE, read_header
 from tests.export.kinds import KINDS, model_of_kind
 from tests.tiny import PIXELS, tiny_model
 
@@ -199,7 +199,7 @@ def test_int8_weights_are_a_quarter_and_off_by_half_a_step(tmp_path: Path) -> No
             assert torch.equal(small[name], weight)
             continue
         assert small[name].dtype == torch.int8
-        scale = small[name + checkpoint.SCALE]
+        scale = small[name + SCALE]
         off = (small[name] * scale - weight.float()).abs()
         assert (off <= scale * 0.501).all()
 
