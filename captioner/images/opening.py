@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any, TypeAlias, cast
 
@@ -85,16 +87,26 @@ def picture_size(
     """
     name = "picture" if isinstance(source, bytes) else os.fspath(source)
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            return upright_size(_opened(file, allowed))
-    except Exception:  # a damaged header can trip a decoder in any way
-        raise ImageError(name, damaged("its size cannot be read")) from None
+        with (
+            io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file,
+            _said_of(file, name),
+            _opened(file, allowed) as image,
+        ):
+            return upright_size(image)
+    except (OSError, ValueError) as error:
+        raise ImageError(name, unreadable(name, error)) from None
 
 
 def _read(file: IO[bytes], name: str, target: int | None, allowed: Allowed) -> Image.Image:
+    with _said_of(file, name), _opened(file, allowed) as image:
+        return _decoded(image, target, allowed)
+
+
+@contextmanager
+def _said_of(file: IO[bytes], name: str) -> Iterator[None]:
+    """Whatever goes wrong with a picture's file is an ImageError."""
     try:
-        with _opened(file, allowed) as image:
-            return _decoded(image, target, allowed)
+        yield
     except TooMuch as error:
         raise ImageError(name, str(error)) from None
     except Exception as error:  # a damaged file can trip a decoder in any way
