@@ -38,6 +38,8 @@ def unreadable(path: str, error: OSError | ValueError) -> str:
 
 def damaged(cause: Exception | str) -> str:
     """What to say of a picture that broke its decoder."""
+    if isinstance(cause, MemoryError):
+        return "takes more memory than there is; make it smaller"
     why = " ".join(str(cause).split())[:_LONGEST] or type(cause).__name__
     return f"is cut off or damaged ({why}); copy or download it again"
 

@@ -622,6 +622,9 @@ def test_nothing_but_the_error_is_said(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(bombs()["beyond PIL's warning"])
     exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x05\x01\x12"
     (tmp_path / "notes.jpg").write_bytes(saved(Image.new("RGB", (9, 9)), "JPEG", exif=exif))
+    tiff = bytearray(saved(Image.effect_noise((60, 60), 50), "TIFF", compression="tiff_lzw"))
+    tiff[200:400] = bytes(200)
+    (tmp_path / "libtiff.tif").write_bytes(tiff)
     program = (
         "import sys\n"
         "from captioner.errors import ImageError\n"
@@ -630,12 +633,23 @@ def test_nothing_but_the_error_is_said(tmp_path: Path) -> None:
         "    try: print(open_image(path).size)\n"
         "    except ImageError as error: print(error.reason)\n"
     )
-    paths = [str(tmp_path / "bomb.png"), str(tmp_path / "notes.jpg")]
+    paths = [str(tmp_path / name) for name in ("bomb.png", "notes.jpg", "libtiff.tif")]
     done = subprocess.run(
         [sys.executable, "-c", program, *paths], capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
     assert "pixels allowed" in done.stdout and "(9, 9)" in done.stdout
+    assert "cut off or damaged" in done.stdout
+
+
+def test_too_little_memory_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*args: object) -> None:
+        raise MemoryError
+
+    for source in (saved(Image.new("RGB", (9, 9))), Image.open(io.BytesIO(SAMPLES["GIF"]))):
+        with monkeypatch.context() as patch, pytest.raises(ImageError, match="than there is"):
+            patch.setattr(ImageFile.ImageFile, "load", none_left)
+            open_image(source)
 
 
 # --- anything at all ----------------------------------------------------------------------------
