@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from captioner.errors import CaptionerError
 from captioner.search import Hypothesis, SearchOptions, beam_search, sample
+from captioner.search.candidates import diverse
 from tests.search.toy import END, Toy, slow_beam, slow_diverse
 
 MAX_WORDS = 4
@@ -207,3 +209,15 @@ def test_search_leaves_the_models_own_tensors_alone() -> None:
     )
     beam_search(step, Nothing(), torch.tensor([1]), options)
     assert torch.equal(fixed, kept)
+
+
+def test_a_dead_beam_takes_no_word_from_the_groups_after_it(library: str) -> None:
+    """The first group has one way to go on and a beam without any: only that word costs."""
+    never = float("-inf")
+    first = [[never, never, never, -1.0, never, never], [never] * 6]
+    other = [[-9.0, -1.0, -2.0, -0.5, -3.0, -4.0], [never] * 6]
+    scores = np.array([[first, other]], np.float32)
+    given = scores if library == "numpy" else torch.from_numpy(scores)
+    score, row, word = diverse(given, diversity=5.0, end=0)
+    assert word[0, 1].tolist() == [1, 2, 4, 5]  # without its cost 3 would come first
+    assert score[0, 1].tolist() == [-1.0, -2.0, -3.0, -4.0] and row[0, 1].tolist() == [2] * 4
