@@ -54,7 +54,7 @@ def test_the_choices_are_followed(dog, served):
     for label, used in (
         ("Longer", {"min_words": 12, "length_penalty": 1.2}),
         ("Shorter", {"max_words": 8, "min_words": 0}),
-        ("Several that differ", {"groups": 4, "alternatives": 3, "max_words": 8}),
+        ("Several that differ", {"groups": 4, "alternatives": 9, "max_words": 8}),
     ):
         dog.get_by_label(label).check()
         until_used(dog, served, **used)
@@ -108,6 +108,7 @@ def test_alternatives_say_something_else(dog):
     dog.get_by_label("Several that differ").check()
     cards = dog.locator("#photo .alternatives .card")
     cards.nth(2).wait_for()
+    assert cards.count() == 3
     said = set(SENTENCES[0].split())
     for card in cards.all():
         words = {word.lower() for word in card.locator(".word").all_inner_texts()}

@@ -7,14 +7,16 @@ const SMALL = new Set(("a an the of in on at to with and or is are it its that t
 
 const content = ({words}) => words.filter((word) => /\w/.test(word) && !SMALL.has(word));
 
-// Those that add a word of content to what was said before.
+const MOST = 3;
+
+// The first few that add a word of content to what was said before.
 export function different(answer) {
   const said = new Set(content(answer));
   return answer.alternatives.filter((other) => {
     const fresh = content(other).some((word) => !said.has(word));
     content(other).forEach((word) => said.add(word));
     return fresh;
-  });
+  }).slice(0, MOST);
 }
 
 export function showAlternatives(root, answer, url) {

@@ -68,6 +68,7 @@ async function next(signal) {
     : waiting.slice(0, Math.min(GROUP, several < 0 ? GROUP : several));
   const photos = await Promise.all(group.map(({file}) => upload(file, signal)));
   const wishes = find("[name=wishes]").checked ? readWishes(document.querySelector("form")) : {};
+  delete wishes.alternatives; // a row has one sentence
   let answered = 0;
   const step = ({total: inside, rows}) => {
     if (isArchive(first.path)) unpack(first, inside, rows);

@@ -6,7 +6,7 @@ const LENGTHS = {
   usual: {},
   longer: {length_penalty: 1.2, min_words: 12},
 };
-const SEVERAL = {alternatives: 3, beam: 12, groups: 4};
+const SEVERAL = {alternatives: 9, beam: 12, groups: 4}; // three that differ are shown
 const KINDS = {
   coco: "about things (as in COCO)",
   flickr8k: "about what happens (as in Flickr8k)",
