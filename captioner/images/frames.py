@@ -32,11 +32,13 @@ def first_that_shows(
     Raises what `convert` does for the first frame alone.
     """
     until = time.thread_time() + seconds
-    best = convert(image)
+    best, size = convert(image), image.size
     most, place = _range(best), 1
     while most < _SHOWS and place < _FRAMES and time.thread_time() < until:
         try:
             image.seek(place)
+            if image.size != size:  # a GIF may grow, and was not measured for that
+                break
             frame = convert(image)
         except Exception:  # the last was before, or one that is damaged: those before it count
             break

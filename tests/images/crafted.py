@@ -292,6 +292,14 @@ def _frames(kind: str, count: int, side: int, **options: Any) -> Made:
     return make
 
 
+def _growing() -> bytes:
+    """A GIF whose second frame is larger than its first, which shows nothing."""
+    data = bytearray(_frames("GIF", 2, 8)())
+    place = data.rindex(b"\x2c") + 5
+    data[place : place + 4] = struct.pack("<HH", 9_400, 9_400)
+    return bytes(data)
+
+
 def _bmp_runs(side: int, run: bytes) -> Made:
     def make() -> bytes:
         runs = run * (side * side // run[0])
@@ -313,6 +321,7 @@ LONG: dict[str, Made] = {
     "gif of black frames": _frames("GIF", 300, 900),
     "webp of black frames": _frames("WEBP", 60, 1_500, lossless=True, method=0),
     "png of black frames": _frames("PNG", 60, 1_500),
+    "gif that grows": _growing,
     "comment in a ppm": lambda: b"P6 #" + b"x" * 20_000_000 + b"\n2 2 255\n" + bytes(12),
     "comments in a ppm": lambda: b"P6 " + b"#\n" * 5_000_000 + b"2 2 255\n" + bytes(12),
     "odd white of a ppm": lambda: b"P6 4000 4000 254\n" + bytes(48_000_000),

@@ -218,6 +218,12 @@ def test_a_pnm_of_any_white_is_quick(magic: str, white: int) -> None:
         open_image(data[: len(data) // 2])
 
 
+def test_a_gif_that_grows_is_its_first_frame() -> None:
+    from tests.images.crafted import LONG
+
+    assert open_image(LONG["gif that grows"]()).size == (8, 8)
+
+
 def test_what_stands_behind_the_picture_costs_nothing() -> None:
     picture = open_image(gif_with_comments(20_000, after=True), allowed=Allowed(seconds=0.2))
     assert picture.size == (8, 8)
