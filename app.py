@@ -9,7 +9,11 @@ from captioner.page import build, launch
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A page that captions photos.")
+    parser = argparse.ArgumentParser(
+        description="A page that captions photos.",
+        epilog="GRADIO_SERVER_PORT sets the port; GRADIO_SERVER_NAME and CAPTIONER_HOSTS say who "
+        "may reach the page (docs/page.md).",
+    )
     parser.add_argument(
         "--model",
         action="append",
