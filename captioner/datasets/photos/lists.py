@@ -104,4 +104,4 @@ def _is_path(entry: str) -> bool:
 
 
 def _is_bare_folder(entry: str) -> bool:
-    return not entry.endswith("/") and os.path.isdir(entry)
+    return (entry == "/" or not entry.endswith("/")) and os.path.isdir(entry)
