@@ -3,13 +3,23 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from captioner import overlay
     from captioner.caption import Caption
     from captioner.captioner import Captioner, load
     from captioner.errors import CaptionerError, ImageError
     from captioner.evaluation.figures import evaluate
     from captioner.options import Options
 
-__all__ = ["Caption", "Captioner", "CaptionerError", "ImageError", "Options", "evaluate", "load"]
+__all__ = [
+    "Caption",
+    "Captioner",
+    "CaptionerError",
+    "ImageError",
+    "Options",
+    "evaluate",
+    "load",
+    "overlay",
+]
 __version__ = "0.1.0"
 
 _ROOMS = {
@@ -25,10 +35,12 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `captioner --help` then needs no torch."""
-    if name not in _ROOMS:
+    if name not in __all__:
         raise AttributeError(f"module 'captioner' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "overlay":  # a room that is public as it is
+        return import_module("captioner.overlay")
     return getattr(import_module(f"captioner.{_ROOMS[name]}"), name)
 
 

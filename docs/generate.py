@@ -15,7 +15,7 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from griffe import Alias, Class, Function, Object, load  # noqa: E402
+from griffe import Alias, Class, Function, Module, Object, load  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 import captioner  # noqa: E402
@@ -64,6 +64,10 @@ def _described(found: Object, name: str, heading: str) -> Iterator[str]:
         yield from ("", "```python", str(found.signature()), "```")
     if found.docstring:
         yield from ("", inspect.cleandoc(found.docstring.value))
+    if isinstance(found, Module):
+        for part in found.members.values():
+            if isinstance(part, Function) and not part.name.startswith("_"):
+                yield from ["", *_described(part, f"{name}.{part.name}", f"{heading}#")]
     if not isinstance(found, Class):
         return
     yield from ["", *_options()] if found.name == "Options" else _fields(found)
