@@ -26,6 +26,7 @@ TRIALS: tuple[tuple[str, ...], ...] = (
     ("batch_memory.py",),
     ("evaluate_kills.py", "--kills", "50"),
     ("mutated_captions.py", "--files", "10000"),
+    ("mutated_checkpoints.py",),
     ("load_page.py", "--hostile", "8", "--seconds", "1800"),
     ("pictures.py", "--mutated", "100000"),
 )
