@@ -128,8 +128,11 @@ class DataConfig(Section):
     A captions file is COCO's, Karpathy's or Flickr's; `photos` are folders and tar files that
     hold what it names. A word needs `minimum_count` occurrences in all sentences to enter the
     vocabulary, an attribute word `attribute_minimum` photos. Captions are cut at `max_words`.
-    `repeat` deals the photos of a style several times an epoch. `hold` keeps photos that were read
-    in memory, 0.25 MB each at 288 pixels, where the whole encoder learns.
+    `repeat` deals the photos of a style several times an epoch. `labels` says which of some
+    categories stand in a photo (JSON: {"<id>": ["kite", …]}, complete for those it names) and
+    `unlabelled` lists photos that have no captions but labels: the words stage learns from both.
+    `hold` has photos augmented from their pixels, all held on the training device, 0.25 MB each
+    at 288 pixels.
     """
 
     train: Path
@@ -143,6 +146,8 @@ class DataConfig(Section):
     max_words: int = Field(20, ge=1)
     cache: Path = Path("runs/cache")
     hold: bool = False
+    labels: Path | None = None
+    unlabelled: Path | None = None
 
     @model_validator(mode="after")
     def _styles_known(self) -> DataConfig:
@@ -177,6 +182,13 @@ class TrainingConfig(Section):
     regions that a sentence passes over, `hard_entropy` the reward for undecided hard attention.
     `guidance` draws the attention for an attribute word to the regions on which the attribute head
     finds it (cross_entropy).
+
+    `first_block` is where `top` begins in efficientnet_lite3 (17: its sixth stage). `layer_decay`
+    makes the encoder's rate smaller with every block further from the grid. `folds` of 2 or more
+    cross-fits: each of so many encoders learns from all photos but one fold, and the decoder and
+    the attribute head read every photo through the encoder that has not seen it; the encoder that
+    is kept learns from all, through their eyes. `max_minutes` ends the stage early; the rates then
+    fall with the time.
     """
 
     objective: Literal["words", "language", "cross_entropy", "self_critical"] = "cross_entropy"
@@ -184,7 +196,11 @@ class TrainingConfig(Section):
     start: tuple[Path, ...] = ()
     weights: Literal["torchvision", "embedded"] | Path | None = None
     tune: Literal["nothing", "top", "everything"] = "nothing"
+    first_block: int = Field(17, ge=1, le=23)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    folds: int = Field(1, ge=1, le=8)
     max_steps: int = Field(1000, ge=1)
+    max_minutes: float | None = Field(None, gt=0)
     batch_photos: int = Field(64, ge=1)
     captions_per_photo: int = Field(5, ge=1)
     batch_sentences: int = Field(0, ge=0)
@@ -198,6 +214,7 @@ class TrainingConfig(Section):
     grid_dropout: float = Field(0.2, ge=0, lt=1)
     stochastic_depth: float = Field(0.2, ge=0, lt=1)
     attribute_weight: float = Field(0.03, ge=0)
+    label_weight: float = Field(1.0, ge=0)
     mixup: float = Field(0.0, ge=0)
     doubly_stochastic: float = Field(0.0, ge=0)
     hard_entropy: float = Field(0.01, ge=0)
@@ -213,6 +230,7 @@ class TrainingConfig(Section):
     device: str = "cpu"
     validate_every: int = Field(200, ge=1)
     checkpoint_minutes: float = Field(5.0, ge=0)
+    workers: int = Field(0, ge=0)
 
 
 class Recipe(Section):
@@ -241,6 +259,17 @@ class Recipe(Section):
             raise ValueError("training.guidance is for the objective cross_entropy")
         if stage.guidance and not (self.decoder.attends and self.attributes.words):
             raise ValueError("training.guidance needs decoder.kind attention and attributes.words")
+        if stage.folds > 1 and stage.objective == "language":
+            raise ValueError("training.folds above 1 is for objectives that see photos")
+        if stage.folds > 1 and (stage.tune == "nothing") != (stage.objective == "self_critical"):
+            raise ValueError(
+                "training.folds above 1 needs an encoder that learns (training.tune), or the"
+                " objective self_critical, which reads through those that have learnt"
+            )
+        if stage.folds > 1 and stage.tune == "nothing" and not self.data.hold:
+            raise ValueError("training.folds above 1 with tune nothing needs data.hold")
+        if self.data.unlabelled and not self.data.labels:
+            raise ValueError("data.unlabelled photos teach nothing without data.labels")
         if stage.teacher == "exponential" and stage.teacher_k >= 1:
             raise ValueError(
                 "training.teacher_k must be below 1 where training.teacher is"
@@ -294,16 +323,20 @@ def differences(one: ModelConfig, other: ModelConfig) -> list[str]:
     ]
 
 
-def check_files(recipe: Recipe) -> None:
-    """Raise CaptionerError, naming the field, for a file of the recipe that is not there."""
+def check_files(recipe: Recipe, coming: Sequence[Path] = ()) -> None:
+    """Raise CaptionerError, naming the field, for a file of the recipe that is not there.
+
+    Those that are `coming`, as an earlier stage makes them, need not be.
+    """
     data, training = recipe.data, recipe.training
     files: list[tuple[str, Path | None]] = [("data.train", data.train), ("data.val", data.val)]
     files += [(f"data.text.{style}", file) for style, file in data.text.items()]
+    files += [("data.labels", data.labels), ("data.unlabelled", data.unlabelled)]
     files += [("training.start", file) for file in training.start]
     if isinstance(training.weights, Path):
         files.append(("training.weights", training.weights))
     for field, file in files:
-        if file is not None and not file.is_file():
+        if file is not None and file not in coming and not file.is_file():
             raise CaptionerError(f"{field}: there is no file {file}")
     for place in data.photos:
         if not place.exists():

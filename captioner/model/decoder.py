@@ -205,7 +205,7 @@ class Decoder(nn.Module):
         for depth, layer in enumerate([self.cell, *self.upper]):
             before, below = state.hidden[:, depth], x
             if isinstance(layer, nn.LSTMCell):
-                x, c = layer(below, (before, state.cell[:, depth]))
+                x, c = lstm(layer, below, before, state.cell[:, depth])
                 cell.append(c)
             else:
                 x = layer(below, before)
@@ -253,3 +253,14 @@ class Decoder(nn.Module):
     def _guess(self, features: Tensor) -> Tensor:
         """Words (N,) drawn from the prediction of features (N, E)."""
         return torch.multinomial(self.score(features).exp(), 1).squeeze(1)
+
+
+def lstm(cell: nn.LSTMCell, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM: hidden and cell state (N, H). In training on a GPU both stay fp32 while
+    other layers compute in bf16: what a cell adds up over a sentence would be rounded away."""
+    if not (x.is_cuda and torch.is_autocast_enabled("cuda")):
+        after: tuple[Tensor, Tensor] = cell(x, (hidden, memory))
+        return after
+    with torch.autocast("cuda", enabled=False):
+        after = cell(x.float(), (hidden.float(), memory.float()))
+    return after

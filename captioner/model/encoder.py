@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
-from captioner.model.lite3 import FIFTH_STAGE_END, HEAD_CHANNELS, Lite3
+from captioner.model.lite3 import HEAD_CHANNELS, Lite3
 from captioner.torchvision_import import torchvision
 
 LITE3 = "efficientnet_lite3"
@@ -77,7 +77,13 @@ class Encoder(nn.Module):
         """Whether a weight of the backbone belongs to `lower`."""
         if not isinstance(self.backbone, Lite3) or name.startswith("stem"):
             return True
-        return name.startswith("blocks.") and int(name.split(".")[1]) < FIFTH_STAGE_END
+        return name.startswith("blocks.") and int(name.split(".")[1]) < self.backbone.split
+
+    @property
+    def learns_below(self) -> bool:
+        """Whether a weight of `lower` learns."""
+        named = self.backbone.named_parameters()
+        return any(weight.requires_grad for name, weight in named if self.is_lower(name))
 
     def _grid_channels(self) -> int:
         with torch.inference_mode():

@@ -116,33 +116,48 @@ class Lite3(nn.Module):
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         self.head = ConvRelu6(inputs, HEAD_CHANNELS, 1)
+        self.split = FIFTH_STAGE_END  # the first block of `upper`
 
     def forward(self, x: Tensor) -> Tensor:
         return self.upper(self.lower(x))
 
     def lower(self, x: Tensor) -> Tensor:
-        """The stem and five stages: (B, 3, H, W) → (B, 136, ⌈H/16⌉, ⌈W/16⌉)."""
+        """The stem and the blocks before `split`, as a rule five stages:
+        (B, 3, H, W) → (B, 136, ⌈H/16⌉, ⌈W/16⌉)."""
         x = self.stem(x)
-        for block in self.blocks[:FIFTH_STAGE_END]:
+        for block in self.blocks[: self.split]:
             x = block(x)
         return x
 
     def upper(self, x: Tensor) -> Tensor:
-        """The other two stages and the head: `upper(lower(x))` is the whole net."""
-        for block in self.blocks[FIFTH_STAGE_END:]:
+        """The other blocks and the head: `upper(lower(x))` is the whole net."""
+        for block in self.blocks[self.split :]:
             x = block(x)
         return self.head(x)
 
-    def tune_upper(self, stochastic_depth: float) -> None:
+    def tune_upper(self) -> None:
         """Let `upper` learn, its depthwise kernels apart.
 
         Those are a twentieth of the weights, and their gradient on a CPU takes as long as all else.
-        `stochastic_depth` is the last block's probability to be left out; it rises linearly.
         """
         self.requires_grad_(False)
-        upper = [b for b in self.blocks[FIFTH_STAGE_END:] if isinstance(b, InvertedResidual)]
-        for i, block in enumerate(upper):
+        for block in self._upper_blocks():
             block.requires_grad_(True)
             block.dw.weight.requires_grad_(False)
-            block.drop_probability = stochastic_depth * i / (len(upper) - 1)
         self.head.requires_grad_(True)
+
+    def drop_depth(self, probability: float) -> None:
+        """Set the last block's probability to be left out; it rises to that linearly in `upper`."""
+        blocks = self._upper_blocks()
+        for i, block in enumerate(blocks):
+            block.drop_probability = probability * i / max(1, len(blocks) - 1)
+
+    def depth(self, name: str) -> int:
+        """How many layers lie between a weight of that name and the grid: 0 in the head."""
+        part, _, rest = name.partition(".")
+        if part == "blocks":
+            return len(self.blocks) - int(rest.split(".")[0])
+        return 0 if part == "head" else len(self.blocks) + 1
+
+    def _upper_blocks(self) -> list[InvertedResidual]:
+        return [b for b in self.blocks[self.split :] if isinstance(b, InvertedResidual)]

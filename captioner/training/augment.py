@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from captioner.training.batches import Share
-
-Numbers = npt.NDArray[np.float32]
+from captioner.training.batches import ALL, Moved, Share
 
 AREA = (0.6, 1.0)  # of a window, as a share of the photo's
 STRETCH = (0.75, 4 / 3)  # a window's width to its height: undoes or adds a squeeze
@@ -21,20 +19,21 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What B photos are to look like. Drawn for a whole batch, before processes take shares."""
+class Looks(Moved):
+    """What B photos are to look like."""
 
-    centre: Numbers  # (B, 2) x and y of the window, −1…1 from edge to edge
-    size: Numbers  # (B, 2) its width and height as shares of the photo's; a mirrored width is < 0
-    colour: Numbers  # (B, 3) factors of brightness, contrast and saturation
-
-    def of(self, share: Share) -> Looks:
-        """Those of one process's photos."""
-        return Looks(share.of(self.centre), share.of(self.size), share.of(self.colour))
+    centre: Tensor  # (B, 2) x and y of the window, −1…1 from edge to edge
+    size: Tensor  # (B, 2) its width and height as shares of the photo's; a mirrored width is < 0
+    colour: Tensor  # (B, 3) factors of brightness, contrast and saturation
 
 
-def draw_looks(mirrored: npt.NDArray[np.bool_], rng: np.random.Generator) -> Looks:
-    """A window and colours at random for each of the photos, `mirrored` (B,) or not."""
+def draw_looks(
+    mirrored: npt.NDArray[np.bool_], rng: np.random.Generator, share: Share = ALL
+) -> Looks:
+    """A window and colours at random for each of the photos, `mirrored` (B,) or not.
+
+    They are drawn for a whole batch before a process takes its share of them.
+    """
     count = len(mirrored)
     area = rng.uniform(*AREA, count)
     stretch = np.exp(rng.uniform(np.log(STRETCH[0]), np.log(STRETCH[1]), count))
@@ -42,15 +41,13 @@ def draw_looks(mirrored: npt.NDArray[np.bool_], rng: np.random.Generator) -> Loo
     centre = rng.uniform(-1, 1, (count, 2)) * (1 - size)
     size[mirrored, 0] *= -1
     colour = rng.uniform(1 - COLOUR, 1 + COLOUR, (count, 3))
-    return Looks(*(part.astype(np.float32) for part in (centre, size, colour)))
+    parts = (share.of(part.astype(np.float32)) for part in (centre, size, colour))
+    return Looks(*(torch.from_numpy(np.ascontiguousarray(part)) for part in parts))
 
 
 def augment(photos: Tensor, looks: Looks) -> Tensor:
     """Photos (B, 3, H, W) of 0…255 → the same shape, floating point, each under its look."""
-    centre, size, colour = (
-        torch.from_numpy(part).to(photos.device)
-        for part in (looks.centre, looks.size, looks.colour)
-    )
+    centre, size, colour = looks.centre, looks.size, looks.colour
     *_, height, width = photos.shape
     x = centre[:, :1] + size[:, :1] * _middles(width, photos.device)
     y = centre[:, 1:] + size[:, 1:] * _middles(height, photos.device)

@@ -6,8 +6,8 @@ processes can each take their share of the same batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -46,15 +46,38 @@ class Share:
 ALL = Share()
 
 
+class Moved:
+    """A dataclass whose tensors, also those of its parts, move together."""
+
+    def to(self: Part, device: torch.device) -> Part:
+        """The same on `device`; the processor need not wait for it."""
+        return _each_tensor(self, lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self: Part) -> Part:
+        """The same in memory from which a GPU fetches by itself. A DataLoader calls this."""
+        return _each_tensor(self, Tensor.pin_memory)
+
+
+Part = TypeVar("Part")
+
+
+def _each_tensor(part: Part, change: Callable[[Tensor], Tensor]) -> Part:
+    if isinstance(part, Tensor):
+        return cast(Part, change(part))
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    changed = [_each_tensor(getattr(part, field.name), change) for field in fields(part)]
+    return cast(Part, type(part)(*changed))
+
+
 @dataclass(frozen=True)
-class Captions:
-    """Words (N, T) that begin with the start word; targets (N, T) that end with the end, pad −1."""
+class Captions(Moved):
+    """Words (N, T) that begin with the start word; targets (N, T) that end with the end, pad −1;
+    how many of the targets are words."""
 
     words: Tensor
     targets: Tensor
-
-    def to(self, device: torch.device) -> Captions:
-        return Captions(self.words.to(device), self.targets.to(device))
+    count: int
 
 
 class Order:
@@ -103,7 +126,8 @@ def pad(
         words[row, : len(ids) + 1] = [start, *ids]
         targets[row, : len(ids) + 1] = [*ids, vocabulary.end]
     targets[targets == vocabulary.unknown] = -1
-    return Captions(torch.from_numpy(words), torch.from_numpy(targets))
+    count = int((targets >= 0).sum())
+    return Captions(torch.from_numpy(words), torch.from_numpy(targets), count)
 
 
 class CaptionBatches:
@@ -131,14 +155,27 @@ class CaptionBatches:
 
 
 @dataclass(frozen=True)
-class TextBatch:
+class TextBatch(Moved):
     captions: Captions
     attributes: Tensor  # (B, M) ids
     certainty: Tensor  # (B, M)
 
-    def to(self, device: torch.device) -> TextBatch:
-        captions = self.captions.to(device)
-        return TextBatch(captions, self.attributes.to(device), self.certainty.to(device))
+
+@dataclass(frozen=True)
+class Batch(Moved):
+    """One process's share of what a step trains on, and all that is random about it.
+
+    `mixed` is set where the photos `under` lie beneath the own ones, which keep the share `part`.
+    """
+
+    photos: Tensor | None = None  # (B,) places in the list of examples
+    look: Any = None  # how they are seen, drawn by their source
+    under: Tensor | None = None  # (B,)
+    part: float = 1.0
+    told: int = 0  # how many of the photos have captions
+    labelled: int = 0  # and how many labels
+    captions: Captions | None = None
+    text: TextBatch | None = None
 
 
 class TextBatches:

@@ -1,4 +1,4 @@
-"""`captioner train`: reads a recipe, trains its stage."""
+"""`captioner train`: reads recipes, trains their stages one after the other."""
 
 from __future__ import annotations
 
@@ -10,20 +10,28 @@ import typer
 
 
 def train(
-    config: Annotated[Path, typer.Option(help="The recipe: a JSON file, such as in configs/.")],
+    config: Annotated[
+        list[Path],
+        typer.Option(
+            help="A recipe: a JSON file, such as in configs/. Several are run one after the other."
+        ),
+    ],
     set: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Change a field of the recipe."),
+        typer.Option("--set", metavar="SECTION.FIELD=VALUE", help="Change a field of the recipes."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the run stopped, if it left a state.")
+        bool, typer.Option("--resume", help="Go on where the run stopped; finished stages stay.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Lose what an earlier run left in the same folder.")
     ] = False,
 ) -> None:
-    """Train a model from a recipe in a file."""
+    """Train a model from recipes in files, a stage each."""
     from captioner.config import read_recipe
-    from captioner.training.loop import train as run
+    from captioner.training.chain import train_chain
 
-    recipe = read_recipe(config, set or [])
-    best = run(recipe, resume)
+    recipes = [read_recipe(file, set or []) for file in config]
+    best = train_chain(recipes, resume, overwrite)
     if os.environ.get("RANK", "0") == "0":  # torchrun's number of this process
         typer.echo(f"{best}: the trained captioner; use it with --model {best}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import lzma
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,19 @@ from captioner.training.stopwords import STOP_WORDS
 from captioner.vocabulary import Vocabulary, tokenize
 
 
+MANY = 20_000  # sentences, so many that all cores tokenize them
+
+
 @dataclass(frozen=True)
 class Example:
-    """A photo with its tokenized captions; `raw` are the captions as they were written."""
+    """A photo with its tokenized captions; `raw` are the captions as they were written. A photo
+    that has labels at most has no captions."""
 
     file_name: str
     style: str
     captions: tuple[tuple[str, ...], ...]
     raw: tuple[str, ...]
+    id: int | str = ""
 
     @cached_property
     def flips(self) -> bool:
@@ -49,12 +55,16 @@ class Sentence:
     words: tuple[str, ...]
 
 
-def read_examples(file: Path, styles: Sequence[str], splits: Sequence[str]) -> list[Example]:
+@cache
+def read_examples(
+    file: Path, styles: tuple[str, ...], splits: tuple[str, ...], captions: bool = True
+) -> list[Example]:
     """The photos of a captions file in any format; their style is their source (the first else).
 
-    Where the file names splits, as Karpathy's does, only those of `splits`.
+    Where the file names splits, as Karpathy's does, only those of `splits`. With `captions` False
+    photos without any are kept. Read once for all stages of a run.
     """
-    photos = read_references(file)
+    photos = read_references(file, need_captions=captions)
     if any(photo.split for photo in photos):
         photos = [photo for photo in photos if photo.split in splits]
         if not photos:
@@ -65,21 +75,29 @@ def read_examples(file: Path, styles: Sequence[str], splits: Sequence[str]) -> l
             photo.source if photo.source in styles else styles[0],
             tuple(tuple(tokenize(caption)) for caption in photo.captions),
             photo.captions,
+            photo.id,
         )
         for photo in photos
     ]
 
 
-def read_sentences(files: dict[str, Path]) -> list[Sentence]:
+def read_sentences(files: Mapping[str, Path]) -> list[Sentence]:
     """One sentence a line, from plain or xz-compressed text. Raises CaptionerError."""
-    sentences = []
-    for style, file in files.items():
-        try:
-            with lzma.open(file, "rt") if file.suffix == ".xz" else file.open() as lines:
-                sentences += [Sentence(style, tuple(tokenize(line))) for line in lines]
-        except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
-            raise CaptionerError(f"{file}: cannot be read as sentences ({error})") from None
-    return sentences
+    return [sentence for style, file in files.items() for sentence in _sentences(style, file)]
+
+
+@cache
+def _sentences(style: str, file: Path) -> list[Sentence]:
+    """Read once for all stages of a run."""
+    try:
+        with lzma.open(file, "rt") if file.suffix == ".xz" else file.open() as opened:
+            lines = list(opened)
+    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise CaptionerError(f"{file}: cannot be read as sentences ({error})") from None
+    if len(lines) < MANY:
+        return [Sentence(style, tuple(tokenize(line))) for line in lines]
+    with get_context("fork").Pool() as tokenizers:
+        return [Sentence(style, tuple(t)) for t in tokenizers.map(tokenize, lines, 2000)]
 
 
 def choose_words(
@@ -102,8 +120,9 @@ def choose_words(
 def word_rarity(examples: Sequence[Example], vocabulary: Vocabulary) -> npt.NDArray[np.float32]:
     """(V,): the logarithm of how many photos there are to one whose captions hold the word."""
     photos = Counter(word for e in examples for word in {w for c in e.captions for w in c})
+    told = sum(bool(example.captions) for example in examples)
     holding = np.array([max(1, photos[word]) for word in vocabulary.words], np.float32)
-    return np.log(np.float32(len(examples)) / holding)
+    return np.log(np.float32(told) / holding)
 
 
 def attribute_targets(
@@ -173,3 +192,9 @@ class PhotoFiles:
             if (folder / name).is_file():
                 return folder / name
         raise ImageError(name, "is in none of the folders and tar files of data.photos")
+
+
+@cache
+def photo_files(places: tuple[Path, ...]) -> PhotoFiles:
+    """Looked through once for all stages of a run."""
+    return PhotoFiles(places)

@@ -30,7 +30,7 @@ from captioner.training.family_plot import draw_family
 from captioner.training.loop import LAST, train
 from captioner.training.photos import CachedPhotos
 from captioner.training.plot import Curve, read_log
-from captioner.training.validate import score_styles, write
+from captioner.training.validate import score, write
 from captioner.vocabulary import tokenize
 
 # What each variant changes in the recipe, whose own decoder is `attention`.
@@ -101,9 +101,7 @@ def judge(recipe: Recipe, name: str, examples: Sequence[Example]) -> Result:
     model = checkpoint.load(folder / LAST)
     photos = CachedPhotos(model.encoder, PhotoFiles(data.photos), examples, data.cache, True)
     captions = write(model, photos, examples, recipe.training.bf16)
-    cider = np.zeros(len(examples))
-    for scores in score_styles(examples, captions).values():
-        cider[list(scores.tokens.references)] = scores.values["CIDEr"]  # type: ignore[index]
+    cider = score(examples, captions)
     parameters = sum(p.numel() for n, p in model.named_parameters() if not n.startswith("encoder."))
     log = read_log(folder / "log.csv")
     with (folder / "log.csv").open(newline="") as lines:

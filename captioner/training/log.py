@@ -15,9 +15,12 @@ FIELDS = (
     "loss",
     "nll",
     "attributes",
+    "labels",
     "reward",
     "rate",
     "seconds",
+    "photos_per_second",
+    "gigabytes",
     "val",
     "cider",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,24 +16,28 @@ from captioner import checkpoint
 from captioner.config import Recipe, TrainingConfig
 from captioner.errors import CaptionerError
 from captioner.model.lite3 import Lite3
-from captioner.model.model import Model
 from captioner.training import processes
-from captioner.training.batches import Share
+from captioner.training.batches import Batch, Share
+from captioner.training.folds import fold_file
 from captioner.training.log import Log
+from captioner.training.objectives import Loss
 from captioner.training.stage import Stage
 from captioner.training.validate import validate
 
 RESUME = "training.safetensors"
 BEST = "best.safetensors"
 LAST = "last.safetensors"
+UNREAD = 25  # steps whose losses a GPU keeps to itself, so that nothing waits for it
 
 
-def train(recipe: Recipe, resume: bool = False) -> Path:
+def train(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Path:
     """Train one stage and return its best checkpoint (the last one where nothing is validated).
 
-    Raises CaptionerError for data, weights or folders that cannot be used.
+    Raises CaptionerError for data, weights or folders that cannot be used, for a folder that holds
+    a run already (unless `overwrite` or `resume`), and for one without a run to `resume`.
     """
     config = recipe.training
+    check_output(config.output, resume, overwrite)
     share = processes.join(config.device)
     try:
         return Trainer(Stage(recipe, share), config, share).run(resume)
@@ -41,49 +45,83 @@ def train(recipe: Recipe, resume: bool = False) -> Path:
         processes.leave(share)
 
 
+def check_output(output: Path, resume: bool, overwrite: bool) -> None:
+    """Raise CaptionerError where a run would write over another, or has nothing to resume."""
+    state = output / RESUME
+    if resume and not state.exists():
+        raise CaptionerError(f"{output}: holds no run that could be resumed; leave --resume out")
+    held = [file for file in (state, output / LAST, output / BEST) if file.exists()]
+    if held and not (resume or overwrite):
+        raise CaptionerError(
+            f"training.output: {output} holds another run ({held[0].name}); take --resume to go on"
+            " with it, --overwrite to lose it, or another folder"
+        )
+
+
 class Trainer:
     """Steps, averages, validates, and can stop and go on at any step."""
 
     def __init__(self, stage: Stage, config: TrainingConfig, share: Share) -> None:
         self.stage, self.config, self.share = stage, config, share
-        self.model = stage.model
-        self.learning = learning_parameters(self.model, config)
-        encoder = [p for name, p in self.learning.items() if name.startswith("encoder.")]
-        others = [p for name, p in self.learning.items() if not name.startswith("encoder.")]
-        self.rates = [config.encoder_learning_rate, config.learning_rate]
+        self.model, self.device = stage.model, stage.device
+        self.learning = learning_parameters(stage)
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.learning.items():
+            groups.setdefault(rate_of(name, stage), []).append(parameter)
+        self.rates = list(groups)
         self.optimizer = torch.optim.AdamW(
-            [{"params": encoder}, {"params": others}],
+            [{"params": parameters} for parameters in groups.values()],
             lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay,
+            fused=self.device.type == "cuda",
         )  # fmt: skip
         self.average = {name: p.detach().clone() for name, p in self.learning.items()}
         self.step, self.best, self.seconds = 0, -math.inf, 0.0
+        self.unread: list[tuple[int, float, Tensor, list[str]]] = []
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.benchmark = True
 
     def run(self, resume: bool) -> Path:
         output = self.config.output
         self._make(output)
-        if resume and (output / RESUME).exists():
+        if resume:
             self._load(output / RESUME)
-        first = self.share.rank == 0
-        log = Log(output, self.step, self.config.max_steps) if first else None
-        began, saved = time.monotonic() - self.seconds, time.monotonic()
-        while self.step < self.config.max_steps:
-            loss, figures, rate = self._train_step()
+        log = Log(output, self.step, self.config.max_steps) if self.share.rank == 0 else None
+        self.began, saved = time.monotonic() - self.seconds, time.monotonic()
+        if self.config.start and not self.step:
+            self._validate(log)
+        for batch in self.stage.batches(self.step):
+            self._train_step(batch)
             self.step += 1
-            self.seconds = time.monotonic() - began
-            if log:
-                log.advance(loss, rate)
-                log.write(self.step, loss=loss, rate=rate, seconds=round(self.seconds), **figures)
-            last = self.step == self.config.max_steps
-            if self.stage.examples_val and (last or self.step % self.config.validate_every == 0):
+            self.seconds = time.monotonic() - self.began
+            last = self._progress() >= 1
+            due = self.step % self.config.validate_every == 0
+            save = last or time.monotonic() - saved > 60 * self.config.checkpoint_minutes
+            if last or due or save or len(self.unread) >= self._patience():
+                self._read_losses(log)
+            if self.stage.examples_val and (last or due):
                 self._validate(log)
-            if first and (last or time.monotonic() - saved > 60 * self.config.checkpoint_minutes):
+            if save and log:
                 self._save(output / RESUME)
                 saved = time.monotonic()
+            if last:
+                break
         if log:
-            with self._averaged():
-                checkpoint.save(self.model, output / LAST)
+            self._finish(output)
             log.close()
         return output / (BEST if self.stage.examples_val else LAST)
+
+    def _patience(self) -> int:
+        return UNREAD if self.device.type == "cuda" else 1
+
+    def _progress(self) -> float:
+        """How much of the stage is done, 0…1: by steps or by time, whichever is further."""
+        minutes = self.config.max_minutes
+        done = self.step / self.config.max_steps
+        if minutes is None:
+            return done
+        [timed] = processes.furthest([self.seconds / 60 / minutes], self.share, self.device)
+        return max(done, timed)
 
     def _make(self, output: Path) -> None:
         try:
@@ -91,42 +129,67 @@ class Trainer:
         except OSError as error:
             raise CaptionerError(f"training.output: {output} cannot be made ({error})") from None
 
-    def _train_step(self) -> tuple[float, dict[str, float], float]:
+    def _train_step(self, batch: Batch) -> None:
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) * 64 + self.share.rank)
-        scale = rate_at(self.step, self.config)
+        scale = rate_at(self._progress(), self.config)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * scale
-        device = self.model.encoder.mean.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
-            loss = self.stage.loss(self.step)
-        own = [(float(term.detach()), count) for term, count in loss.terms]
-        pairs = [*own, *loss.figures.values()]
-        sums = processes.add_up([part for pair in pairs for part in pair], self.share, device)
-        means = [total / count for total, count in zip(sums[::2], sums[1::2], strict=True)]
-        if not math.isfinite(sum(means)):
-            raise CaptionerError(
-                f"step {self.step + 1}: the loss is {sum(means)}, the training cannot go on;"
-                " lower training.learning_rate or training.encoder_learning_rate"
-            )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
+            loss = self.stage.loss(self.step, batch)
+        own = [count for _, count in [*loss.terms, *loss.figures.values()]]
+        counts = processes.add_up(own, self.share, self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(
-            [term / count for (term, _), count in zip(loss.terms, sums[1::2], strict=False)]
-        ).sum().backward()
+        terms = [term / max(1, n) for (term, _), n in zip(loss.terms, counts, strict=False)]
+        torch.stack(terms).sum().backward()
         parameters = list(self.learning.values())
         processes.add_up_gradients(parameters, self.share)
         nn.utils.clip_grad_norm_(parameters, self.config.clip)
         self.optimizer.step()
         keep = min(self.config.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            for name, parameter in self.learning.items():
-                self.average[name].lerp_(parameter, 1 - keep)
-        terms = len(loss.terms)
-        figures = dict(zip(loss.figures, means[terms:], strict=True))
-        return sum(means[:terms]), figures, self.rates[1] * scale
+            torch._foreach_lerp_([*self.average.values()], [*self.learning.values()], 1 - keep)
+        self._note(loss, counts, scale)
+
+    def _note(self, loss: Loss, counts: Sequence[float], scale: float) -> None:
+        """Keep what the log will say of this step, without waiting for it."""
+        figures = [figure for figure, _ in loss.figures.values()]
+        own = [term.detach() for term, _ in loss.terms] + figures
+        means = torch.stack(
+            [value.float() / max(1, count) for value, count in zip(own, counts, strict=True)]
+        )
+        total = means[: len(loss.terms)].sum()[None]
+        row = torch.cat([total, means[len(loss.terms) :]])
+        self.unread.append((self.step + 1, scale, row, list(loss.figures)))
+
+    def _read_losses(self, log: Log | None) -> None:
+        """Fetch the losses of the steps since the last time, and log them."""
+        rows = processes.sum_rows([row for _, _, row, _ in self.unread], self.share)
+        for (step, scale, _, names), row in zip(self.unread, rows, strict=True):
+            if not all(map(math.isfinite, row)):
+                raise CaptionerError(
+                    f"step {step}: the loss is {row[0]}, the training cannot go on;"
+                    " lower training.learning_rate or training.encoder_learning_rate"
+                )
+            if log:
+                rate = self.config.learning_rate * scale
+                log.advance(row[0], rate)
+                speed = {"photos_per_second": round(self._speed(), 1), "gigabytes": self._memory()}
+                figures = dict(zip(names, row[1:], strict=True))
+                log.write(
+                    step, loss=row[0], rate=rate, seconds=round(self.seconds), **figures, **speed
+                )
+        self.unread = []
+
+    def _speed(self) -> float:
+        return self.step * self.config.batch_photos / max(self.seconds, 1e-9)
+
+    def _memory(self) -> float:
+        used = torch.cuda.max_memory_allocated() if self.device.type == "cuda" else 0
+        return round(used / 1e9, 2)
 
     def _validate(self, log: Log | None) -> None:
         """Let the first process validate the averaged weights, and keep the best."""
-        if log:
+        if log and self.stage.examples_val:
             with self._averaged():
                 stage = self.stage
                 scores = validate(
@@ -142,6 +205,18 @@ class Trainer:
                     self.best = mean
                     checkpoint.save(self.model, self.config.output / BEST)
         processes.wait(self.share)
+
+    def _finish(self, output: Path) -> None:
+        """Keep the averaged weights, and the encoders of the folds for the stage that follows."""
+        with self._averaged():
+            checkpoint.save(self.model, output / LAST)
+            if self.stage.folds is None or self.config.tune == "nothing":
+                return
+            own = self.model.encoder
+            for fold, encoder in enumerate(self.stage.folds):
+                self.model.encoder = encoder
+                checkpoint.save(self.model, fold_file(output, fold))
+            self.model.encoder = own
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -161,6 +236,8 @@ class Trainer:
     def _save(self, file: Path) -> None:
         """Everything a resumed run needs, readable as a checkpoint too."""
         tensors = dict(self.model.state_dict())
+        for name, tensor in self.stage.beside.state_dict().items():
+            tensors[f"training.beside.{name}"] = tensor
         for name, parameter in self.learning.items():
             tensors[f"training.average.{name}"] = self.average[name]
             for key, value in self.optimizer.state[parameter].items():
@@ -174,17 +251,24 @@ class Trainer:
         if "step" not in notes:
             raise CaptionerError(f"{file}: is no training state to resume from")
         own = {name: t for name, t in tensors.items() if not name.startswith("training.")}
+        beside = {
+            name.removeprefix("training.beside."): t
+            for name, t in tensors.items()
+            if name.startswith("training.beside.")
+        }
         same = all(notes.get(key) == note for key, note in checkpoint.metadata(self.model).items())
         same = same and own.keys() == self.model.state_dict().keys()
+        same = same and beside.keys() == self.stage.beside.state_dict().keys()
         averages = {name for name in tensors if name.startswith("training.average.")}
         if not same or averages != {f"training.average.{name}" for name in self.learning}:
             raise CaptionerError(f"{file}: was written by a run with another recipe")
         self.model.load_state_dict(own)
+        self.stage.beside.load_state_dict(beside)
         for name, parameter in self.learning.items():
             self.average[name].copy_(tensors[f"training.average.{name}"])
             if f"training.adam.step.{name}" in tensors:
                 self.optimizer.state[parameter] = {
-                    "step": tensors[f"training.adam.step.{name}"],
+                    "step": tensors[f"training.adam.step.{name}"].to(_place_of_step(parameter)),
                     "exp_avg": tensors[f"training.adam.exp_avg.{name}"].to(parameter.device),
                     "exp_avg_sq": tensors[f"training.adam.exp_avg_sq.{name}"].to(parameter.device),
                 }
@@ -192,23 +276,34 @@ class Trainer:
         self.seconds = float(notes["seconds"])
 
 
-def rate_at(step: int, config: TrainingConfig) -> float:
-    """The factor on every learning rate: linear warm-up, then a cosine to zero."""
-    warm = max(1, round(config.warmup * config.max_steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.max_steps - warm)))
+def _place_of_step(parameter: Tensor) -> torch.device:
+    """Where AdamW counts: fused on the GPU, else on the processor."""
+    return parameter.device if parameter.is_cuda else torch.device("cpu")
 
 
-def learning_parameters(model: Model, config: TrainingConfig) -> dict[str, nn.Parameter]:
-    """Freeze what this stage leaves alone; return the rest by name."""
-    backbone = model.encoder.backbone
-    backbone.requires_grad_(config.tune == "everything")
-    if config.tune == "top" and isinstance(backbone, Lite3):
-        backbone.tune_upper(config.stochastic_depth)
-    model.decoder.requires_grad_(config.objective != "words")
-    named = config.objective == "cross_entropy" and config.attribute_weight > 0
-    model.head.requires_grad_(config.objective == "words" or named)
-    model.head.regularise(config.dropout)
-    model.decoder.regularise(config.dropout, config.grid_dropout)
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+def rate_at(progress: float, config: TrainingConfig) -> float:
+    """The factor on every learning rate in a step that begins when so much of the stage is done:
+    linear warm-up, then a cosine to zero."""
+    if progress < config.warmup:
+        return min(1.0, (progress + 1 / config.max_steps) / config.warmup)
+    return 0.5 * (
+        1 + math.cos(math.pi * min(1.0, (progress - config.warmup) / (1 - config.warmup)))
+    )
+
+
+def learning_parameters(stage: Stage) -> dict[str, nn.Parameter]:
+    """What learns in a stage, by name: of the model, and of what learns beside it."""
+    named = [*stage.model.named_parameters()]
+    named += [(f"beside.{name}", p) for name, p in stage.beside.named_parameters()]
+    return {name: p for name, p in named if p.requires_grad}
+
+
+def rate_of(name: str, stage: Stage) -> float:
+    """The learning rate of a weight: an encoder's falls with every block further from the grid."""
+    config = stage.config
+    _, encoder, inner = name.partition("backbone.")
+    if not encoder:
+        return config.learning_rate
+    backbone = stage.model.encoder.backbone
+    depth = backbone.depth(inner) if isinstance(backbone, Lite3) else 0
+    return config.encoder_learning_rate * config.layer_decay**depth

@@ -3,14 +3,16 @@ ratios, also over several processes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from captioner.cider import CiderReward, Vector
+from captioner.model.attributes import AttributeHead
 from captioner.model.decoder import Decoder, State, Taught
 from captioner.model.model import Model
 from captioner.search import SearchOptions, sample_ids
@@ -21,11 +23,12 @@ from captioner.training.batches import Captions, TextBatch
 class Loss:
     """Sums over items, each with the number of its items.
 
-    The sum of the ratios of `terms` is minimised; those of `figures` go into the log.
+    The sum of the ratios of `terms` is minimised; those of `figures` go into the log. The numbers
+    are known before a GPU has computed anything, so that nothing waits for it.
     """
 
     terms: list[tuple[Tensor, int]]
-    figures: dict[str, tuple[float, int]]
+    figures: dict[str, tuple[Tensor, int]]
 
 
 def repeat(state: State, times: int) -> State:
@@ -52,26 +55,26 @@ def teach(
     state: State,
     teaching: Teaching,
     places: Tensor | None = None,
-) -> tuple[Tensor, Tensor, int]:
+) -> tuple[Tensor, Tensor]:
     """Teacher forcing: the loss and the plain negative log-likelihood in nats, both summed over
-    the words, and the number of words.
+    the words.
 
     The loss is label-smoothed; with attention the penalties that `teaching` asks for are added.
     `places` (N, T, L) is where the attention for each word is guided to.
     """
     taught = decoder(captions.words, state, teaching.told, teaching.per_sentence)
     known = captions.targets >= 0
-    log_probs = decoder.score(taught.features[known])
-    words = -log_probs.gather(1, captions.targets[known][:, None]).squeeze(1)
+    log_probs = decoder.score(taught.features)  # also of what is no word: to choose would wait
+    words = -log_probs.gather(2, captions.targets.clamp_min(0)[..., None]).squeeze(2) * known
     nll, smoothing = words.sum(), teaching.smoothing
-    loss = (1 - smoothing) * nll - smoothing * log_probs.mean(1).sum()
+    loss = (1 - smoothing) * nll - smoothing * (log_probs.mean(2) * known).sum()
     if teaching.doubly_stochastic:
         loss = loss + teaching.doubly_stochastic * passed_over(taught.weights, known)
     if taught.regions is not None:
         loss = loss + hard_attention(taught, words.detach(), known, teaching.hard_entropy)
     if places is not None:
         loss = loss + teaching.guidance * guidance_loss(taught.weights, places)
-    return loss, nll, int(known.sum())
+    return loss, nll.detach()
 
 
 def guidance_loss(weights: Tensor, places: Tensor) -> Tensor:
@@ -112,64 +115,50 @@ def hard_attention(taught: Taught, nll: Tensor, known: Tensor, entropy: float) -
 
     A sentence's reward is the log-probability of its words, by the word; the baseline is the mean
     of the other sentences of the batch, so that nothing has to be kept from step to step. `nll` are
-    the nats of the known words (N, T), row by row.
+    the nats of the words (N, T), 0 where there is none.
     """
     assert taught.regions is not None
     weights = taught.weights.clamp_min(1e-9)
     chosen = weights.gather(2, taught.regions.clamp_min(0).unsqueeze(-1)).squeeze(-1).log()
     drawn = known & (taught.regions >= 0)
-    each = torch.zeros_like(known, dtype=nll.dtype).masked_scatter(known, nll)
-    reward = -each.sum(1) / known.sum(1).clamp_min(1)
+    reward = -nll.sum(1) / known.sum(1).clamp_min(1)
     others = (reward.sum() - reward) / max(1, len(reward) - 1)
     gain = (reward - others).unsqueeze(1) * chosen
     undecided = -(weights * weights.log()).sum(-1)
     return -(gain * drawn).sum() - entropy * (undecided * known).sum()
 
 
-def cross_entropy(
-    model: Model,
-    grid: Tensor,
-    captions: Captions,
-    targets: Tensor,
-    teaching: Teaching,
-    weight: float,
-) -> Loss:
-    """Captions of photos, and with `weight` the attribute words of the same photos.
-
-    grid (B, L, C), captions of B·K rows, targets (B, A).
-    """
+def cross_entropy(model: Model, grid: Tensor, captions: Captions, teaching: Teaching) -> Loss:
+    """Captions of photos: grid (B, L, C), captions of B·K rows, photo-major."""
     regions = model.head.score_regions(grid) if model.attributes else None
-    logits = model.head.pool(regions) if regions is not None else None
-    named = model.name_attributes(logits) if logits is not None and model.sees_attributes else ()
+    named: tuple[Tensor, ...] = ()
+    if regions is not None and model.sees_attributes:
+        named = model.name_attributes(model.head.pool(regions))
     state = repeat(model.decoder.start(grid, *named), len(captions.words) // len(grid))
     places = None
     if teaching.guidance and regions is not None:
         places = guidance_targets(regions, model.attribute_ids, captions.targets)
-    loss, nll, count = teach(model.decoder, captions, state, teaching, places)
-    result = Loss([(loss, count)], {"nll": (float(nll.detach()), count)})
-    if logits is not None:
-        attribute = attribute_loss(logits, targets)
-        result.terms.append((weight * attribute, len(grid)))
-        result.figures["attributes"] = (float(attribute.detach()), len(grid))
-    return result
+    loss, nll = teach(model.decoder, captions, state, teaching, places)
+    return Loss([(loss, captions.count)], {"nll": (nll, captions.count)})
 
 
-def attribute_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy of (B, A), summed over words and photos."""
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+def named_in_photos(
+    head: AttributeHead, grid: Tensor, targets: Tensor, known: Tensor, count: int
+) -> tuple[Tensor, int]:
+    """Which words does `head` name in photos? The binary cross-entropy, summed over A words and
+    those of the photos of which the targets are known, and their number.
 
-
-def words(model: Model, grid: Tensor, targets: Tensor) -> Loss:
-    """Which words would a caption hold? grid (B, L, C), targets (B, A)."""
-    loss = attribute_loss(model.head(grid), targets)
-    return Loss([(loss, len(grid))], {"attributes": (float(loss.detach()), len(grid))})
+    grid (B, L, C), targets (B, A), known (B,) 1 or 0, of which `count` are 1.
+    """
+    each = F.binary_cross_entropy_with_logits(head(grid), targets, reduction="none").sum(1)
+    return (each * known).sum(), count
 
 
 def language(model: Model, batch: TextBatch, teaching: Teaching) -> Loss:
     """Sentences without photos, from their attribute words."""
     state = model.decoder.start(None, batch.attributes, batch.certainty)
-    loss, nll, count = teach(model.decoder, batch.captions, state, teaching)
-    return Loss([(loss, count)], {"nll": (float(nll.detach()), count)})
+    loss, nll = teach(model.decoder, batch.captions, state, teaching)
+    return Loss([(loss, batch.captions.count)], {"nll": (nll, batch.captions.count)})
 
 
 class SelfCritical:
@@ -177,11 +166,16 @@ class SelfCritical:
     samples as the baseline (Luo 2020, https://arxiv.org/abs/2003.09971)."""
 
     def __init__(
-        self, references: Sequence[Sequence[Sequence[int]]], silent: Sequence[int], end: int
+        self,
+        references: Sequence[Sequence[Sequence[int]]],
+        silent: Sequence[int],
+        end: int,
+        workers: int = 0,
     ) -> None:
         """`references` of every training photo, as ids; `silent` ids (commas) do not count.
 
-        The end counts as a word, so that breaking off after "with a" costs.
+        The end counts as a word, so that breaking off after "with a" costs. With `workers` so many
+        processes share the reckoning.
         """
         self.silent, self.end = set(silent), end
         spoken = [[[*self._spoken(r), end] for r in photo] for photo in references]
@@ -189,23 +183,24 @@ class SelfCritical:
         self.references: list[list[Vector]] = [
             [self.reward.vector(r) for r in photo] for photo in spoken
         ]
+        self.pool = None
+        if workers:
+            fork = get_context("fork")  # the references are there without being sent
+            self.pool = fork.Pool(workers, _keep, (self._score,))
 
     def _spoken(self, ids: Sequence[int]) -> list[int]:
         return [i for i in ids if i not in self.silent]
 
+    def _score(self, photo: int, rows: Sequence[Sequence[int]]) -> list[float]:
+        return [self.reward.score(self._spoken(row), self.references[photo]) for row in rows]
+
     def rewards(self, sampled: Tensor, photos: Sequence[int], pad: int) -> Tensor:
         """CIDEr-D, 0…10, of sampled ids (B, S, T) about `photos` (B,): (B, S)."""
-        return torch.tensor(
-            [
-                [
-                    self.reward.score(
-                        [i for i in self._spoken(row) if i != pad], self.references[photo]
-                    )
-                    for row in rows
-                ]
-                for rows, photo in zip(sampled.tolist(), photos, strict=True)
-            ]
-        )
+        written = [[[i for i in row if i != pad] for row in rows] for rows in sampled.tolist()]
+        tasks = list(zip(photos, written, strict=True))
+        if self.pool is None:
+            return torch.tensor([self._score(*task) for task in tasks])
+        return torch.tensor(self.pool.map(_kept, tasks, chunksize=16))
 
     def __call__(
         self,
@@ -235,11 +230,21 @@ class SelfCritical:
             torch.cat([first, written[:, :-1]], 1), repeat(model.start_from_grid(grid), samples)
         )
         known = written != pad
-        log_probs = model.decoder.score(taught.features[known]).gather(1, written[known][:, None])[
-            :, 0
-        ]
-        gain = advantage[:, None].expand_as(written)[known]
+        log_probs = model.decoder.score(taught.features).gather(2, written[..., None]).squeeze(2)
+        gain = advantage[:, None] * known
         return Loss(
             [(-(gain * log_probs).sum(), int(known.sum()))],
-            {"reward": (float(rewards.sum()), rewards.numel())},
+            {"reward": (rewards.sum(), rewards.numel())},
         )
+
+
+Scoring = Callable[[int, Sequence[Sequence[int]]], list[float]]
+_scoring: list[Scoring] = []  # of a process of the pool
+
+
+def _keep(scoring: Scoring) -> None:
+    _scoring[:] = [scoring]
+
+
+def _kept(task: tuple[int, Sequence[Sequence[int]]]) -> list[float]:
+    return _scoring[0](*task)

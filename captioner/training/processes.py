@@ -40,10 +40,32 @@ def wait(share: Share) -> None:
 
 def add_up(values: Sequence[float], share: Share, device: torch.device) -> list[float]:
     """Sums of numbers over all processes."""
+    return _reduced(values, share, device, dist.ReduceOp.SUM)
+
+
+def furthest(values: Sequence[float], share: Share, device: torch.device) -> list[float]:
+    """The greatest of each number over all processes."""
+    return _reduced(values, share, device, dist.ReduceOp.MAX)
+
+
+def sum_rows(rows: Sequence[Tensor], share: Share) -> list[list[float]]:
+    """Rows of numbers (F,) on a device, summed over all processes and fetched at once."""
+    if not rows:
+        return []
+    total = torch.stack(list(rows))
+    if share.world > 1:
+        dist.all_reduce(total)
+    fetched: list[list[float]] = total.tolist()
+    return fetched
+
+
+def _reduced(
+    values: Sequence[float], share: Share, device: torch.device, how: dist.ReduceOp.RedOpType
+) -> list[float]:
     if share.world == 1:
         return list(values)
     total = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(total)
+    dist.all_reduce(total, how)
     return [float(value) for value in total]
 
 

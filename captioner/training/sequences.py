@@ -163,8 +163,8 @@ def _loss(model: Translator, pairs: Sequence[Pair]) -> Tensor:
     starts = [target.start("text")] * len(pairs)
     captions = pad(starts, [target.encode(written) for _, written in pairs], target)
     state = model.start([source for source, _ in pairs])
-    loss, _, count = teach(model.decoder, captions, state, Teaching())
-    return loss / count
+    loss, _ = teach(model.decoder, captions, state, Teaching())
+    return loss / captions.count
 
 
 def accuracy(model: Translator, pairs: Sequence[Pair]) -> float:

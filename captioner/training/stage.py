@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from captioner import checkpoint
-from captioner.config import Recipe, check_files, differences
+from captioner.config import Recipe, TrainingConfig, check_files, differences
 from captioner.devices import find_device
 from captioner.errors import CaptionerError
+from captioner.model.attributes import AttributeHead
+from captioner.model.lite3 import Lite3
 from captioner.model.model import Model
 from captioner.search import SearchOptions
 from captioner.training import objectives
 from captioner.training.batches import (
+    Batch,
     CaptionBatches,
-    Indices,
     Order,
     Share,
     TextBatches,
@@ -30,14 +32,60 @@ from captioner.training.data import (
     Sentence,
     attribute_targets,
     choose_words,
+    photo_files,
     read_examples,
     read_sentences,
     word_rarity,
 )
+from captioner.training.folds import Folds, held_still, partners, start_folds
+from captioner.training.labels import read_labels
 from captioner.training.objectives import Loss, Teaching
-from captioner.training.photos import CachedPhotos, PixelPhotos
+from captioner.training.photos import CachedPhotos, Photos, PixelPhotos, encode
 from captioner.training.teacher import told
 from captioner.training.text import SentenceAttributes
+
+
+class Draws(Dataset[Batch]):
+    """What each step trains on, drawn on the processor: a function of the step's number alone.
+
+    Also by workers, ahead of the step that needs it.
+    """
+
+    def __init__(self, recipe: Recipe, share: Share) -> None:
+        self.config, self.share = recipe.training, share
+        self.text: TextBatches | None = None
+
+    def take_photos(
+        self, source: Photos, captions: CaptionBatches, dealt: np.ndarray, order: Order,
+        known: tuple[Tensor, Tensor],
+    ) -> None:  # fmt: skip
+        """`dealt` are the photos that `order` deals; `known` (N,), 1 or 0, says of which there are
+        captions and labels."""
+        self.source, self.captions, self.dealt, self.order = source, captions, dealt, order
+        self.known = known
+
+    def __getitem__(self, step: int) -> Batch:
+        text = self.text.at(step, self.share) if self.text else None
+        if self.config.objective == "language":
+            return Batch(text=text)
+        photos = self.dealt[self.order.at(step)]
+        rng = np.random.default_rng([self.config.seed, step, 0])
+        captions = None
+        if self.config.objective == "cross_entropy":
+            captions = self.captions.draw(photos, rng, self.share)
+        part, under = 1.0, None
+        if self.config.mixup:
+            part = rng.beta(self.config.mixup, self.config.mixup)
+            under = torch.from_numpy(self.share.of(partners(photos, self.config.folds)).copy())
+        look = self.source.draw(photos, rng, self.share)
+        own = torch.from_numpy(self.share.of(photos).copy())
+        beneath = own if under is None else under
+        told, labelled = (int((known[own] * known[beneath]).sum()) for known in self.known)
+        return Batch(own, look, under, max(part, 1 - part), told, labelled, captions, text)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
 
 
 class Stage:
@@ -49,18 +97,32 @@ class Stage:
         self.config = recipe.training
         check_files(recipe)
         self.device = find_device(self.config.device)
-        data = recipe.data
-        examples = read_examples(data.train, data.styles, ("train", "restval"))
-        sentences = read_sentences(data.text)
+        self.folds: Folds | None = None
+        self.label_head: AttributeHead | None = None
+        self.draws = Draws(recipe, share)
+        examples = self._read_examples()
+        sentences = read_sentences(recipe.data.text)
         self.model = first_model(recipe, examples, sentences)
         self.model.to(self.device).train()
+        if self.device.type == "cuda":
+            self.model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        prepare(self.model, self.config)
         if self.config.objective == "words":
             self._need_attributes("training.objective: words are what is learnt")
-        self.examples = examples
         self.examples_val = self._examples_val()
-        self._read_photos()
-        self._read_text(sentences)
-        self.loss: Callable[[int], Loss] = getattr(self, f"_{self.config.objective}")
+        if self.config.objective != "language":
+            self._read_photos()
+        if self.config.batch_sentences:
+            self._read_text(sentences)
+
+    def _read_examples(self) -> list[Example]:
+        """Those with captions first."""
+        data = self.recipe.data
+        self.examples = list(read_examples(data.train, data.styles, ("train", "restval")))
+        self.captioned = len(self.examples)
+        if data.unlabelled:
+            self.examples += read_examples(data.unlabelled, data.styles, ("train",), False)
+        return self.examples
 
     def _examples_val(self) -> list[Example]:
         data = self.recipe.data
@@ -69,27 +131,51 @@ class Stage:
         return read_examples(data.val, data.styles, ("val",))
 
     def _read_photos(self) -> None:
-        if self.config.objective == "language":
-            return
-        files = PhotoFiles(self.recipe.data.photos)
+        config, recipe = self.config, self.recipe
+        files = photo_files(recipe.data.photos)
         self.photos = self._photos(files, self.examples)
         if self.examples_val:
             self.photos_val = self._photos(files, self.examples_val)
         vocabulary = self.model.vocabulary
-        self.captions = CaptionBatches(
-            self.examples, vocabulary, self.config.captions_per_photo, self.recipe.data.max_words
+        captions = CaptionBatches(
+            self.examples, vocabulary, config.captions_per_photo, recipe.data.max_words
         )
-        self.dealt = np.repeat(
+        dealt = np.repeat(
             np.arange(len(self.examples)),
-            [self.recipe.data.repeat.get(e.style, 1) for e in self.examples],
+            [recipe.data.repeat.get(e.style, 1) for e in self.examples],
         )
-        lengths = np.array(self.captions.lengths)[self.dealt]
-        self.order = Order(lengths.tolist(), self.config.batch_photos, self.config.seed)
-        self._check_shares("photos", self.order)
-        self.targets = torch.from_numpy(attribute_targets(self.examples, self.model.attributes))
-        if self.config.objective == "self_critical":
+        if config.objective != "words":
+            dealt = dealt[dealt < self.captioned]
+        order = Order(np.array(captions.lengths)[dealt].tolist(), config.batch_photos, config.seed)
+        self._check_shares("photos", order)
+        self._read_targets()
+        known = self.known.cpu(), self.labelled.cpu()
+        self.draws.take_photos(self.photos, captions, dealt, order, known)
+        if config.objective == "self_critical":
             silent = [vocabulary.ids[","]] if "," in vocabulary.ids else []
-            self.reward = objectives.SelfCritical(self.captions.ids, silent, vocabulary.end)
+            spoken = captions.ids[: self.captioned]
+            self.starts = torch.tensor(captions.starts, device=self.device)
+            self.reward = objectives.SelfCritical(spoken, silent, vocabulary.end, config.workers)
+        if config.folds > 1:
+            start = config.start[0] if config.start else None
+            self.folds = start_folds(self.model.encoder, config.folds, start)
+
+    def _read_targets(self) -> None:
+        """Attribute words (N, A) and labels (N, G) of the photos, and of which they are known."""
+        targets = attribute_targets(self.examples, self.model.attributes)
+        self.targets = torch.from_numpy(targets).to(self.device)
+        known = torch.zeros(len(self.examples), device=self.device)
+        known[: self.captioned] = 1
+        self.known, self.labelled = known, torch.zeros_like(known)
+        if self.recipe.data.labels is None or not self.config.label_weight:
+            return
+        names, labels, labelled = read_labels(self.recipe.data.labels, self.examples)
+        self.labels, self.labelled = labels.to(self.device), labelled.to(self.device)
+        if self.config.objective in ("words", "cross_entropy"):
+            head = AttributeHead(self.model.encoder.channels, 256, len(names))
+            head.start_at((labels.sum(0) / labelled.sum()).clamp(1e-4, 1 - 1e-4))
+            head.regularise(self.config.dropout)
+            self.label_head = head.to(self.device)
 
     def _need_attributes(self, why: str) -> None:
         if not self.model.attributes:
@@ -99,15 +185,13 @@ class Stage:
                 f" photos ({why})"
             )
 
-    def _photos(self, files: PhotoFiles, examples: Sequence[Example]) -> CachedPhotos | PixelPhotos:
-        if self.config.tune == "everything":
-            return PixelPhotos(self.model.encoder, files, examples, self.recipe.data.hold)
-        grids = self.config.tune == "nothing"
-        return CachedPhotos(self.model.encoder, files, examples, self.recipe.data.cache, grids)
+    def _photos(self, files: PhotoFiles, examples: Sequence[Example]) -> Photos:
+        data, tune, encoder = self.recipe.data, self.config.tune, self.model.encoder
+        if tune == "everything" or data.hold:
+            return PixelPhotos(encoder, files, examples, data.hold, tune != "nothing")
+        return CachedPhotos(encoder, files, examples, data.cache, tune == "nothing")
 
     def _read_text(self, sentences: Sequence[Sentence]) -> None:
-        if not self.config.batch_sentences:
-            return
         self._need_attributes("training.batch_sentences: sentences without photos are told by them")
         limit = self.recipe.data.max_words
         captions = [Sentence(e.style, c) for e in self.examples for c in e.captions]
@@ -115,8 +199,9 @@ class Stage:
         model, shown = self.model, self.recipe.attributes.shown
         attributes = SentenceAttributes(kept, model.vocabulary, model.attributes, shown)
         batch = self.config.batch_sentences
-        self.text = TextBatches(kept, model.vocabulary, attributes, batch, self.config.seed)
-        self._check_shares("sentences", self.text.order)
+        text = TextBatches(kept, model.vocabulary, attributes, batch, self.config.seed)
+        self._check_shares("sentences", text.order)
+        self.draws.text = text
 
     def _check_shares(self, kind: str, order: Order) -> None:
         if order.batch < self.share.world:
@@ -125,43 +210,97 @@ class Stage:
                 f" batches of {order.batch} {kind}"
             )
 
-    def _chosen(self, step: int) -> tuple[Indices, np.random.Generator]:
-        """The photos of a step, of all processes, and the step's generator."""
-        photos = self.dealt[self.order.at(step)]
-        return photos, np.random.default_rng([self.config.seed, step, 0])
+    def batches(self, first: int) -> Iterator[Batch]:
+        """The batches from step `first` on, on the device, drawn ahead by `workers`."""
+        pin = self.device.type == "cuda"
+        steps = range(first, self.config.max_steps)
+        ahead = self.config.workers
+        context = "fork" if ahead else None  # workers then share the captions
+        loader = DataLoader(
+            self.draws, None, sampler=steps, num_workers=ahead, pin_memory=pin,
+            multiprocessing_context=context, collate_fn=_as_it_is,  # type: ignore[arg-type]
+        )  # fmt: skip
+        for batch in loader:
+            yield batch.to(self.device)
 
-    def _encode(self, read: Tensor) -> Tensor:
-        with torch.set_grad_enabled(self.config.tune != "nothing"):
-            return self.photos.encode(read)
+    @property
+    def beside(self) -> nn.ModuleDict:
+        """What learns beside the captioner and is no part of it."""
+        parts = {"folds": self.folds, "labels": self.label_head}
+        return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
-    def _words(self, step: int) -> Loss:
-        return objectives.words(self.model, *self._seen(*self._chosen(step)))
+    def loss(self, step: int, batch: Batch | None = None) -> Loss:
+        """The loss of a step; its batch is drawn here unless it is given."""
+        batch = batch or self.draws[step].to(self.device)
+        if self.config.objective == "language":
+            assert batch.text is not None
+            return objectives.language(self.model, batch.text, self._teaching(step))
+        read = self._read(batch)
+        if self.config.objective == "self_critical":
+            return self._self_critical(read, batch)
+        if self.folds is None:
+            loss = self._taught(self._grid(read), batch, step)
+        else:
+            loss = self._cross_fitted(self.folds, read, batch, step)
+        if batch.text is not None:
+            [(text_loss, count)] = objectives.language(
+                self.model, batch.text, self._teaching(step)
+            ).terms
+            # By the photos' count: so many sentences without a photo weigh as much as words do.
+            loss.terms.append((text_loss, batch.captions.count if batch.captions else count))
+        return loss
 
-    def _seen(self, photos: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The grid of this process's share of `photos`, and their words (B, A)."""
-        if self.config.mixup:
-            return self._mixed(photos, rng)
-        return self._encode(self.photos.read(photos, rng, self.share)), self._targets(photos)
+    def _read(self, batch: Batch) -> Tensor:
+        """The photos as they are seen, each laid over the one under it."""
+        assert batch.photos is not None
+        read = self.photos.read(batch.photos, batch.look)
+        if batch.under is None:
+            return read
+        return read.lerp(self.photos.read(batch.under, batch.look), 1 - batch.part)
 
-    def _mixed(self, photos: Indices, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The grid of each photo laid over the one before it in the batch, and the words of both,
-        by the same shares. The photo's own is the larger."""
-        part = rng.beta(self.config.mixup, self.config.mixup)
-        part = max(part, 1 - part)
-        others = np.roll(photos, 1)
-        # Two generators alike, so that both photos are seen through the same window.
-        read, under = (
-            self.photos.read(each, copy.deepcopy(rng), self.share) for each in (photos, others)
-        )
-        targets, beneath = self._targets(photos), self._targets(others)
-        return self._encode(read.lerp(under, 1 - part)), targets.lerp(beneath, 1 - part)
+    def _grid(self, read: Tensor) -> Tensor:
+        return encode(self.photos, read, self.model.encoder)
 
-    def _targets(self, photos: Indices) -> Tensor:
-        return self.targets[self.share.of(photos)].to(self.device)
+    def _taught(self, grid: Tensor, batch: Batch, step: int) -> Loss:
+        """What `grid` (B, L, C) says of the batch's photos: words, labels, captions."""
+        config, model = self.config, self.model
+        loss = Loss([], {})
+        if config.objective == "cross_entropy":
+            assert batch.captions is not None
+            loss = objectives.cross_entropy(model, grid, batch.captions, self._teaching(step))
+        weight = 1.0 if config.objective == "words" else config.attribute_weight
+        heads = [("attributes", model.head, self.targets, self.known, batch.told)]
+        if self.label_head is not None:
+            labelled = self.labels, self.labelled, batch.labelled
+            heads.append(("labels", self.label_head, *labelled))
+        for name, head, targets, known, count in heads if model.attributes else []:
+            share = weight * (config.label_weight if name == "labels" else 1.0)
+            expected, certain = (self._mixed(part, batch) for part in (targets, known))
+            term, count = objectives.named_in_photos(head, grid, expected, certain.floor(), count)
+            loss.terms.append((share * term, count))
+            loss.figures[name] = (term.detach(), count)
+        return loss
 
-    def _language(self, step: int) -> Loss:
-        batch = self.text.at(step, self.share).to(self.device)
-        return objectives.language(self.model, batch, self._teaching(step))
+    def _mixed(self, known: Tensor, batch: Batch) -> Tensor:
+        """What is `known` (N, …) of the batch's photos, by their shares."""
+        own = known[batch.photos]
+        return own if batch.under is None else own.lerp(known[batch.under], 1 - batch.part)
+
+    def _cross_fitted(self, folds: Folds, read: Tensor, batch: Batch, step: int) -> Loss:
+        """The heads and the decoder learn from encoders that do not know the photo; all encoders
+        learn through them as they are."""
+        assert batch.photos is not None
+        encoder = self.model.encoder
+        shared = None if encoder.learns_below else self.photos.lower(read, encoder)
+        honest, others = folds.grids(self.photos, read, batch.photos, shared)
+        grid = encode(self.photos, read, encoder, shared)
+        loss = self._taught(honest, batch, step)
+        readers: list[nn.Module] = [self.model.head, self.model.decoder]
+        readers += [self.label_head] if self.label_head is not None else []
+        with held_still(*readers):
+            for learning in (grid, *others):
+                loss.terms += self._taught(learning, batch, step).terms
+        return loss
 
     def _teaching(self, step: int) -> Teaching:
         config = self.config
@@ -171,33 +310,42 @@ class Stage:
             per_sentence=config.teacher_per == "sentence",
             doubly_stochastic=config.doubly_stochastic,
             hard_entropy=config.hard_entropy,
-            guidance=config.guidance,
+            guidance=config.guidance if config.objective == "cross_entropy" else 0.0,
         )
 
-    def _cross_entropy(self, step: int) -> Loss:
-        photos, rng = self._chosen(step)
-        captions = self.captions.draw(photos, rng, self.share).to(self.device)
-        grid, targets = self._seen(photos, rng)
-        loss = objectives.cross_entropy(
-            self.model, grid, captions, targets, self._teaching(step), self.config.attribute_weight
-        )
-        if self.config.batch_sentences:
-            (captions_loss, count), *others = loss.terms
-            [(text_loss, _)] = self._language(step).terms
-            loss.terms = [(captions_loss + text_loss, count), *others]
-        return loss
-
-    def _self_critical(self, step: int) -> Loss:
-        photos, rng = self._chosen(step)
-        grid = self._encode(self.photos.read(photos, rng, self.share))
-        own = self.share.of(photos).tolist()
+    def _self_critical(self, read: Tensor, batch: Batch) -> Loss:
+        assert batch.photos is not None
         vocabulary = self.model.vocabulary
-        starts = torch.tensor([self.captions.starts[i] for i in own], device=self.device)
+        with torch.no_grad():
+            if self.folds is None:
+                grid = self._grid(read)
+            else:
+                shared = self.photos.lower(read, self.model.encoder)
+                grid, _ = self.folds.grids(self.photos, read, batch.photos, shared)
         options = SearchOptions(
             end=vocabulary.end, pad=vocabulary.pad, max_words=self.recipe.data.max_words,
             forbidden=vocabulary.never_written,
         )  # fmt: skip
+        starts = self.starts[batch.photos]
+        own = batch.photos.tolist()
         return self.reward(self.model, grid, starts, own, options, self.config.samples)
+
+
+def prepare(model: Model, config: TrainingConfig) -> None:
+    """Freeze what this stage leaves alone, and set what regularises the rest."""
+    backbone = model.encoder.backbone
+    backbone.requires_grad_(config.tune == "everything")
+    if isinstance(backbone, Lite3):
+        backbone.split = config.first_block
+        if config.tune == "top":
+            backbone.tune_upper()
+        if config.tune != "nothing":
+            backbone.drop_depth(config.stochastic_depth)
+    model.decoder.requires_grad_(config.objective != "words")
+    named = config.objective == "cross_entropy" and config.attribute_weight > 0
+    model.head.requires_grad_(config.objective == "words" or named)
+    model.head.regularise(config.dropout)
+    model.decoder.regularise(config.dropout, config.grid_dropout)
 
 
 def first_model(
@@ -221,7 +369,8 @@ def first_model(
         checkpoint.take_embedded_encoder(model)
         model.encoder.shared = training.tune == "nothing"
     if attributes:
-        frequency = torch.from_numpy(attribute_targets(examples, attributes).mean(0))
+        told = [example for example in examples if example.captions]
+        frequency = torch.from_numpy(attribute_targets(told, attributes).mean(0))
         model.head.start_at(frequency.clamp(1e-4, 1 - 1e-4))
     model.rarity = torch.from_numpy(word_rarity(examples, vocabulary))
     return model
