@@ -22,7 +22,6 @@ from captioner.images import open_image
 from captioner.training.stopwords import STOP_WORDS
 from captioner.vocabulary import Vocabulary, tokenize
 
-
 MANY = 20_000  # sentences, so many that all cores tokenize them
 
 

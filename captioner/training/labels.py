@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from captioner.errors import CaptionerError
-from captioner.evaluation.references import first_few, read_json
+from captioner.datasets.captions.files import read_json
+from captioner.datasets.captions.names import first_few
 from captioner.training.data import Example
 
 

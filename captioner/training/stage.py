@@ -146,7 +146,10 @@ class Stage:
         )
         if config.objective != "words":
             dealt = dealt[dealt < self.captioned]
-        order = Order(np.array(captions.lengths)[dealt].tolist(), config.batch_photos, config.seed)
+        lengths = np.array(captions.lengths)[dealt].tolist()
+        if config.objective == "words":  # no captions are padded; those without any are dealt alike
+            lengths = [0] * len(lengths)
+        order = Order(lengths, config.batch_photos, config.seed)
         self._check_shares("photos", order)
         self._read_targets()
         known = self.known.cpu(), self.labelled.cpu()
