@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from captioner.checkpoint import pack
 from captioner.errors import CaptionerError
-from captioner.files import whole_file
+from captioner.files import unwritable, whole_file
 from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
 
@@ -113,9 +113,12 @@ def _gathered(batches: Iterator[Maps], bar: tqdm[NoReturn]) -> Maps:
 def _store(maps: Maps, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaptionerError(f"data.cache: {unwritable(path.parent, error)}") from None
+    try:
         with whole_file(path, "wb") as file:
             np.save(file, maps)
-    except (OSError, CaptionerError) as error:
+    except CaptionerError as error:
         raise CaptionerError(f"data.cache: {error}") from None
 
 

@@ -27,7 +27,7 @@ from captioner.evaluation.bootstrap import compare, interval, sampled_means
 from captioner.files import unwritable, whole_file
 from captioner.training.data import Example, PhotoFiles, read_examples
 from captioner.training.family_plot import draw_family
-from captioner.training.loop import LAST, train
+from captioner.training.loop import LAST, RESUME, train
 from captioner.training.photos import CachedPhotos
 from captioner.training.plot import Curve, read_log
 from captioner.training.validate import score, write
@@ -83,7 +83,7 @@ def train_variant(config: Path, name: str, output: Path, changes: Sequence[str])
         folder.mkdir(parents=True)
         (folder / RECIPE).write_text(recipe.model_dump_json(indent=1), encoding="utf-8")
     if not (folder / LAST).exists():
-        train(recipe, resume=True)
+        train(recipe, resume=(folder / RESUME).exists())
     return recipe
 
 

@@ -45,6 +45,16 @@ class Folds(nn.Module):
         own, count = photos % len(self.encoders), len(self.encoders)
         return every[own, rows].detach(), [every[(own + i) % count, rows] for i in range(1, count)]
 
+    def alike_below(self, encoder: Encoder) -> bool:
+        """Whether `Encoder.lower` is the same for all of them as it is in `encoder`."""
+        own = encoder.backbone.state_dict()
+        return all(
+            torch.equal(weight, own[name])
+            for one in self
+            for name, weight in one.backbone.state_dict().items()
+            if one.is_lower(name)
+        )
+
     def __iter__(self) -> Iterator[Encoder]:
         for encoder in self.encoders:
             assert isinstance(encoder, Encoder)

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from captioner.errors import CaptionerError
 from captioner.datasets.captions.files import read_json
 from captioner.datasets.captions.names import first_few
+from captioner.errors import CaptionerError
 from captioner.training.data import Example
 
 

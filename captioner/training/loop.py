@@ -40,7 +40,11 @@ def train(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Path
     check_output(config.output, resume, overwrite)
     share = processes.join(config.device)
     try:
-        return Trainer(Stage(recipe, share), config, share).run(resume)
+        stage = Stage(recipe, share)
+        try:
+            return Trainer(stage, config, share).run(resume)
+        finally:
+            stage.close()
     finally:
         processes.leave(share)
 
@@ -56,6 +60,12 @@ def check_output(output: Path, resume: bool, overwrite: bool) -> None:
             f"training.output: {output} holds another run ({held[0].name}); take --resume to go on"
             " with it, --overwrite to lose it, or another folder"
         )
+
+
+def forget(output: Path) -> None:
+    """Take away what another run has left, so that none of it is held for this one's."""
+    for file in (output / RESUME, output / LAST, output / BEST, *output.glob("fold-*.safetensors")):
+        file.unlink(missing_ok=True)
 
 
 class Trainer:
@@ -86,6 +96,8 @@ class Trainer:
         self._make(output)
         if resume:
             self._load(output / RESUME)
+        elif self.share.rank == 0:
+            forget(output)
         log = Log(output, self.step, self.config.max_steps) if self.share.rank == 0 else None
         self.began, saved = time.monotonic() - self.seconds, time.monotonic()
         if self.config.start and not self.step:
@@ -109,6 +121,7 @@ class Trainer:
         if log:
             self._finish(output)
             log.close()
+        processes.wait(self.share)  # a next stage reads what the first process has written
         return output / (BEST if self.stage.examples_val else LAST)
 
     def _patience(self) -> int:
@@ -181,7 +194,7 @@ class Trainer:
         self.unread = []
 
     def _speed(self) -> float:
-        return self.step * self.config.batch_photos / max(self.seconds, 1e-9)
+        return self.step * self.stage.photos_a_step / max(self.seconds, 1e-9)
 
     def _memory(self) -> float:
         used = torch.cuda.max_memory_allocated() if self.device.type == "cuda" else 0
@@ -207,16 +220,16 @@ class Trainer:
         processes.wait(self.share)
 
     def _finish(self, output: Path) -> None:
-        """Keep the averaged weights, and the encoders of the folds for the stage that follows."""
+        """Keep the encoders of the folds for the stage that follows, then the averaged weights:
+        with those the stage is over."""
         with self._averaged():
+            if self.stage.folds is not None and self.config.tune != "nothing":
+                own = self.model.encoder
+                for fold, encoder in enumerate(self.stage.folds):
+                    self.model.encoder = encoder
+                    checkpoint.save(self.model, fold_file(output, fold))
+                self.model.encoder = own
             checkpoint.save(self.model, output / LAST)
-            if self.stage.folds is None or self.config.tune == "nothing":
-                return
-            own = self.model.encoder
-            for fold, encoder in enumerate(self.stage.folds):
-                self.model.encoder = encoder
-                checkpoint.save(self.model, fold_file(output, fold))
-            self.model.encoder = own
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

@@ -188,6 +188,11 @@ class SelfCritical:
             fork = get_context("fork")  # the references are there without being sent
             self.pool = fork.Pool(workers, _keep, (self._score,))
 
+    def close(self) -> None:
+        """End the processes."""
+        if self.pool is not None:
+            self.pool.terminate()
+
     def _spoken(self, ids: Sequence[int]) -> list[int]:
         return [i for i in ids if i not in self.silent]
 

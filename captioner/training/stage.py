@@ -99,6 +99,7 @@ class Stage:
         self.device = find_device(self.config.device)
         self.folds: Folds | None = None
         self.label_head: AttributeHead | None = None
+        self.reward: objectives.SelfCritical | None = None
         self.draws = Draws(recipe, share)
         examples = self._read_examples()
         sentences = read_sentences(recipe.data.text)
@@ -112,7 +113,7 @@ class Stage:
         self.examples_val = self._examples_val()
         if self.config.objective != "language":
             self._read_photos()
-        if self.config.batch_sentences:
+        if self.config.batch_sentences and self.config.objective in ("language", "cross_entropy"):
             self._read_text(sentences)
 
     def _read_examples(self) -> list[Example]:
@@ -160,8 +161,22 @@ class Stage:
             self.starts = torch.tensor(captions.starts, device=self.device)
             self.reward = objectives.SelfCritical(spoken, silent, vocabulary.end, config.workers)
         if config.folds > 1:
-            start = config.start[0] if config.start else None
-            self.folds = start_folds(self.model.encoder, config.folds, start)
+            self._start_folds()
+
+    def _start_folds(self) -> None:
+        config, encoder = self.config, self.model.encoder
+        if config.folds > self.captioned:
+            raise CaptionerError(
+                f"training.folds: {self.captioned} photos are too few for {config.folds} folds"
+            )
+        self.folds = start_folds(encoder, config.folds, config.start[0] if config.start else None)
+        alike = self.folds.alike_below(encoder)
+        if not alike and isinstance(self.photos, CachedPhotos):
+            raise CaptionerError(
+                "training.folds: more of their encoders has learnt than training.first_block says;"
+                " set it as it was, or data.hold to true"
+            )
+        self.one_below = alike and not encoder.learns_below
 
     def _read_targets(self) -> None:
         """Attribute words (N, A) and labels (N, G) of the photos, and of which they are known."""
@@ -225,6 +240,16 @@ class Stage:
         )  # fmt: skip
         for batch in loader:
             yield batch.to(self.device)
+
+    @property
+    def photos_a_step(self) -> int:
+        """Over all processes; none in the stage `language`."""
+        return 0 if self.config.objective == "language" else self.draws.order.batch
+
+    def close(self) -> None:
+        """End the processes that have helped."""
+        if self.reward is not None:
+            self.reward.close()
 
     @property
     def beside(self) -> nn.ModuleDict:
@@ -294,7 +319,7 @@ class Stage:
         learn through them as they are."""
         assert batch.photos is not None
         encoder = self.model.encoder
-        shared = None if encoder.learns_below else self.photos.lower(read, encoder)
+        shared = self.photos.lower(read, encoder) if self.one_below else None
         honest, others = folds.grids(self.photos, read, batch.photos, shared)
         grid = encode(self.photos, read, encoder, shared)
         loss = self._taught(honest, batch, step)
@@ -317,13 +342,14 @@ class Stage:
         )
 
     def _self_critical(self, read: Tensor, batch: Batch) -> Loss:
-        assert batch.photos is not None
+        assert batch.photos is not None and self.reward is not None
         vocabulary = self.model.vocabulary
         with torch.no_grad():
             if self.folds is None:
                 grid = self._grid(read)
             else:
-                shared = self.photos.lower(read, self.model.encoder)
+                encoder = self.model.encoder
+                shared = self.photos.lower(read, encoder) if self.one_below else None
                 grid, _ = self.folds.grids(self.photos, read, batch.photos, shared)
         options = SearchOptions(
             end=vocabulary.end, pad=vocabulary.pad, max_words=self.recipe.data.max_words,

@@ -127,7 +127,8 @@ def test_stochastic_depth_leaves_blocks_out_and_keeps_the_mean() -> None:
 
 def test_tuning_the_upper_part_spares_the_lower_and_the_depthwise_kernels(net: Lite3) -> None:
     tuned = Lite3()
-    tuned.tune_upper(0.2)
+    tuned.tune_upper()
+    tuned.drop_depth(0.2)
     learning = {name for name, p in tuned.named_parameters() if p.requires_grad}
     assert {"head.weight", "blocks.17.expand.weight", "blocks.23.project.bias"} <= learning
     for name, _ in tuned.named_parameters():

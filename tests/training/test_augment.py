@@ -24,7 +24,7 @@ def photos() -> Tensor:
 
 def looks(centre: list[float], size: list[float], colour: list[float]) -> Looks:
     """The same for both photos."""
-    return Looks(*(np.array([part, part], np.float32) for part in (centre, size, colour)))
+    return Looks(*(torch.tensor([part, part]) for part in (centre, size, colour)))
 
 
 PLAIN = [1.0, 1.0, 1.0]
@@ -44,7 +44,7 @@ def test_a_window_is_what_pil_cuts_out_and_enlarges(photos: Tensor) -> None:
 
 
 def test_a_negative_width_mirrors(photos: Tensor) -> None:
-    found = augment(photos, looks([0, 0], [-1, 1], PLAIN))
+    found = augment(photos, looks([0.0, 0.0], [-1.0, 1.0], PLAIN))
     torch.testing.assert_close(found, photos.flip(3).float(), atol=0.01, rtol=0)
 
 
@@ -65,7 +65,7 @@ def test_colours_are_torchvisions(photos: Tensor, which: str, factor: float) -> 
     names = ["brightness", "contrast", "saturation"]
     colour = [factor if name == which else 1.0 for name in names]
     expected = change(photos.float() / 255, factor) * 255
-    found = augment(photos, looks([0, 0], [1, 1], colour))
+    found = augment(photos, looks([0.0, 0.0], [1.0, 1.0], colour))
     torch.testing.assert_close(found, expected, atol=0.3, rtol=0.001)  # its greys are rounded
 
 
@@ -73,10 +73,13 @@ def test_windows_lie_inside_and_have_the_area_asked_for() -> None:
     mirrored = np.random.default_rng(0).random(500) < 0.5
     drawn = draw_looks(mirrored, np.random.default_rng(1))
     assert np.array_equal(drawn.size[:, 0] < 0, mirrored)
-    size = np.abs(drawn.size)
-    assert (np.abs(drawn.centre) + size <= 1 + 1e-6).all()
+    size = drawn.size.abs()
+    assert (drawn.centre.abs() + size <= 1 + 1e-6).all()
     least, most = module.AREA
     assert (size.prod(1) >= least - 1e-6).all() and (size.prod(1) <= most + 1e-6).all()
     for rank in range(2):
-        share = Share(rank, 2)
-        assert np.array_equal(drawn.of(share).colour, drawn.colour[rank::2])
+        part = draw_looks(mirrored, np.random.default_rng(1), Share(rank, 2))
+        assert all(
+            torch.equal(getattr(part, name), getattr(drawn, name)[rank::2])
+            for name in ("centre", "size", "colour")
+        )

@@ -44,13 +44,12 @@ def sentence_log_probs(model: Model, grid: Tensor, start: int, words: list[int])
     return torch.stack(found)
 
 
-def test_cross_entropy_with_smoothing_and_attributes(model: Model, grid: Tensor) -> None:
+def test_cross_entropy_with_smoothing(model: Model, grid: Tensor) -> None:
     vocabulary = model.vocabulary
     ids = [[7, 8, vocabulary.unknown], [9], [10, 11, 12, 7], []]  # two captions a photo
     start = vocabulary.start("coco")
     captions = pad([start] * 4, ids, vocabulary)
-    targets = torch.tensor([[0.2, 0, 1, 0.4, 0], [0, 0, 0.8, 0, 1]])
-    loss = objectives.cross_entropy(model, grid, captions, targets, Teaching(0.1), 0.5)
+    loss = objectives.cross_entropy(model, grid, captions, Teaching(0.1))
 
     smoothed, plain, words = 0.0, 0.0, 0
     for row, sentence in enumerate(ids):
@@ -63,14 +62,10 @@ def test_cross_entropy_with_smoothing_and_attributes(model: Model, grid: Tensor)
                 smoothed -= float(spread @ log_probs[t])
                 plain -= float(log_probs[t, word])
                 words += 1
-    chances = model.head(grid).sigmoid()
-    attributes = -(targets * chances.log() + (1 - targets) * (1 - chances).log()).sum()
-    (captioning, count), (weighted, photos) = loss.terms
-    assert (count, photos) == (words, PHOTOS) == (11, 2)
+    [(captioning, count)] = loss.terms
+    assert count == captions.count == words == 11
     assert captioning.item() == pytest.approx(smoothed, rel=1e-5)
-    assert weighted.item() == pytest.approx(0.5 * attributes.item(), rel=1e-5)
-    assert loss.figures["nll"] == (pytest.approx(plain, rel=1e-5), words)
-    assert loss.figures["attributes"] == (pytest.approx(attributes.item(), rel=1e-5), PHOTOS)
+    assert loss.figures == {"nll": (pytest.approx(plain, rel=1e-5), words)}
 
 
 @torch.no_grad()
@@ -80,10 +75,8 @@ def test_attention_is_guided_to_where_the_head_finds_the_word(model: Model, grid
     ids = [[names[0], other], [names[3]], [other], [names[4], names[0], names[1]]]
     start = vocabulary.start("coco")
     captions = pad([start] * 4, ids, vocabulary)
-    targets = torch.zeros(PHOTOS, len(names))
     plain, guided = (
-        objectives.cross_entropy(model, grid, captions, targets, Teaching(guidance=g), 0.5)
-        for g in (0.0, 0.7)
+        objectives.cross_entropy(model, grid, captions, Teaching(guidance=g)) for g in (0.0, 0.7)
     )
     expected = 0.0
     for row, sentence in enumerate(ids):
@@ -107,19 +100,26 @@ def test_no_caption_loss_teaches_the_attribute_head(
     model: Model, grid: Tensor, guidance: float
 ) -> None:
     captions = pad([model.vocabulary.start("coco")] * 2, [[7], [8]], model.vocabulary)
-    teaching = Teaching(guidance=guidance)
-    loss = objectives.cross_entropy(model, grid, captions, torch.zeros(2, 5), teaching, 0.5)
+    loss = objectives.cross_entropy(model, grid, captions, Teaching(guidance=guidance))
     loss.terms[0][0].backward()
     assert all(p.grad is None for p in model.head.parameters())
     assert model.decoder.certainty.weight.grad is not None
 
 
-def test_words_and_language(model: Model, grid: Tensor) -> None:
+@pytest.mark.parametrize("known", [[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+def test_words_of_photos_of_which_they_are_known(
+    model: Model, grid: Tensor, known: list[float]
+) -> None:
     targets = torch.rand(2, 5, generator=torch.Generator().manual_seed(0))
-    [(total, count)] = objectives.words(model, grid, targets).terms
-    expected = F.binary_cross_entropy(model.head(grid).sigmoid(), targets, reduction="sum")
-    assert count == 2 and total.item() == pytest.approx(expected.item(), rel=1e-5)
+    certain, photos = torch.tensor(known), int(sum(known))
+    total, count = objectives.named_in_photos(model.head, grid, targets, certain, photos)
+    rows = [i for i, one in enumerate(known) if one]
+    chances = model.head(grid)[rows].sigmoid()
+    expected = F.binary_cross_entropy(chances, targets[rows], reduction="sum")
+    assert count == photos and total.item() == pytest.approx(expected.item(), rel=1e-5)
 
+
+def test_language(model: Model) -> None:
     vocabulary = model.vocabulary
     captions = pad([vocabulary.start("flickr8k")], [[7, 8]], vocabulary)
     batch = TextBatch(captions, torch.tensor([[9, 0]]), torch.tensor([[0.7, 0.0]]))
@@ -200,6 +200,18 @@ def test_self_critical_gradient_is_reinforce_by_hand(model: Model, grid: Tensor)
     assert loss.figures["reward"] == (pytest.approx(figures[0], rel=1e-5), figures[1])
 
 
+def test_workers_reckon_the_same_rewards() -> None:
+    critic = objectives.SelfCritical(REFERENCES, [COMMA], end=1)
+    helped = objectives.SelfCritical(REFERENCES, [COMMA], end=1, workers=2)
+    photos = [i % len(REFERENCES) for i in range(40)]
+    sampled = torch.randint(4, 17, (40, SAMPLES, LONGEST), generator=torch.manual_seed(0))
+    sampled[:, :, -1] = 1
+    expected = critic.rewards(sampled, photos, pad=0)
+    assert torch.equal(helped.rewards(sampled, photos, pad=0), expected)
+    assert len(expected.unique()) > 20
+    helped.close()
+
+
 def test_samples_alike_teach_nothing(model: Model, grid: Tensor) -> None:
     """Each is its photo's baseline."""
     vocabulary = model.vocabulary
@@ -228,5 +240,5 @@ def test_rewards_count_the_end_but_no_comma() -> None:
 
 
 def test_captions_know_their_device() -> None:
-    captions = Captions(torch.zeros(2, 3), torch.ones(2, 3)).to(torch.device("meta"))
-    assert captions.words.is_meta and captions.targets.is_meta
+    captions = Captions(torch.zeros(2, 3), torch.ones(2, 3), 6).to(torch.device("meta"))
+    assert captions.words.is_meta and captions.targets.is_meta and captions.count == 6

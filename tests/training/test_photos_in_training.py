@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+from functools import cache as cached
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,14 @@ from captioner import CaptionerError, ImageError
 from captioner.config import EncoderConfig
 from captioner.model.encoder import Encoder
 from captioner.training import cache, objectives
-from captioner.training.batches import ALL, Share
+from captioner.training.batches import ALL, Indices, Share
 from captioner.training.cache import MapCache
 from captioner.training.data import (
     Example,
     PhotoFiles,
     attribute_targets,
 )
-from captioner.training.photos import CachedPhotos, PixelPhotos
+from captioner.training.photos import CachedPhotos, Photos, PixelPhotos, encode, plain_grid
 from captioner.training.stage import Stage
 from tests.tiny import keep_signal
 from tests.training.toy import PIXELS, Album, example
@@ -32,6 +33,7 @@ class Plain(Encoder):
 
     def __init__(self) -> None:
         super().__init__(EncoderConfig(pixels=PIXELS))
+        self.requires_grad_(False)
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
         return photos
@@ -42,6 +44,19 @@ class Plain(Encoder):
         return lower
 
 
+@cached
+def plain() -> Plain:
+    return Plain()
+
+
+def seen(
+    source: Photos, photos: Indices, rng: np.random.Generator, share: Share = ALL
+) -> torch.Tensor:
+    """What a share of the photos looks like, drawn by the generator."""
+    look = source.draw(photos, rng, share)
+    return encode(source, source.read(torch.from_numpy(share.of(photos)), look), plain())
+
+
 @pytest.fixture
 def two_photos(album: Album) -> tuple[PhotoFiles, list[Example]]:
     """A photo whose caption says left, and one that may be mirrored."""
@@ -49,12 +64,12 @@ def two_photos(album: Album) -> tuple[PhotoFiles, list[Example]]:
     return files, [example("0-0.png", "a square on the left"), example("0-1.png", "a square")]
 
 
-def mirrorings(photos: CachedPhotos | PixelPhotos, rng: np.random.Generator) -> list[bool]:
+def mirrorings(photos: Photos, rng: np.random.Generator) -> list[bool]:
     """Which of the two photos came mirrored; each must be the plain one otherwise."""
-    plain = photos.grid(np.array([0, 1]), None)
-    drawn = photos.grid(np.array([0, 1]), rng)
+    whole = plain_grid(photos, np.array([0, 1]), plain())
+    drawn = seen(photos, np.array([0, 1]), rng)
     found = []
-    for one, other in zip(plain, drawn, strict=True):
+    for one, other in zip(whole, drawn, strict=True):
         mirrored = torch.allclose(other, one.flip(2), atol=0.01)
         assert mirrored != torch.allclose(other, one, atol=0.01)
         found.append(mirrored)
@@ -69,8 +84,8 @@ def test_left_is_never_mirrored(
     monkeypatch.setattr("captioner.training.augment.AREA", (1.0, 1.0))
     monkeypatch.setattr("captioner.training.augment.STRETCH", (1.0, 1.0))
     monkeypatch.setattr("captioner.training.augment.COLOUR", 0.0)
-    pixels = PixelPhotos(Plain(), files, examples)
-    for photos in (pixels, CachedPhotos(Plain(), files, examples, tmp_path)):
+    pixels = PixelPhotos(plain(), files, examples)
+    for photos in (pixels, CachedPhotos(plain(), files, examples, tmp_path)):
         rng = np.random.default_rng(0)
         found = [mirrorings(photos, rng) for _ in range(24)]
         assert not any(left for left, _ in found)
@@ -81,12 +96,12 @@ def test_windows_of_cached_maps(
     two_photos: tuple[PhotoFiles, list[Example]], tmp_path: Path
 ) -> None:
     files, examples = two_photos
-    photos = CachedPhotos(Plain(), files, [examples[0]], tmp_path)
-    plain = photos.grid(np.array([0]), None)[0]
+    photos = CachedPhotos(plain(), files, [examples[0]], tmp_path)
+    whole = plain_grid(photos, np.array([0]), plain())[0]
     sides, places = [], set()
     rng = np.random.default_rng(0)
     for _ in range(30):
-        window = photos.grid(np.array([0]), rng)[0]
+        window = seen(photos, np.array([0]), rng)[0]
         side = window.shape[2]
         assert window.shape == (3, side, side)
         sides.append(side)
@@ -94,7 +109,7 @@ def test_windows_of_cached_maps(
             (top, left)
             for top in range(PIXELS - side + 1)
             for left in range(PIXELS - side + 1)
-            if torch.equal(plain[:, top : top + side, left : left + side], window)
+            if torch.equal(whole[:, top : top + side, left : left + side], window)
         ]
         places.update(matches)
         assert len(matches) == 1
@@ -106,11 +121,11 @@ def test_pixels_are_augmented_by_the_step_alone(
     two_photos: tuple[PhotoFiles, list[Example]],
 ) -> None:
     files, examples = two_photos
-    photos = PixelPhotos(Plain(), files, examples, hold=True)
+    photos = PixelPhotos(plain(), files, examples, hold=True)
     both = np.array([0, 1])
 
     def drawn(seed: int, share: Share = ALL) -> torch.Tensor:
-        return photos.grid(both, np.random.default_rng(seed), share)
+        return seen(photos, both, np.random.default_rng(seed), share)
 
     torch.manual_seed(1)
     first = drawn(5)
@@ -120,18 +135,27 @@ def test_pixels_are_augmented_by_the_step_alone(
     assert torch.equal(torch.cat([drawn(5, Share(rank, 2)) for rank in range(2)]), first)
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)  # what dropout will draw is left alone
-    unheld = PixelPhotos(Plain(), files, examples).grid(both, np.random.default_rng(5))
-    assert torch.equal(unheld, first)
+    unheld = PixelPhotos(plain(), files, examples)
+    assert torch.equal(seen(unheld, both, np.random.default_rng(5)), first)
 
 
 def test_held_photos_are_read_once(
     two_photos: tuple[PhotoFiles, list[Example]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files, examples = two_photos
-    photos = PixelPhotos(Plain(), files, examples, hold=True)
-    first = photos.grid(np.array([0, 1]), None)
+    photos = PixelPhotos(plain(), files, examples, hold=True)
+    first = plain_grid(photos, np.array([0, 1]), plain())
+    expected = np.stack([files.read(e.file_name, PIXELS) for e in examples]).transpose(0, 3, 1, 2)
+    assert np.array_equal(first, expected)
     monkeypatch.setattr(files, "read", lambda name, side: pytest.fail(f"{name} is read again"))
-    assert torch.equal(photos.grid(np.array([1, 0]), None), first.flip(0))
+    again = PixelPhotos(plain(), files, examples, hold=True)  # as the next stage asks for them
+    assert torch.equal(plain_grid(again, np.array([1, 0]), plain()), first.flip(0))
+
+
+def test_a_photo_that_cannot_be_held_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("text")
+    with pytest.raises(ImageError, match=r"bad\.png"):
+        PixelPhotos(plain(), PhotoFiles([tmp_path]), [example("bad.png", "a")], hold=True)
 
 
 def test_maps_are_computed_once(
@@ -219,7 +243,8 @@ def test_a_map_that_is_only_flattened_is_kept_once(album: Album, tmp_path: Path)
     pixels = torch.tensor(files.read("0-0.png", PIXELS)).permute(2, 0, 1)[None]
     with torch.no_grad():
         expected = encoder(pixels)
-    torch.testing.assert_close(photos.grid(np.array([0]), None), expected, atol=0.03, rtol=0.05)
+    found = plain_grid(photos, np.array([0]), encoder)
+    torch.testing.assert_close(found, expected, atol=0.03, rtol=0.05)
 
 
 def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) -> None:
@@ -232,9 +257,9 @@ def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) ->
     pixels = torch.tensor(files.read("0-2.png", PIXELS)).permute(2, 0, 1)
     with torch.no_grad():
         expected = encoder(torch.stack([pixels, pixels.flip(2)]))
-    plain = photos.grid(np.array([2]), None)
-    assert plain.shape == (1, 4, encoder.channels) and expected.abs().max() > 0.5
-    torch.testing.assert_close(plain, expected[:1], atol=0.03, rtol=0.05)  # bf16
+    whole = plain_grid(photos, np.array([2]), encoder)
+    assert whole.shape == (1, 4, encoder.channels) and expected.abs().max() > 0.5
+    torch.testing.assert_close(whole, expected[:1], atol=0.03, rtol=0.05)  # bf16
     assert (expected[0] - expected[1]).abs().max() > 0.2  # so the test can tell them apart
     mirrored = photos.cache.read(np.array([2]), np.array([True]), (0, 0, 0)).float()
     torch.testing.assert_close(
@@ -247,15 +272,24 @@ def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) ->
     )
 
 
+def unmirrored(stage: Stage) -> tuple[CachedPhotos, Indices, np.random.Generator, float]:
+    """The stage's photos, none mirrored; those of step 2, what draws for it, and the larger share
+    of the photo on top."""
+    source, draws = stage.photos, stage.draws
+    assert isinstance(source, CachedPhotos)
+    source.flips[:] = False
+    photos, rng = draws.dealt[draws.order.at(2)], np.random.default_rng([3, 2, 0])
+    return source, photos, rng, 0.7
+
+
 def test_mixup_lays_each_photo_over_the_one_before(album: Album, tmp_path: Path) -> None:
     recipe = album.recipe(tmp_path / "run", objective="words", tune="nothing", mixup=0.7, seed=3)
     stage = Stage(recipe, Share())
     model = stage.model.eval()
-    stage.photos.flips[:] = False
-    photos = stage.dealt[stage.order.at(2)]
-    part = np.random.default_rng([3, 2, 0]).beta(0.7, 0.7)
+    source, photos, rng, mixup = unmirrored(stage)
+    part = rng.beta(mixup, mixup)
     part = max(part, 1 - part)
-    grids = stage.photos.grid(photos, None)
+    grids = plain_grid(source, photos, model.encoder)
     targets = torch.from_numpy(attribute_targets(stage.examples, model.attributes))[photos]
     expected = 0.0
     for i in range(len(photos)):
@@ -273,12 +307,11 @@ def test_with_mixup_captions_are_those_of_the_photo_that_shows_more(
     recipe = album.recipe(tmp_path / "run", tune="nothing", mixup=0.7, seed=3, attribute_weight=0.5)
     stage = Stage(recipe, Share())
     model = stage.model.eval()
-    stage.photos.flips[:] = False
-    photos, rng = stage._chosen(2)
-    captions = stage.captions.draw(photos, rng)
-    part = rng.beta(0.7, 0.7)
+    source, photos, rng, mixup = unmirrored(stage)
+    captions = stage.draws.captions.draw(photos, rng)
+    part = rng.beta(mixup, mixup)
     part = max(part, 1 - part)
-    grids = stage.photos.grid(photos, None)
+    grids = plain_grid(source, photos, model.encoder)
     grid = part * grids + (1 - part) * grids.roll(1, 0)
     state = objectives.repeat(model.start_from_grid(grid), recipe.training.captions_per_photo)
     log_probs = model.decoder.score(model.decoder(captions.words, state).features)

@@ -94,10 +94,10 @@ def test_the_best_so_far_is_remembered(
     assert best.read_bytes() == before
 
 
-def test_nothing_to_resume_from_is_a_start(album: Album, tmp_path: Path) -> None:
-    train(album.recipe(tmp_path / "fresh"))
-    train(album.recipe(tmp_path / "resumed"), resume=True)
-    assert losses(tmp_path / "resumed") == losses(tmp_path / "fresh")
+def test_nothing_to_resume_from_is_refused(album: Album, tmp_path: Path) -> None:
+    with pytest.raises(CaptionerError, match=r"run: holds no run that could be resumed; leave"):
+        train(album.recipe(tmp_path / "run"), resume=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_state_is_a_checkpoint_too(album: Album, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import lzma
 import subprocess
 import time
 from pathlib import Path
@@ -77,6 +78,32 @@ class Album:
         self.weights = save_lite3(folder / "lite3.safetensors")
         self.text = folder / "text.txt"
         self.text.write_text("a red square\nthe green square is on a wall\na blue wall\n" * 4)
+        self.unlabelled = folder / "unlabelled.json"
+        self.labels = folder / "labels.json"
+        self._label(make_album(folder, 6, 2))
+
+    def _label(self, captions: Path) -> None:
+        """Labels of every second photo, and of some that have no captions."""
+        images = json.loads(captions.read_text())["images"]
+        for image in images:
+            image["id"] += 1000
+        self.unlabelled.write_text(json.dumps({"images": images, "annotations": []}))
+        labels = {i: ["square", COLOURS[i % len(COLOURS)]] for i in range(0, 32, 2)}
+        labels |= {image["id"]: [COLOURS[i % 4]] for i, image in enumerate(images)}
+        self.labels.write_text(json.dumps(labels))
+
+    def prepare(self, folder: Path) -> None:
+        """The same files under the names that the recipes in configs/ read."""
+        text = folder / "text"
+        text.mkdir(parents=True)
+        for name in ("coco", "flickr30k"):
+            (text / f"{name}.txt.xz").write_bytes(lzma.compress(self.text.read_bytes()))
+        for name, file in (
+            ("captions_train.json", self.train), ("captions_val.json", self.val),
+            ("labels.json", self.labels), ("unlabelled.json", self.unlabelled),
+            ("efficientnet_lite3.safetensors", self.weights), ("photos", self.folder / "photos"),
+        ):  # fmt: skip
+            (folder / name).symlink_to(file)
 
     def tree(self, output: Path, **changes: Any) -> dict[str, Any]:
         """A recipe as it stands in a file; `changes` go to the section that has the field."""
