@@ -14,8 +14,9 @@ def train_chain(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool
     """Train the stages in their order; the last one's best checkpoint.
 
     What they read is read once. With `resume` stages that ended are left as they are, and the one
-    that was stopped goes on, or begins again where it had not got far enough. Raises CaptionerError, before anything is computed, for recipes that
-    do not fit one another and folders that hold another run.
+    that was stopped goes on, or begins again where it had not got far enough. Raises
+    CaptionerError, before anything is computed, for recipes that do not fit one another and folders
+    that hold another run.
     """
     _check(recipes, resume, overwrite)
     best = Path()

@@ -187,13 +187,14 @@ class Stage:
         self.known, self.labelled = known, torch.zeros_like(known)
         if self.recipe.data.labels is None or not self.config.label_weight:
             return
+        if self.config.objective not in ("words", "cross_entropy"):
+            return
         names, labels, labelled = read_labels(self.recipe.data.labels, self.examples)
         self.labels, self.labelled = labels.to(self.device), labelled.to(self.device)
-        if self.config.objective in ("words", "cross_entropy"):
-            head = AttributeHead(self.model.encoder.channels, 256, len(names))
-            head.start_at((labels.sum(0) / labelled.sum()).clamp(1e-4, 1 - 1e-4))
-            head.regularise(self.config.dropout)
-            self.label_head = head.to(self.device)
+        head = AttributeHead(self.model.encoder.channels, 256, len(names))
+        head.start_at((labels.sum(0) / labelled.sum()).clamp(1e-4, 1 - 1e-4))
+        head.regularise(self.config.dropout)
+        self.label_head = head.to(self.device)
 
     def _need_attributes(self, why: str) -> None:
         if not self.model.attributes:

@@ -4,11 +4,11 @@ from dataclasses import fields
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from captioner.config import DecoderConfig
 from captioner.model.attributes import AttributeHead
-from captioner.model.decoder import Decoder, State
+from captioner.model.decoder import Decoder, State, lstm
 
 B, K, L, C, V, M, T = 3, 2, 4, 6, 11, 3, 5
 
@@ -197,3 +197,21 @@ def test_attribute_head_pools_by_log_mean_exp() -> None:
     torch.testing.assert_close(
         head(grid).sigmoid()[0], torch.tensor([0.5, 0.1, 0.2, 0.9]), atol=1e-6, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_an_lstm_s_step_is_its_equations(bf16: bool) -> None:
+    """Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000; on the processor
+    nothing else is done, whatever type the other layers compute in."""
+    torch.manual_seed(0)
+    cell = nn.LSTMCell(5, 7)
+    x, hidden, memory = torch.randn(3, 5), torch.randn(3, 7), torch.randn(3, 7)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        found = lstm(cell, x, hidden, memory)
+        assert all(map(torch.equal, found, cell(x, (hidden, memory))))
+    gates = x @ cell.weight_ih.T + cell.bias_ih + hidden @ cell.weight_hh.T + cell.bias_hh
+    enter, keep, new, leave = gates.chunk(4, 1)
+    after = keep.sigmoid() * memory + enter.sigmoid() * new.tanh()
+    rough = {"atol": 0.05, "rtol": 0.05} if bf16 else {"atol": 1e-6, "rtol": 1e-5}
+    torch.testing.assert_close(found[1].float(), after, **rough)
+    torch.testing.assert_close(found[0].float(), leave.sigmoid() * after.tanh(), **rough)

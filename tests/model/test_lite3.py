@@ -142,6 +142,22 @@ def test_tuning_the_upper_part_spares_the_lower_and_the_depthwise_kernels(net: L
     )
 
 
+def test_what_is_tuned_begins_at_any_block(net: Lite3) -> None:
+    other = copy.deepcopy(net)
+    other.split = 12
+    x = torch.randn(1, 3, 64, 64)
+    assert other.lower(x).shape == (1, 96, 4, 4)
+    torch.testing.assert_close(other(x), net(x))
+    other.tune_upper()
+    other.drop_depth(0.3)
+    learning = {name for name, p in other.named_parameters() if p.requires_grad}
+    assert "blocks.12.project.weight" in learning and "blocks.11.project.weight" not in learning
+    depths = [block.drop_probability for block in other.blocks]
+    assert depths[:13] == [0.0] * 13 and depths[-1] == pytest.approx(0.3)
+    names = [f"blocks.{i}.dw.bias" for i in range(24)]
+    assert [net.depth(name) for name in ["stem.bias", *names, "head.bias"]] == [*range(25, -1, -1)]
+
+
 def first_photo(shared: Path) -> Tensor:
     with tarfile.open(shared / "data" / "photos" / "val-00.tar") as archive:
         member = next(m for m in archive if m.isfile())

@@ -71,7 +71,7 @@ def test_a_folder_of_another_run_and_none_to_resume(
         folder = tmp_path / "captions"
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("another's")
-        with pytest.raises(CaptionerError, match=rf"another run \({name}\); take --resume to go on"):
+        with pytest.raises(CaptionerError, match=rf"another run \({name}\); take --resume"):
             train_chain(both)
         (folder / name).unlink()
     with pytest.raises(CaptionerError, match="take one of them"):

@@ -18,7 +18,15 @@ from captioner import CaptionerError, Options, checkpoint
 from captioner.config import TrainingConfig
 from captioner.training import loop
 from captioner.training.batches import Share
-from captioner.training.loop import BEST, LAST, Trainer, learning_parameters, rate_at, train
+from captioner.training.loop import (
+    BEST,
+    LAST,
+    Trainer,
+    learning_parameters,
+    rate_at,
+    rate_of,
+    train,
+)
 from captioner.training.stage import Stage
 from tests.training.toy import COLOURS, Album, draw, losses
 
@@ -88,6 +96,74 @@ def test_the_average_of_the_weights(album: Album, tmp_path: Path) -> None:
     kept = checkpoint.load(last).decoder.bias
     torch.testing.assert_close(kept, expected)
     assert not torch.allclose(kept, stage.model.decoder.bias, atol=1e-4)
+
+
+def test_the_start_is_validated_too(
+    album: Album, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a stage began with stays the best where it makes nothing better."""
+    scores = iter([0.9, 0.5])
+    monkeypatch.setattr(loop, "validate", lambda *args: {"coco": next(scores)})
+    best = train(album.recipe(tmp_path / "run", val=album.val, start=[trained], max_steps=1))
+    bias = checkpoint.load(trained).decoder.bias
+    assert torch.equal(checkpoint.load(best).decoder.bias, bias)
+    assert not torch.equal(checkpoint.load(tmp_path / "run" / LAST).decoder.bias, bias)
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file) if row["cider"]] == ["0", "1"]
+
+
+def test_what_is_logged_is_what_was_computed(album: Album, tmp_path: Path) -> None:
+    """Also where a GPU keeps the losses of several steps to itself, and workers draw ahead."""
+    recipe = album.recipe(
+        tmp_path / "run", text={"coco": album.text}, batch_sentences=6, max_steps=5, workers=1
+    )
+    stage = Stage(recipe, Share())
+    trainer = Trainer(stage, recipe.training, Share())
+    trainer._patience = lambda: 3  # type: ignore[method-assign]
+    computed: list[float] = []
+    nats: list[float] = []
+    loss_of = stage.loss
+
+    def noting(step: int, batch: Any) -> Any:
+        loss = loss_of(step, batch)
+        again = loss_of(step)  # drawn here
+        computed.append(sum(total.item() / count for total, count in again.terms))
+        total, count = again.figures["nll"]
+        nats.append(total.item() / count)
+        return loss
+
+    stage.loss = noting  # type: ignore[assignment, method-assign]
+    trainer.run(False)
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5]
+    assert [float(row["loss"]) for row in rows] == pytest.approx(computed, rel=1e-5)
+    assert [float(row["nll"]) for row in rows] == pytest.approx(nats, rel=1e-5)
+
+
+def test_minutes_end_a_run_and_the_rates_fall_with_them(
+    album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that a step moves by 6 seconds: a minute is ten steps of the thousand."""
+    now = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    step = Trainer._train_step
+
+    def slow(trainer: Trainer, batch: Any) -> None:
+        step(trainer, batch)
+        now[0] += 6
+
+    monkeypatch.setattr(Trainer, "_train_step", slow)
+    changes: dict[str, Any] = {"max_minutes": 1, "max_steps": 1000, "warmup": 0.2}
+    last = train(album.recipe(tmp_path / "run", **changes))
+    assert last.name == LAST and last.exists()
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        rates = [float(row["rate"]) / 0.01 for row in csv.DictReader(file)]
+    cosine = [0.5 * (1 + math.cos(math.pi * i / 8)) for i in range(8)]
+    assert len(rates) == 10 and rates[2:] == pytest.approx(cosine)
+    assert rates[1] == pytest.approx(0.5, abs=0.01)
+    file = tmp_path / "run" / "training.safetensors"
+    assert float(checkpoint.read(file)[1]["seconds"]) == 60
 
 
 def moved(album: Album, output: Path, **changes: Any) -> set[str]:
@@ -183,6 +259,20 @@ def test_rate_of_learning() -> None:
     assert rates[:10] == pytest.approx([i / 10 for i in range(1, 11)])
     assert rates[10] == 1 and rates[30] == pytest.approx(0.5) and rates[-1] < 0.01
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_rates_fall_with_every_block_further_from_the_grid(album: Album, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"first_block": 21, "layer_decay": 0.5, "folds": 2, "tune": "top"}
+    stage = Stage(album.recipe(tmp_path / "run", encoder_learning_rate=0.08, **changes), Share())
+    rates = {name: rate_of(name, stage) for name in learning_parameters(stage)}
+    for place in ("encoder.", "beside.folds.encoders.1."):
+        own = {n.removeprefix(place): r for n, r in rates.items() if n.startswith(place)}
+        found = {name.rpartition(".")[0]: rate for name, rate in own.items()}
+        assert found["backbone.head"] == 0.08
+        assert found["backbone.blocks.23.project"] == pytest.approx(0.04)
+        assert found["backbone.blocks.21.expand"] == pytest.approx(0.01)
+        assert not any(name.startswith("backbone.blocks.20") for name in found)
+    assert {r for n, r in rates.items() if "backbone" not in n} == {0.01}
 
 
 def test_a_loss_that_is_no_number_ends_the_run(album: Album, tmp_path: Path) -> None:
