@@ -2,9 +2,9 @@
 
     python -m data.from_folder FOLDER
 
-The folder holds captions_train.json and captions_val.json (captions_test.json, instances_*.json),
-photos/ with tar files or folders, text/*.txt.xz, and efficientnet_lite3.safetensors, which may also
-lie in a folder weights beside it.
+The folder holds captions_train.json and captions_val.json (captions_test.json, instances_*.json,
+labels.json, unlabelled.json), photos/ with tar files or folders, text/*.txt.xz, and
+efficientnet_lite3.safetensors, which may also lie in a folder weights beside it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def _is_in(places: PhotoFiles, name: str) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for pattern in ("captions_*.json", "instances_*.json", "photos/*", "text/*.txt*"):
+    jsons = ("captions_*.json", "instances_*.json", "labels.json", "unlabelled.json")
+    for pattern in (*jsons, "photos/*", "text/*.txt*"):
         yield from sorted(folder.glob(pattern))
 
 

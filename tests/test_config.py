@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
     "data": {"train": "train.json", "photos": ["photos"]},
     "training": {"output": "run"},
 }
+FILES = ("train", "val", "text", "labels", "unlabelled", "photos", "start", "weights")
 
 
 @pytest.fixture
@@ -71,9 +72,9 @@ def test_words_are_learnt_where_there_are_any(recipe: Path) -> None:
     assert said.endswith("training.guidance needs decoder.kind attention and attributes.words")
 
 
-@pytest.mark.parametrize("name", sorted(file.name for file in CONFIGS.glob("*.json")))
-def test_the_recipes_that_come_with_it_are_good(name: str) -> None:
-    read = read_recipe(CONFIGS / name)
+@pytest.mark.parametrize("file", sorted(CONFIGS.rglob("*.json")), ids=str)
+def test_the_recipes_that_come_with_it_are_good(file: Path) -> None:
+    read = read_recipe(file)
     assert read.training.objective in ("words", "language", "cross_entropy", "self_critical")
 
 
@@ -105,6 +106,12 @@ def test_the_recipes_that_come_with_it_are_good(name: str) -> None:
         ('data.repeat={"coco": -1}', "data.repeat.coco: .*greater than or equal to 0"),
         ("training.objective=language", "objective language needs data.text and training.batch_"),
         ("data.train=null", "data.train: .*path"),
+        ("data.unlabelled=u.json", "data.unlabelled photos teach nothing without data.labels$"),
+        ("training.folds=9", "training.folds: .*less than or equal to 8"),
+        ("training.folds=2", "training.folds above 1 needs an encoder that learns .training.tune"),
+        ("training.first_block=24", "training.first_block: .*less than or equal to 23"),
+        ("training.layer_decay=0", "training.layer_decay: .*greater than 0"),
+        ("training.max_minutes=0", "training.max_minutes: .*greater than 0"),
         ("training=3", "--set training=3: write section.field=value"),
         ("training.tune", "--set training.tune: write section.field=value"),
     ],
@@ -181,13 +188,22 @@ def test_missing_recipe(tmp_path: Path) -> None:
     assert refused(tmp_path) == f"{tmp_path}: cannot be read (Is a directory)"
 
 
-@pytest.mark.parametrize("absent", ["train", "val", "text", "photos", "start", "weights"])
+def test_cross_fitting_needs_photos_and_what_has_not_seen_them(recipe: Path) -> None:
+    language = ("training.objective=language", 'data.text={"coco": "t"}')
+    said = refused(recipe, "training.folds=2", "training.batch_sentences=4", *language)
+    assert said.endswith("training.folds above 1 is for objectives that see photos")
+    critical = ("training.folds=2", "training.objective=self_critical")
+    assert "the objective self_critical" in refused(recipe, *critical, "training.tune=top")
+    said = refused(recipe, *critical)
+    assert said.endswith("training.folds above 1 with tune nothing needs data.hold")
+    assert read_recipe(recipe, [*critical, "data.hold=true"]).training.folds == 2
+
+
+@pytest.mark.parametrize("absent", FILES)
 def test_files_that_are_not_there_are_named_with_their_field(
     recipe: Path, absent: str, tmp_path: Path
 ) -> None:
-    paths = {
-        name: tmp_path / name for name in ("train", "val", "text", "photos", "start", "weights")
-    }
+    paths = {name: tmp_path / name for name in FILES}
     for name, path in paths.items():
         if name != absent:
             path.write_text("")
@@ -196,6 +212,8 @@ def test_files_that_are_not_there_are_named_with_their_field(
         [
             f"data.train={paths['train']}",
             f"data.val={paths['val']}",
+            f"data.labels={paths['labels']}",
+            f"data.unlabelled={paths['unlabelled']}",
             f'data.photos=["{paths["photos"]}"]',
             f'data.text={{"coco": "{paths["text"]}"}}',
             f'training.start=["{paths["start"]}"]',

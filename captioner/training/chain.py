@@ -7,6 +7,7 @@ from pathlib import Path
 
 from captioner.config import Recipe, check_files
 from captioner.errors import CaptionerError
+from captioner.training import processes
 from captioner.training.loop import BEST, LAST, RESUME, check_output, train
 
 
@@ -19,15 +20,16 @@ def train_chain(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool
     that hold another run.
     """
     _check(recipes, resume, overwrite)
-    best = Path()
-    for recipe in recipes:
-        output = recipe.training.output
-        if resume and (output / LAST).exists():
-            best = output / (BEST if (output / BEST).exists() else LAST)
-            continue
-        goes_on = resume and (output / RESUME).exists()
-        best = train(recipe, goes_on, overwrite or (resume and not goes_on))
-    return best
+    with processes.together(recipes[0].training.device):
+        return [_train_or_skip(recipe, resume, overwrite) for recipe in recipes][-1]
+
+
+def _train_or_skip(recipe: Recipe, resume: bool, overwrite: bool) -> Path:
+    output = recipe.training.output
+    if resume and (output / LAST).exists():
+        return output / (BEST if (output / BEST).exists() else LAST)
+    goes_on = resume and (output / RESUME).exists()
+    return train(recipe, goes_on, overwrite or (resume and not goes_on))
 
 
 def _check(recipes: Sequence[Recipe], resume: bool, overwrite: bool) -> None:

@@ -37,16 +37,14 @@ def train(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Path
     a run already (unless `overwrite` or `resume`), and for one without a run to `resume`.
     """
     config = recipe.training
-    check_output(config.output, resume, overwrite)
-    share = processes.join(config.device)
-    try:
+    with processes.together(config.device) as share:
+        check_output(config.output, resume, overwrite)
+        processes.wait(share)  # all have looked before the first process writes
         stage = Stage(recipe, share)
         try:
             return Trainer(stage, config, share).run(resume)
         finally:
             stage.close()
-    finally:
-        processes.leave(share)
 
 
 def check_output(output: Path, resume: bool, overwrite: bool) -> None:
@@ -108,12 +106,13 @@ class Trainer:
             self.seconds = time.monotonic() - self.began
             last = self._progress() >= 1
             due = self.step % self.config.validate_every == 0
-            save = last or time.monotonic() - saved > 60 * self.config.checkpoint_minutes
-            if last or due or save or len(self.unread) >= self._patience():
+            read = last or due or len(self.unread) >= self._patience()  # in all processes alike
+            if read:
                 self._read_losses(log)
             if self.stage.examples_val and (last or due):
                 self._validate(log)
-            if save and log:
+            minutes = (time.monotonic() - saved) / 60
+            if log and (last or (read and minutes > self.config.checkpoint_minutes)):
                 self._save(output / RESUME)
                 saved = time.monotonic()
             if last:

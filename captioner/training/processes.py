@@ -7,7 +7,8 @@ the gradients is the one that a single process would have computed.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -16,20 +17,23 @@ from torch import Tensor
 from captioner.training.batches import Share
 
 
-def join(device: str) -> Share:
-    """This process's share: all of it unless torchrun started several."""
+@contextmanager
+def together(device: str) -> Iterator[Share]:
+    """This process's share of the work: all of it unless torchrun started several.
+
+    They meet once, however many stages within ask for it.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        return Share()
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return Share(dist.get_rank(), world)
-
-
-def leave(share: Share) -> None:
-    if share.world > 1:
-        dist.destroy_process_group()
+    met = world == 1 or dist.is_initialized()
+    if not met:
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    try:
+        yield Share() if world == 1 else Share(dist.get_rank(), world)
+    finally:
+        if not met:
+            dist.destroy_process_group()
 
 
 def wait(share: Share) -> None:

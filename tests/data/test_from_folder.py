@@ -53,6 +53,8 @@ def absent(output: Path) -> set[str]:
 @pytest.mark.parametrize("copy", [False, True])
 def test_everything_is_linked_or_copied(folder: Path, tmp_path: Path, copy: bool) -> None:
     (folder / "efficientnet_lite3.safetensors").write_bytes(b"weights")
+    (folder / "labels.json").write_text('{"1": ["kite"]}')
+    (folder / "unlabelled.json").write_text('{"images": [], "annotations": []}')
     output = tmp_path / "out"
     for _ in range(2):  # the second time over the first
         from_folder(folder, output, copy=copy)

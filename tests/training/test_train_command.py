@@ -10,7 +10,7 @@ import captioner
 from captioner import CaptionerError, checkpoint, cli
 from captioner.training import stage
 from captioner.training.batches import Share
-from captioner.training.loop import LAST, train
+from captioner.training.loop import BEST, LAST, train
 from captioner.training.stage import Stage
 from tests.training.toy import Album
 
@@ -20,7 +20,7 @@ def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*args: Any) -> None:
         raise AssertionError("data was read")
 
-    for name in ("read_examples", "read_sentences", "PhotoFiles"):
+    for name in ("read_examples", "read_sentences", "photo_files"):
         monkeypatch.setattr(stage, name, explode)
 
 
@@ -45,6 +45,28 @@ def test_trains_and_says_where_the_model_is(album: Album, tmp_path: Path, comman
         f"{last}: the trained captioner; use it with --model {last}\n"
     )
     assert "2/2" in err and "loss" in err and "rate" in err
+
+
+def test_several_recipes_one_after_the_other(album: Album, tmp_path: Path, command: Any) -> None:
+    words = album.write(tmp_path / "words", objective="words")
+    start = {"start": [tmp_path / "words" / LAST], "val": album.val}
+    captions = album.write(tmp_path / "captions", **start)
+    both = ["--config", words, "--config", captions, "--set", "training.max_steps=1"]
+    best = tmp_path / "captions" / BEST
+    said = f"{best}: the trained captioner; use it with --model {best}\n"
+    code, out, _ = command(*both)
+    assert code == 0 and out.endswith(said)
+    made = (tmp_path / "words" / LAST).stat().st_mtime_ns
+    code, out, err = command(*both)
+    assert code == 1 and not out and err.count("\n") == 1
+    assert f"{tmp_path / 'words'} holds another run" in err and "--overwrite to lose it" in err
+    code, out, _ = command(*both, "--resume")
+    assert code == 0 and out.endswith(said)
+    assert (tmp_path / "words" / LAST).stat().st_mtime_ns == made
+    code, _, err = command(*both, "--resume", "--overwrite")
+    assert code == 1 and "take one of them" in err
+    assert command(*both, "--overwrite")[0] == 0
+    assert (tmp_path / "words" / LAST).stat().st_mtime_ns > made
 
 
 @pytest.mark.parametrize(
