@@ -13,7 +13,8 @@ def train(
     config: Annotated[
         list[Path],
         typer.Option(
-            help="A recipe: a JSON file, such as in configs/. Several are run one after the other."
+            metavar="RECIPE",
+            help="A JSON file, such as in configs/; several are run one after the other.",
         ),
     ],
     set: Annotated[
