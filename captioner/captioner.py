@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -16,7 +16,7 @@ from PIL import Image
 from captioner.ahead import ahead
 from captioner.assets import EMBEDDED
 from captioner.caption import Caption
-from captioner.confidence import evidence
+from captioner.confidence import evidence, look_of
 from captioner.engines.engine import Engine, Started
 from captioner.engines.opening import open_engine
 from captioner.errors import CaptionerError, ImageError
@@ -30,6 +30,7 @@ from captioner.search import (
     beam_search,
     by_consensus,
     sample,
+    support,
 )
 from captioner.vocabulary import Vocabulary, detokenize
 
@@ -66,6 +67,8 @@ class Captioner:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.name = engine.notes.name
+        attributes = self.vocabulary.encode(engine.notes.attributes)
+        self._attributes = frozenset(attributes)
         self.allowed = USUAL
         """How much one picture may take: pixels, memory, time."""
 
@@ -149,7 +152,8 @@ class Captioner:
         raises: bool,
     ) -> Iterator[Caption | ImageError]:
         for pictures, started in ahead(images, batch_size, self._square, self._look):
-            captions = iter(self._write(started, options, search) if started else [])
+            squares = [picture for picture in pictures if not isinstance(picture, ImageError)]
+            captions = iter(self._write(squares, started, options, search) if started else [])
             for picture in pictures:
                 if not isinstance(picture, ImageError):
                     yield next(captions)
@@ -173,7 +177,9 @@ class Captioner:
         squares = [picture for picture in pictures if not isinstance(picture, ImageError)]
         return pictures, self.engine.start(np.stack(squares)) if squares else None
 
-    def _write(self, started: Started, options: Options, search: SearchOptions) -> list[Caption]:
+    def _write(
+        self, squares: Sequence[Square], started: Started, options: Options, search: SearchOptions
+    ) -> list[Caption]:
         style = self.vocabulary.start(options.style or self.styles[0])
         first = self.engine.ids([style] * len(started.attributes))
         if options.temperature > 0:
@@ -185,12 +191,16 @@ class Captioner:
             found = beam_search(self.engine.step, started.state, first, search)
         shown = zip(started.attributes.tolist(), started.certainty.tolist(), strict=True)
         return [
-            self._best(each, list(zip(ids, certainty, strict=True)), options)
-            for each, (ids, certainty) in zip(found, shown, strict=True)
+            self._best(each, dict(zip(ids, certainty, strict=True)), look_of(square), options)
+            for each, (ids, certainty), square in zip(found, shown, squares, strict=True)
         ]
 
     def _best(
-        self, found: list[Hypothesis], shown: Sequence[tuple[int, float]], options: Options
+        self,
+        found: list[Hypothesis],
+        shown: Mapping[int, float],
+        look: tuple[float, float],
+        options: Options,
     ) -> Caption:
         """The caption of a photo about which those sentences were found."""
         if not found:
@@ -199,10 +209,13 @@ class Captioner:
             )
         rarity, sure = self.engine.notes.rarity, self.engine.notes.confidence
         agreed = agreement(found, rarity)
-        ranked = by_consensus(found, rarity, agreed) if options.consensus else found
+        ranked = found
+        if options.consensus:
+            ranked = by_consensus(found, rarity, agreed, shown, self._attributes)
         first, *others = map(self._caption, ranked[: options.alternatives + 1])
         best = next(i for i, hypothesis in enumerate(found) if hypothesis is ranked[0])
-        figures = evidence(ranked[0], agreed[best], shown)
+        borne = support(ranked[0], rarity, shown, self._attributes)
+        figures = evidence(ranked[0], agreed[best], shown, borne, look)
         return replace(
             first,
             alternatives=tuple(others),

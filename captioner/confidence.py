@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ FIGURES = (
     "said",  # mean probability of those attribute words that the sentence holds, 0 where none
     "entropy",  # of the attention, mean over the words, 1: nowhere in particular
     "words",  # how many
+    "told",  # what the sentence says and the attribute head too, as in `captioner.search.support`
+    "doubted",  # what it says and the head doubts, nats
+    "flat",  # share of the picture that is all one colour, as what is drawn is and no photo
+    "colours",  # entropy of the picture's colours, nats
 )
 HARDLY = "hardly a photo"
 STEPS = (
@@ -40,16 +45,20 @@ RIDGE = 1e-3  # keeps the weights of figures that say the same apart
 
 
 def evidence(
-    hypothesis: Hypothesis, agreed: float, shown: Sequence[tuple[int, float]]
+    hypothesis: Hypothesis,
+    agreed: float,
+    shown: Mapping[int, float],
+    support: tuple[float, float],
+    look: tuple[float, float],
 ) -> tuple[float, ...]:
-    """The FIGURES of a sentence.
+    """The FIGURES of a sentence about a picture that has this `look_of`.
 
     `agreed` is its agreement with the others of its beam, `shown` are the attribute words that the
-    decoder was shown, with their probabilities.
+    decoder was shown, with their probabilities, and `support` is what they say of the sentence.
     """
     words = hypothesis.words
-    probabilities = [probability for _, probability in shown]
-    said = [probability for word, probability in shown if word in words]
+    probabilities = list(shown.values())
+    said = [probability for word, probability in shown.items() if word in words]
     return (
         hypothesis.log_probability / (len(words) + 1),
         min(hypothesis.word_log_probabilities, default=hypothesis.log_probability),
@@ -59,7 +68,23 @@ def evidence(
         _mean(said),
         _entropy(hypothesis.attention),
         float(len(words)),
+        *support,
+        *look,
     )
+
+
+def look_of(picture: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """How flat a picture (H, W, 3) is, and its colours' entropy: figures of no photo.
+
+    Flat is the share of its pixels that differ by 1 at most from the next one; colours are told
+    apart in eighths of each channel.
+    """
+    beside = picture[:, 1:].astype(np.int16) - picture[:, :-1]
+    coarse = picture.astype(np.int64) // 32 @ np.array([64, 8, 1])
+    shares = np.bincount(coarse.ravel()) / coarse.size
+    shares = shares[shares > 0]
+    entropy = float(-(shares * np.log(shares)).sum())
+    return float((np.abs(beside).max(2) <= 1).mean()), entropy
 
 
 def in_words(confidence: float) -> str:
@@ -85,7 +110,7 @@ def _entropy(attention: npt.NDArray[np.float32]) -> float:
 
 
 @dataclass(frozen=True)
-class Confidence:
+class Regression:
     """The weights (F) of the FIGURES, each less its mean and divided by its scale, and the bias."""
 
     weights: tuple[float, ...]
@@ -94,10 +119,23 @@ class Confidence:
     bias: float
 
     def __call__(self, figures: Sequence[float]) -> float:
-        """The chance (0…1) that a person would accept a sentence with those figures."""
+        """The chance (0…1) of what was learnt, given those figures."""
         columns = zip(figures, self.weights, self.means, self.scales, strict=True)
         score = self.bias + sum(w * (value - mean) / scale for value, w, mean, scale in columns)
         return 1 / (1 + math.exp(-max(-700.0, min(700.0, score))))
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The chance that a picture is a photo, times the chance that the sentence about a photo is
+    accepted."""
+
+    photo: Regression
+    right: Regression
+
+    def __call__(self, figures: Sequence[float]) -> float:
+        """The chance (0…1) that a person would accept a sentence with those figures."""
+        return self.photo(figures) * self.right(figures)
 
     def write(self) -> str:
         """As a checkpoint keeps it."""
@@ -113,24 +151,31 @@ class Confidence:
             tree = json.loads(text)
             if tuple(tree["figures"]) != FIGURES:
                 return None
-            lists = [tuple(map(float, tree[name])) for name in ("weights", "means", "scales")]
-            bias = float(tree["bias"])
+            return cls(_regression(tree["photo"]), _regression(tree["right"]))
         except (ValueError, LookupError, TypeError, RecursionError):
-            lists, bias = [], math.nan
-        numbers = [number for part in lists for number in part]
-        fits = len(lists) == 3 and all(len(part) == len(FIGURES) for part in lists)
-        if not (fits and all(map(math.isfinite, [*numbers, bias])) and min(lists[2]) > 0):
-            raise CaptionerError(f"{file}: its metadata is damaged (confidence)")
-        weights, means, scales = lists
-        return cls(weights, means, scales, bias)
+            raise CaptionerError(f"{file}: its metadata is damaged (confidence)") from None
 
 
-def fit(figures: Sequence[Sequence[float]], accepted: Sequence[bool | float]) -> Confidence:
-    """The regression of N sentences' figures (N, F) on whether, or how likely, each is accepted.
+def _regression(tree: Any) -> Regression:
+    """What a checkpoint holds of one. Raises ValueError, LookupError or TypeError."""
+    weights, means, scales = (
+        tuple(map(float, tree[part])) for part in ("weights", "means", "scales")
+    )
+    found = Regression(weights, means, scales, float(tree["bias"]))
+    fits = all(len(part) == len(FIGURES) for part in (weights, means, scales))
+    if not (fits and all(map(math.isfinite, [*weights, *means, *scales, found.bias]))):
+        raise ValueError("no finite numbers, one a figure")
+    if min(scales) <= 0:
+        raise ValueError("a scale that is not above 0")
+    return found
+
+
+def fit(figures: Sequence[Sequence[float]], holds: Sequence[bool | float]) -> Regression:
+    """The regression of N sentences' figures (N, F) on whether, or how likely, something holds.
 
     Iteratively reweighted least squares with a ridge; numbers 0…1 as targets are taken as chances.
     """
-    table, target = np.asarray(figures, np.float64), np.asarray(accepted, np.float64)
+    table, target = np.asarray(figures, np.float64), np.asarray(holds, np.float64)
     means, scales = table.mean(0), table.std(0)
     scales = np.where(scales > 1e-9, scales, 1.0)
     columns = np.column_stack([(table - means) / scales, np.ones(len(table))])
@@ -144,6 +189,5 @@ def fit(figures: Sequence[Sequence[float]], accepted: Sequence[bool | float]) ->
         weights -= step
         if np.abs(step).max() < 1e-8:
             break
-    return Confidence(
-        tuple(weights[:-1].tolist()), tuple(means.tolist()), tuple(scales.tolist()), weights[-1]
-    )
+    found = weights.tolist()
+    return Regression(tuple(found[:-1]), tuple(means.tolist()), tuple(scales.tolist()), found[-1])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from captioner import CaptionerError
-from captioner.confidence import FIGURES, RIDGE, Confidence, evidence, fit
+from captioner.confidence import FIGURES, RIDGE, Confidence, evidence, fit, look_of
 from captioner.search import Hypothesis
 
 
@@ -18,7 +18,11 @@ def test_the_figures_of_a_sentence() -> None:
     attention = np.array([[0.25] * 4, [1.0, 0, 0, 0]], np.float32)
     hypothesis = Hypothesis((7, 9), -3.0, (-0.5, -2.0), attention)
     found = dict(
-        zip(FIGURES, evidence(hypothesis, 4.5, [(9, 0.8), (3, 0.6), (7, 0.1)]), strict=True)
+        zip(
+            FIGURES,
+            evidence(hypothesis, 4.5, {9: 0.8, 3: 0.6, 7: 0.1}, (3.5, -1.0), (0.25, 1.5)),
+            strict=True,
+        )
     )
     assert found == pytest.approx(
         {
@@ -30,11 +34,26 @@ def test_the_figures_of_a_sentence() -> None:
             "said": 0.45,
             "entropy": 0.5,
             "words": 2,
+            "told": 3.5,
+            "doubted": -1.0,
+            "flat": 0.25,
+            "colours": 1.5,
         },
         abs=1e-6,
     )
-    empty = evidence(Hypothesis((), -1.0, (), np.zeros((0, 0), np.float32)), 0.0, [])
+    nothing = Hypothesis((), -1.0, (), np.zeros((0, 0), np.float32))
+    empty = evidence(nothing, 0.0, {}, (0.0, 0.0), (0.0, 0.0))
     assert all(map(math.isfinite, empty))
+
+
+def test_the_look_of_a_picture() -> None:
+    picture = np.zeros((2, 4, 3), np.uint8)
+    picture[:, 2:] = [255, 0, 1]
+    picture[1, 3, 2] = 2  # as near as makes no difference
+    flat, colours = look_of(picture)
+    assert flat == pytest.approx(4 / 6) and colours == pytest.approx(math.log(2))
+    ramp = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
+    assert look_of(ramp)[0] == 0 and look_of(ramp)[1] > math.log(2)
 
 
 def test_the_regression_is_the_most_likely_one() -> None:
@@ -53,7 +72,11 @@ def test_the_regression_is_the_most_likely_one() -> None:
 
 
 def test_a_checkpoint_keeps_it() -> None:
-    sure = fit(np.random.default_rng(1).normal(size=(40, len(FIGURES))), [True, False] * 20)
+    draw = np.random.default_rng(1)
+    photo, right = (fit(draw.normal(size=(40, len(FIGURES))), [True, False] * 20) for _ in "ab")
+    sure = Confidence(photo, right)
+    figures = draw.normal(size=len(FIGURES)).tolist()
+    assert sure(figures) == photo(figures) * right(figures)
     again = Confidence.read(Path("a"), sure.write())
     assert again == sure and Confidence.read(Path("a"), None) is None
     tree = json.loads(sure.write())
@@ -72,9 +95,11 @@ def test_a_checkpoint_keeps_it() -> None:
     ],
 )
 def test_what_cannot_be_weights(change: dict[str, object]) -> None:
-    tree = json.loads(fit(np.eye(len(FIGURES)), [True] * len(FIGURES)).write())
+    one = fit(np.eye(len(FIGURES)), [True] * len(FIGURES))
+    tree = json.loads(Confidence(one, one).write())
+    tree["right"] |= change
     with pytest.raises(CaptionerError, match=r"mine: its metadata is damaged \(confidence\)"):
-        Confidence.read(Path("mine"), json.dumps(tree | change))
+        Confidence.read(Path("mine"), json.dumps(tree))
     with pytest.raises(CaptionerError, match=r"confidence"):
         Confidence.read(Path("mine"), "[" * 100_000)
 

@@ -1,7 +1,7 @@
 """Searches for sentences: greedy, beam, diverse beam, sampling. They see only a step function."""
 
 from captioner.search.beam import beam_search
-from captioner.search.consensus import agreement, by_consensus
+from captioner.search.consensus import agreement, by_consensus, support
 from captioner.search.options import SearchOptions
 from captioner.search.sampling import sample, sample_ids
 from captioner.search.types import Hypothesis, State, Step
@@ -16,4 +16,5 @@ __all__ = [
     "by_consensus",
     "sample",
     "sample_ids",
+    "support",
 ]

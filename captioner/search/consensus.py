@@ -1,14 +1,17 @@
-"""Consensus: of the sentences a beam found, the one that most agrees with the others.
+"""Which of a beam's sentences is told: the likeliest is often one that says little, or that few of
+the others resemble.
 
-Minimum Bayes risk with CIDEr as the gain, as Devlin et al. 2015 (https://arxiv.org/abs/1505.04467)
-choose among captions of similar photos. The likeliest sentence is often one that few of the
-others resemble.
+Three things speak for a sentence: its probability; that it agrees with the others (minimum Bayes
+risk with CIDEr as the gain, as Devlin et al. 2015, https://arxiv.org/abs/1505.04467, choose among
+captions of similar photos); and that the attribute head, which looked at the photo without a
+sentence in mind, expects its words (as Fang et al. 2015, https://arxiv.org/abs/1411.4952, rank
+sentences again by what detectors and the whole picture say).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -16,8 +19,12 @@ import numpy.typing as npt
 
 from captioner.cider import pairwise
 
-SHARPNESS = 0.25  # a sentence's say is its probability to this power; chosen on val
+SHARPNESS = 0.25  # a sentence's say is its probability to this power
 TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
+# Chosen on val, like the sharpness:
+LENGTH = 0.7  # the likelihood is a mean over the words to this power of their number
+AGREEMENT, TOLD, DOUBTED = 0.3, 1.5, 1.0  # weights
+UNEXPECTED = 0.02  # what is added to the probability of a word, so that none is impossible
 
 
 class Sentence(Protocol):
@@ -34,19 +41,39 @@ Found = TypeVar("Found", bound=Sentence)
 
 
 def by_consensus(
-    found: Sequence[Found], rarity: Rarity, agreed: Sequence[float] | None = None
+    found: Sequence[Found],
+    rarity: Rarity,
+    agreed: Sequence[float] | None = None,
+    shown: Mapping[int, float] | None = None,
+    attributes: frozenset[int] = frozenset(),
 ) -> list[Found]:
-    """One photo's sentences again, the one that agrees most with the others first; those that
-    name something twice ("a bed with a bed") come after them, the more often the later.
+    """One photo's sentences again, the best first; those that name something twice ("a bed with a
+    bed") come after them, the more often the later, and one without words last.
 
     `rarity` (V,) is the logarithm of how many photos there are to one whose captions hold the
     word; an n-gram counts as rare as its rarest word. `agreed` is their `agreement`, if known.
+    `shown` are the likeliest of the attribute words, of which all are in `attributes`, with their
+    probabilities; without any a sentence agrees or does not.
     """
     if len(found) < 3:
         return list(found)
     agreed = agreement(found, rarity) if agreed is None else agreed
+    score = list(agreed)
+    if shown:
+        borne = [support(sentence, rarity, shown, attributes) for sentence in found]
+        score = [
+            sentence.log_probability / (len(sentence.words) + 1) ** LENGTH
+            + AGREEMENT * own
+            + TOLD * told
+            + DOUBTED * doubted
+            for sentence, own, (told, doubted) in zip(found, agreed, borne, strict=True)
+        ]
     again = [_named_again(sentence.words, rarity) for sentence in found]
-    return [found[i] for i in sorted(range(len(found)), key=lambda i: (again[i], -agreed[i]))]
+
+    def place(i: int) -> tuple[bool, int, float]:
+        return not found[i].words, again[i], -score[i]
+
+    return [found[i] for i in sorted(range(len(found)), key=place)]
 
 
 def agreement(found: Sequence[Sentence], rarity: Rarity) -> list[float]:
@@ -58,6 +85,26 @@ def agreement(found: Sequence[Sentence], rarity: Rarity) -> list[float]:
     alike = pairwise([sentence.words for sentence in found], np.asarray(rarity, np.float64))
     agreed: list[float] = (alike @ say / say.sum()).tolist()
     return agreed
+
+
+def support(
+    sentence: Sentence,
+    rarity: Rarity,
+    shown: Mapping[int, float],
+    attributes: frozenset[int],
+) -> tuple[float, float]:
+    """How far the attribute head bears a sentence's words out.
+
+    The first counts what it tells for certain by its rarity, a sum; the second, at most 0, what
+    the head doubts, a mean in nats, so that long sentences do not lose by it. A sentence of none of
+    its words says nothing, and is doubted as a word that it does not expect.
+    """
+    named = attributes.intersection(sentence.words)
+    if not named:
+        return 0.0, math.log(UNEXPECTED)
+    told = sum(shown.get(word, 0.0) * rarity[word] for word in named)
+    doubts = sum(math.log(shown.get(word, 0.0) + UNEXPECTED) for word in named)
+    return told, doubts / len(named)
 
 
 def _named_again(words: Sequence[int], rarity: Rarity) -> int:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.cider import pairwise, similarity, vector
-from captioner.search.consensus import agreement, by_consensus
+from captioner.search.consensus import UNEXPECTED, agreement, by_consensus, support
 
 A, AND, RED, BALL, DOG = range(5)
 RARITY = [0.1, 0.5, 3.0, 4.0, 2.0]
@@ -68,3 +68,21 @@ def test_a_sentence_has_its_say_by_the_fourth_root_of_its_probability() -> None:
     expected = [sum(w * s for w, s in zip(say, row, strict=True)) / sum(say) for row in alike]
     assert agreement(found, RARITY) == pytest.approx(expected)
     assert agreement([], RARITY) == []
+
+
+KNOWN = frozenset((RED, BALL, DOG))
+
+
+def test_what_the_attribute_head_bears_out() -> None:
+    told, doubted = support(Told((A, RED, BALL)), RARITY, {RED: 0.5}, KNOWN)
+    assert told == pytest.approx(0.5 * RARITY[RED])
+    expected = (math.log(0.5 + UNEXPECTED) + math.log(UNEXPECTED)) / 2
+    assert doubted == pytest.approx(expected)
+    assert support(Told((A, AND)), RARITY, {RED: 0.5}, KNOWN) == (0.0, math.log(UNEXPECTED))
+
+
+def test_the_sentence_that_the_head_expects_is_told() -> None:
+    ball, dog, both = Told((A, RED, BALL)), Told((A, RED, DOG)), Told((A, RED))
+    found = [ball, dog, both]
+    assert by_consensus(found, RARITY, shown={DOG: 0.9}, attributes=KNOWN)[0] == dog
+    assert by_consensus(found, RARITY, shown={BALL: 0.9}, attributes=KNOWN)[0] == ball
