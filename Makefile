@@ -74,7 +74,7 @@ sbom: .venv/.installed-release
 audit: .venv/.installed-release
 	$(BIN)/pip-audit --no-deps --disable-pip -r requirements.txt
 
-licences: .venv/.installed-release
+licences: .venv/.installed-dev .venv/.installed-release
 	$(BIN)/python docs/licences.py
 
 notebook: .venv/.installed-release

@@ -67,8 +67,8 @@ def main() -> int:
 
 def _told() -> dict[str, dict[str, str]]:
     """What each installed package says, by its name."""
-    command = ["pip-licenses", "--python", sys.executable, "--format=json", "--with-urls"]
-    command += ["--from=mixed", "--with-system"]
+    command = [str(Path(sys.executable).with_name("pip-licenses")), "--python", sys.executable]
+    command += ["--format=json", "--with-urls", "--from=mixed", "--with-system"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return {_plain(each["Name"]): each for each in json.loads(done.stdout)}
 
