@@ -49,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     net = Lite3().to(memory_format=torch.channels_last)
-    net.tune_upper(0.0)
+    net.tune_upper()
     maps = torch.randn(arguments.photos, 136, 18, 18).to(memory_format=torch.channels_last)
     kinds = [(name, turned, bf16) for bf16 in (False, True) for name, turned in KINDS]
     times: dict[tuple[str, bool], list[float]] = {}

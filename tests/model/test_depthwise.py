@@ -53,7 +53,7 @@ def gradients(net: Lite3, maps: Tensor, bf16: bool) -> list[Tensor]:
 def test_the_tuned_encoder_learns_the_same(bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     net = Lite3()
-    net.tune_upper(0.0)
+    net.tune_upper()
     maps = torch.randn(2, 136, 6, 6)
     found = gradients(net, maps, bf16)
 
