@@ -27,6 +27,12 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Lose what an earlier run left in the same folder.")
     ] = False,
+    graphs: Annotated[
+        bool,
+        typer.Option(
+            "--graphs/--no-graphs", help="Write the graphs beside it, for the quick engines."
+        ),
+    ] = True,
 ) -> None:
     """Train a model from recipes in files, a stage each."""
     from captioner.config import read_recipe
@@ -36,3 +42,18 @@ def train(
     best = train_chain(recipes, resume, overwrite)
     if os.environ.get("RANK", "0") == "0":  # torchrun's number of this process
         typer.echo(f"{best}: the trained captioner; use it with --model {best}")
+        if graphs:
+            _write_graphs(best)
+
+
+def _write_graphs(best: Path) -> None:
+    """Leave what the engines without torch need, if the packages that make it are here."""
+    from captioner.errors import CaptionerError
+    from captioner.export.run import write_graphs
+
+    try:
+        write_graphs(best)
+    except CaptionerError as error:
+        typer.echo(
+            f"it runs with PyTorch alone, without graphs for other engines: {error}", err=True
+        )

@@ -67,7 +67,7 @@ def mark_first_step(log: Path) -> None:
 def two_processes(recipes: list[Path], *options: str) -> subprocess.Popen[str]:
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     configs = [part for file in recipes for part in ("--config", str(file))]
-    command = [*launch, "-m", "captioner", "train", *configs, *options]
+    command = [*launch, "-m", "captioner", "train", "--no-graphs", *configs, *options]
     return subprocess.Popen(
         [sys.executable, *command], cwd=REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -8,6 +8,7 @@ import pytest
 
 import captioner
 from captioner import CaptionerError, checkpoint, cli
+from captioner.engines.graphs import has_graphs
 from captioner.training import stage
 from captioner.training.batches import Share
 from captioner.training.loop import BEST, LAST, train
@@ -45,13 +46,14 @@ def test_trains_and_says_where_the_model_is(album: Album, tmp_path: Path, comman
         f"{last}: the trained captioner; use it with --model {last}\n"
     )
     assert "2/2" in err and "loss" in err and "rate" in err
+    assert has_graphs(last)
 
 
 def test_several_recipes_one_after_the_other(album: Album, tmp_path: Path, command: Any) -> None:
     words = album.write(tmp_path / "words", objective="words")
     start = {"start": [tmp_path / "words" / LAST], "val": album.val}
     captions = album.write(tmp_path / "captions", **start)
-    both = ["--config", words, "--config", captions, "--set", "training.max_steps=1"]
+    both = ["--no-graphs", "--config", words, "--config", captions, "--set", "training.max_steps=1"]
     best = tmp_path / "captions" / BEST
     said = f"{best}: the trained captioner; use it with --model {best}\n"
     code, out, _ = command(*both)
