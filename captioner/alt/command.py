@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _DECORATIVE = 'decorative: alt="" is enough'
 _UNPLACED = "cannot be put in here; do it by hand"
-MIN_CONFIDENCE = 0.3
+MIN_CONFIDENCE = 0.3  # below it a sentence is probably wrong, as captioner.confidence.STEPS says
 FIELDS = ("file", "line", "picture", "text", "problem")
 
 
@@ -193,7 +193,7 @@ def _row(finding: Finding, texts: dict[str, Result], min_confidence: float) -> R
     problem = finding.gap.problem
     if finding.gap.place is None:
         problem = problem or _UNPLACED
-    elif (sure := result.caption.confidence) is not None and sure < min_confidence:
+    elif (sure := result.caption.confidence) is not None and round(sure, 2) < min_confidence:
         why = f"{why_withheld(sure)} ({sure:.2f})"
         problem = f"{why}; look at it, and write it by hand or lower --min-confidence"
     return Row(finding, result.caption.text, problem)
