@@ -17,9 +17,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from captioner.config import read_recipe
 from captioner.training.batches import ALL
 from captioner.training.loop import Trainer
+from captioner.training.recipe import read_recipe
 from captioner.training.stage import Stage
 
 

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from captioner.assets import EMBEDDED as EMBEDDED
-from captioner.config import ModelConfig, describe
 from captioner.errors import CaptionerError
 from captioner.files import whole_path
+from captioner.model.config import ModelConfig, describe
 from captioner.model.encoder import Encoder
 from captioner.model.model import Model
 from captioner.notes import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from captioner.config import AttributeConfig, DecoderConfig, EncoderConfig, ModelConfig
+from captioner.model.config import AttributeConfig, DecoderConfig, EncoderConfig, ModelConfig
 from captioner.model.model import Model
 from captioner.vocabulary import Vocabulary
 

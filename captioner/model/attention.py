@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from captioner.config import DecoderConfig
+from captioner.model.config import DecoderConfig
 
 EXPECTED = 0.5  # share of training steps in which hard attention takes the expected context
 

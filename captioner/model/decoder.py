@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from captioner.config import DecoderConfig
 from captioner.model.attention import look_at_one, make_attention
+from captioner.model.config import DecoderConfig
 from captioner.model.reading import Reading
 
 

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
+from captioner.model.config import EncoderConfig
 from captioner.model.lite3 import HEAD_CHANNELS, Lite3
 from captioner.torchvision_import import torchvision
 

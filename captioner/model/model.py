@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from captioner.config import ModelConfig
 from captioner.model.attributes import AttributeHead
+from captioner.model.config import ModelConfig
 from captioner.model.decoder import Decoder, State
 from captioner.model.encoder import Encoder
 from captioner.vocabulary import Vocabulary

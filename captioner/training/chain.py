@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from captioner.config import Recipe, check_files
 from captioner.errors import CaptionerError
 from captioner.training import processes
 from captioner.training.loop import BEST, LAST, RESUME, check_output, train
+from captioner.training.recipe import Recipe, check_files
 
 
 def train_chain(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool = False) -> Path:

@@ -35,8 +35,8 @@ def train(
     ] = True,
 ) -> None:
     """Train a model from recipes in files, a stage each."""
-    from captioner.config import read_recipe
     from captioner.training.chain import train_chain
+    from captioner.training.recipe import read_recipe
 
     recipes = [read_recipe(file, set or []) for file in config]
     best = train_chain(recipes, resume, overwrite)

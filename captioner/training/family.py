@@ -21,7 +21,6 @@ import numpy.typing as npt
 import typer
 
 from captioner import checkpoint
-from captioner.config import Recipe, read_recipe
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import compare, interval, sampled_means
 from captioner.files import unwritable, whole_file
@@ -30,6 +29,7 @@ from captioner.training.family_plot import draw_family
 from captioner.training.loop import LAST, RESUME, train
 from captioner.training.photos import CachedPhotos
 from captioner.training.plot import Curve, read_log
+from captioner.training.recipe import Recipe, read_recipe
 from captioner.training.validate import score, write
 from captioner.vocabulary import tokenize
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from captioner import checkpoint
-from captioner.config import Recipe, TrainingConfig
 from captioner.errors import CaptionerError
 from captioner.model.lite3 import Lite3
 from captioner.training import processes
@@ -21,6 +20,7 @@ from captioner.training.batches import Batch, Share
 from captioner.training.folds import fold_file
 from captioner.training.log import Log
 from captioner.training.objectives import Loss
+from captioner.training.recipe import Recipe, TrainingConfig
 from captioner.training.stage import Stage
 from captioner.training.validate import validate
 

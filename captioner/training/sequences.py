@@ -24,8 +24,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from captioner.config import DecoderConfig, describe
 from captioner.errors import CaptionerError
+from captioner.model.config import DecoderConfig, describe
 from captioner.model.decoder import Decoder, State
 from captioner.model.text import TextEncoder
 from captioner.search import Hypothesis, SearchOptions, beam_search

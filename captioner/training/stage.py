@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from captioner import checkpoint
-from captioner.config import Recipe, TrainingConfig, check_files, differences
 from captioner.devices import find_device
 from captioner.errors import CaptionerError
 from captioner.model.attributes import AttributeHead
+from captioner.model.config import differences
 from captioner.model.lite3 import Lite3
 from captioner.model.model import Model
 from captioner.search import SearchOptions
@@ -41,6 +41,7 @@ from captioner.training.folds import Folds, held_still, partners, start_folds
 from captioner.training.labels import read_labels
 from captioner.training.objectives import Loss, Teaching
 from captioner.training.photos import CachedPhotos, Photos, PixelPhotos, encode
+from captioner.training.recipe import Recipe, TrainingConfig, check_files
 from captioner.training.teacher import told
 from captioner.training.text import SentenceAttributes
 

@@ -5,7 +5,7 @@ Bengio et al. 2015, Scheduled Sampling, §2.4 (https://arxiv.org/abs/1506.03099)
 
 import math
 
-from captioner.config import TrainingConfig
+from captioner.training.recipe import TrainingConfig
 
 
 def told(step: int, config: TrainingConfig) -> float:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
+from captioner.model.config import EncoderConfig
 from captioner.model.encoder import Encoder
 from data.prepare_weights import prepare_weights
 

@@ -15,8 +15,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from captioner.config import Recipe, read_recipe
 from captioner.training.command import train
+from captioner.training.recipe import Recipe, read_recipe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "training.md").read_text()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from captioner.checkpoint import pack, unpack
-from captioner.config import AttributeConfig, DecoderConfig, EncoderConfig, ModelConfig
+from captioner.model.config import AttributeConfig, DecoderConfig, EncoderConfig, ModelConfig
 from captioner.model.lite3 import HEAD_CHANNELS
 from captioner.model.model import Model
 from captioner.vocabulary import Vocabulary

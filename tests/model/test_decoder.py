@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from captioner.config import DecoderConfig
 from captioner.model.attributes import AttributeHead
+from captioner.model.config import DecoderConfig
 from captioner.model.decoder import Decoder, State, lstm
 
 B, K, L, C, V, M, T = 3, 2, 4, 6, 11, 3, 5

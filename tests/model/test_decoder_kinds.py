@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from captioner.config import DecoderConfig
+from captioner.model.config import DecoderConfig
 from captioner.model.decoder import Decoder, State
 from captioner.model.reading import Reading
 

@@ -7,8 +7,8 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from captioner.config import EncoderConfig
 from captioner.errors import CaptionerError
+from captioner.model.config import EncoderConfig
 from captioner.model.encoder import Encoder
 from captioner.torchvision_import import torchvision
 

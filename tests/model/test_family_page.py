@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from captioner.config import DecoderConfig, TrainingConfig
 from captioner.model import decoder
+from captioner.model.config import DecoderConfig
+from captioner.training.recipe import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "family.md").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from captioner.config import EncoderConfig
 from captioner.engines.torch import _multiplies_bf16
 from captioner.errors import CaptionerError
+from captioner.model.config import EncoderConfig
 from captioner.model.encoder import Encoder
 from captioner.model.lite3 import InvertedResidual, Lite3, SameConv2d
 from tests.tiny import keep_signal

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from captioner.captioner import Captioner
-from captioner.config import AttributeConfig, EncoderConfig, ModelConfig
 from captioner.engines.torch import TorchEngine
+from captioner.model.config import AttributeConfig, EncoderConfig, ModelConfig
 from captioner.model.model import Model
 from captioner.vocabulary import Vocabulary
 from tests.tiny import STYLES, WORDS, tiny_model

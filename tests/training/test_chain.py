@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from captioner import CaptionerError, checkpoint
-from captioner.config import Recipe, read_recipe
 from captioner.training import chain
 from captioner.training.chain import train_chain
 from captioner.training.loop import BEST, LAST, RESUME
+from captioner.training.recipe import Recipe, read_recipe
 from tests.training.toy import Album, losses
 
 

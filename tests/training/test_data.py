@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from captioner import CaptionerError, ImageError
-from captioner.config import DataConfig
 from captioner.training.batches import Share
 from captioner.training.data import (
     PhotoFiles,
@@ -21,6 +20,7 @@ from captioner.training.data import (
     read_examples,
     read_sentences,
 )
+from captioner.training.recipe import DataConfig
 from captioner.training.stage import Stage
 from tests.training.toy import Album, example
 

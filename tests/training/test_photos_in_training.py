@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from captioner import CaptionerError, ImageError
-from captioner.config import EncoderConfig
+from captioner.model.config import EncoderConfig
 from captioner.model.encoder import Encoder
 from captioner.training import cache, objectives
 from captioner.training.batches import ALL, Indices, Share

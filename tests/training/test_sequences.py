@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from captioner import CaptionerError
-from captioner.config import DecoderConfig
+from captioner.model.config import DecoderConfig
 from captioner.training import sequences
 from captioner.training.sequences import Task, Translator, batches, digits, in_words, learn, reverse
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from captioner.config import DecoderConfig, TrainingConfig
+from captioner.model.config import DecoderConfig
 from captioner.model.decoder import Decoder, Taught
 from captioner.training.batches import Captions
 from captioner.training.objectives import Teaching, hard_attention, passed_over, repeat, teach
+from captioner.training.recipe import TrainingConfig
 from captioner.training.teacher import told
 
 N, T, L, V = 4, 3, 5, 9

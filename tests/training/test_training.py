@@ -15,7 +15,6 @@ from torch import Tensor
 
 import captioner
 from captioner import CaptionerError, Options, checkpoint
-from captioner.config import TrainingConfig
 from captioner.training import loop
 from captioner.training.batches import Share
 from captioner.training.loop import (
@@ -27,6 +26,7 @@ from captioner.training.loop import (
     rate_of,
     train,
 )
+from captioner.training.recipe import TrainingConfig
 from captioner.training.stage import Stage
 from tests.training.toy import COLOURS, Album, draw, losses
 

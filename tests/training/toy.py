@@ -15,9 +15,9 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from captioner.config import DataConfig, Recipe, read_recipe
 from captioner.model.lite3 import Lite3
 from captioner.training.data import Example
+from captioner.training.recipe import DataConfig, Recipe, read_recipe
 from tests.tiny import keep_signal
 
 COLOURS = ("red", "green", "blue", "yellow")

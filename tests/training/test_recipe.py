@@ -12,17 +12,10 @@ from typer.testing import CliRunner
 
 from captioner import CaptionerError
 from captioner.cli import app
-from captioner.config import (
-    DecoderConfig,
-    EncoderConfig,
-    ModelConfig,
-    TrainingConfig,
-    check_files,
-    differences,
-    read_recipe,
-)
+from captioner.model.config import DecoderConfig, EncoderConfig, ModelConfig, differences
+from captioner.training.recipe import TrainingConfig, check_files, read_recipe
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 GOOD: dict[str, Any] = {
     "data": {"train": "train.json", "photos": ["photos"]},
     "training": {"output": "run"},
