@@ -6,6 +6,7 @@ import lzma
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
 from multiprocessing import get_context
@@ -95,8 +96,9 @@ def _sentences(style: str, file: Path) -> list[Sentence]:
         raise CaptionerError(f"{file}: cannot be read as sentences ({error})") from None
     if len(lines) < MANY:
         return [Sentence(style, tuple(tokenize(line))) for line in lines]
-    with get_context("fork").Pool() as tokenizers:
-        return [Sentence(style, tuple(t)) for t in tokenizers.map(tokenize, lines, 2000)]
+    with ProcessPoolExecutor(mp_context=get_context("fork")) as tokenizers:
+        told = tokenizers.map(tokenize, lines, chunksize=2000)
+        return [Sentence(style, tuple(words)) for words in told]
 
 
 def choose_words(

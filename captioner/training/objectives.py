@@ -4,6 +4,7 @@ ratios, also over several processes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -183,15 +184,15 @@ class SelfCritical:
         self.references: list[list[Vector]] = [
             [self.reward.vector(r) for r in photo] for photo in spoken
         ]
-        self.pool = None
+        self.pool: ProcessPoolExecutor | None = None
         if workers:
             fork = get_context("fork")  # the references are there without being sent
-            self.pool = fork.Pool(workers, _keep, (self._score,))
+            self.pool = ProcessPoolExecutor(workers, fork, _keep, (self._score,))
 
     def close(self) -> None:
         """End the processes."""
         if self.pool is not None:
-            self.pool.terminate()
+            self.pool.shutdown()
 
     def _spoken(self, ids: Sequence[int]) -> list[int]:
         return [i for i in ids if i not in self.silent]
@@ -205,7 +206,7 @@ class SelfCritical:
         tasks = list(zip(photos, written, strict=True))
         if self.pool is None:
             return torch.tensor([self._score(*task) for task in tasks])
-        return torch.tensor(self.pool.map(_kept, tasks, chunksize=16))
+        return torch.tensor(list(self.pool.map(_kept, tasks, chunksize=16)))
 
     def __call__(
         self,

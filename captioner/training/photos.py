@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
@@ -165,8 +165,9 @@ def held_photos(
     shape = (len(names), side, side, 3)
     memory = mmap.mmap(-1, math.prod(shape))  # what the processes write to it, all of them see
     rows = np.frombuffer(memory, np.uint8).reshape(shape)
-    with get_context("fork").Pool(None, _share, (files, names, rows)) as readers:
-        done = readers.imap_unordered(_fill, range(len(names)), chunksize=16)
+    shared = files, names, rows
+    with ProcessPoolExecutor(None, get_context("fork"), _share, shared) as readers:
+        done = readers.map(_fill, range(len(names)), chunksize=16)
         for _ in tqdm(done, total=len(names), desc="photos", unit="photo", dynamic_ncols=True):
             pass
     return torch.from_numpy(rows).to(device)
