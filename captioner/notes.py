@@ -105,6 +105,11 @@ def _tensor(place: Any) -> Mapping[str, Any]:
     return {"dtype": place["dtype"], "shape": place["shape"], "data_offsets": (first, end)}
 
 
+def _counts(name: str, place: Mapping[str, Any]) -> bool:
+    """Whether a tensor is how many batches a BatchNorm has seen, which is no weight."""
+    return name.endswith(".num_batches_tracked") and place["dtype"] == "I64" and not place["shape"]
+
+
 def check_weights(header: Header) -> None:
     """Raise CaptionerError for a weight of a type that none has, one of int8 without its scale or
     a scale without its weight, and numbers that are not finite."""
@@ -114,7 +119,7 @@ def check_weights(header: Header) -> None:
             continue
         weight = tensors.get(name.removesuffix(SCALE), {}) if name.endswith(SCALE) else place
         scale = tensors.get(name + SCALE)
-        if place["dtype"] not in ("F32", "F16", "I8"):
+        if place["dtype"] not in ("F32", "F16", "I8") and not _counts(name, place):
             raise CaptionerError(f"{file}: {MISFIT} ({name} is of type {place['dtype']})")
         if name.endswith(SCALE) and weight.get("dtype") != "I8":
             raise CaptionerError(f"{file}: {MISFIT} ({name} has no int8 weight)")
