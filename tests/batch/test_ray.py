@@ -275,7 +275,7 @@ def end_it():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-command.load_model = lambda model, device: Load()()
+command.load_model = lambda *args: Load()()
 threading.Thread(target=end_it, daemon=True).start()
 cli.main()
 """
