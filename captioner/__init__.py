@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from captioner.errors import CaptionerError, ImageError
     from captioner.evaluation.figures import evaluate
     from captioner.options import Options
+    from captioner.teaching.run import teach
 
 __all__ = [
     "Caption",
@@ -19,6 +20,7 @@ __all__ = [
     "evaluate",
     "load",
     "overlay",
+    "teach",
 ]
 __version__ = "0.1.0"
 
@@ -30,6 +32,7 @@ _ROOMS = {
     "CaptionerError": "errors",
     "ImageError": "errors",
     "evaluate": "evaluation.figures",
+    "teach": "teaching.run",
 }
 
 

@@ -10,7 +10,7 @@ from captioner.errors import CaptionerError
 from captioner.forms import forms_of
 from captioner.options import Options
 from captioner.search import SearchOptions
-from captioner.vocabulary import Vocabulary, tokenize
+from captioner.vocabulary import Vocabulary
 
 BAD_LAST_WORDS = ("a", "an", "the", "of", "with", "and", "on", "in", "to", "at", "is", "are", ",")
 
@@ -59,7 +59,7 @@ def search_options(options: Options, vocabulary: Vocabulary) -> SearchOptions:
 def avoided(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
     """All words of the vocabulary that `Options.avoid` leaves out: those of the texts, their
     plurals and their other forms."""
-    words = [word for text in texts if text for word in tokenize(text)]
+    words = [word for text in texts if text for word in vocabulary.tokenize(text)]
     found = [form for word in words for form in (word, *forms_of(word, vocabulary.ids))]
     return tuple(dict.fromkeys(word for word in found if word in vocabulary.ids))
 
@@ -67,8 +67,8 @@ def avoided(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
 def _known(place: str, texts: Sequence[str], vocabulary: Vocabulary) -> tuple[int, ...]:
     """The ids of all words of the texts. Raises CaptionerError for an unknown word, naming its
     place and the word as it was typed: "Zwölf", not the "zw" that is left of it."""
-    words = [word for text in texts if text for word in tokenize(text)]
-    typed = {one: tokenize(one) for text in texts for one in text.lower().split()}
+    words = [word for text in texts if text for word in vocabulary.tokenize(text)]
+    typed = {one: vocabulary.tokenize(one) for text in texts for one in text.lower().split()}
     unknown = [one for one, found in typed.items() if not found and any(map(str.isalnum, one))]
     for word in words:
         if word not in vocabulary.ids:

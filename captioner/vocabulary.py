@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
@@ -41,9 +42,19 @@ def _tokenizer() -> Any:
 
 def tokenize(sentence: str) -> list[str]:
     """Lower-case Penn Treebank tokens; of the punctuation only commas inside the sentence stay."""
-    plain = re.sub(r"[^\x20-\x7e]+", " ", sentence.lower().replace("’", "'"))
-    tokens = _tokenizer().tokenize(re.sub(r"[.!?;:\"()\[\]`_/\\]+", " ", plain))
-    words = [t for t in tokens if t in _KEPT_PUNCTUATION or re.search(r"[a-z0-9]", t)]
+    return _tokens(re.sub(r"[^\x20-\x7e]+", " ", sentence.lower().replace("’", "'")))
+
+
+def tokenize_whole(sentence: str) -> list[str]:
+    """As `tokenize`, but capitals stay, and the letters and digits of every language."""
+    text = unicodedata.normalize("NFC", sentence).replace("’", "'")
+    kept = (c if " " <= c <= "~" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    return _tokens("".join(kept))
+
+
+def _tokens(text: str) -> list[str]:
+    tokens = _tokenizer().tokenize(re.sub(r"[.!?;:\"()\[\]`_/\\]+", " ", text))
+    words = [t for t in tokens if t in _KEPT_PUNCTUATION or any(map(str.isalnum, t))]
     while words and words[-1] in _KEPT_PUNCTUATION:
         words.pop()
     return words
@@ -91,6 +102,26 @@ class Vocabulary:
     def start(self, style: str) -> int:
         """The id of a style's start word; KeyError for a style the vocabulary lacks."""
         return self.ids[f"<{style}>"]
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        """The words with capitals or with letters beyond a…z, by their lower-case form."""
+        words = self.words[len(SPECIAL) + len(self.styles) :]
+        return {w.lower(): w for w in words if not (w.isascii() and w == w.lower())}
+
+    def tokenize(self, sentence: str) -> list[str]:
+        """The words of a sentence as this vocabulary spells them ("REX" is its "Rex"); those that
+        it lacks as the function `tokenize` has them."""
+        if not self._spelled:
+            return tokenize(sentence)
+        return [word for token in tokenize_whole(sentence) for word in self._spellings(token)]
+
+    def _spellings(self, token: str) -> list[str]:
+        low = token.lower()
+        for word in (token, low, self._spelled.get(low)):
+            if word in self.ids:
+                return [word]
+        return tokenize(token)
 
     def encode(self, words: Iterable[str]) -> list[int]:
         """Ids of tokenized words, `<unk>` for those not in the vocabulary."""

@@ -56,7 +56,7 @@ LONG = (
     *("evaluation/test_scorers.py", "evaluation/test_several.py", "test_torchvision_import.py"),
     "test_light_install.py",
     *("training/test_family.py", "training/test_processes.py", "training/test_sequences.py"),
-    *("training/test_train_command.py", "training/test_training.py"),
+    *("training/test_teach.py", "training/test_train_command.py", "training/test_training.py"),
     *("training/test_training_resume.py",),
 )
 

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "caption": ("captioner.batch.command", "Caption photos, from one to a folder of a million."),
     "alt": ("captioner.alt.command", "Find pictures without alt text in web pages, propose some."),
     "evaluate": ("captioner.evaluation.command", "Score captions against what people wrote."),
+    "teach": ("captioner.teaching.command", "Teach a model the words of your own photos."),
     "train": ("captioner.training.command", "Train a model from a recipe in a file."),
     "export": ("captioner.export.command", "Write a model as ONNX or torch.export graphs."),
 }

@@ -177,11 +177,12 @@ def check_style(style: str | None, model: Path | None) -> None:
 
 def check_words(option: str, texts: Iterable[str], model: Path | None) -> None:
     """Raise BadParameter for a word of the option that the model in that file does not know."""
-    from captioner.vocabulary import tokenize
+    from captioner.vocabulary import Vocabulary
 
-    known = set(vocabulary(model, "words"))
-    for word in chain.from_iterable(map(tokenize, filter(None, texts))):
-        if known and word not in known:
+    words = vocabulary(model, "words")
+    known = Vocabulary(words, ())
+    for word in chain.from_iterable(map(known.tokenize, filter(None, texts))):
+        if words and word not in known.ids:
             raise typer.BadParameter(
                 f"{option}: the model does not know the word {word!r}; choose another."
             )

@@ -1,0 +1,1 @@
+"""Teaching a captioner the words of one person's photos: a few hundred pictures, on a laptop."""

@@ -1,0 +1,64 @@
+"""The command `captioner teach`: your photos and captions in, a model of your own out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = 10  # held-out photos that are shown with both sentences
+
+
+def teach(
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTOS...",
+            help="Folders, photos, and files that list captions (CSV, JSON, JSON lines, COCO).",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The model's file to make, .safetensors.")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="A model to begin with, not the built-in one.")
+    ] = None,
+    style: Annotated[
+        str, typer.Option(help="What the new kind of sentence is called beside the built-in ones.")
+    ] = "mine",
+    minimum: Annotated[
+        int, typer.Option(min=1, help="How often a new word must occur to be learnt.")
+    ] = 2,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Learn no longer than this.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws what is held out.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Lose a file of that name.")
+    ] = False,
+) -> None:
+    """Teach a model the words of your photos, from captions that you have written.
+
+    Captions lie beside the photos (photo.txt, photo.caption, XMP), in them, or in a list. A part of
+    the photos is held out, and tells at the end whether it helped (docs/teach.md).
+    """
+    from captioner import checkpoint
+    from captioner.cli.streams import tell
+    from captioner.teaching.lesson import Lesson
+    from captioner.teaching.pairs import read_pairs
+    from captioner.teaching.run import check_output, save, teach_model
+
+    check_output(output, overwrite)
+    start = checkpoint.load(model or checkpoint.EMBEDDED)
+    lesson = Lesson(minutes=minutes, seed=seed)
+    taught = teach_model(start, read_pairs(photos, tell), style, minimum, lesson, tell)
+    if taught.learnt.stopped:
+        tell("stopped; the best so far is kept")
+    save(taught.model, output)
+    for row in taught.verdict.rows[:EXAMPLES]:
+        typer.echo(f"{row.photo}\n  yours:  {row.captions[0]}")
+        typer.echo(f"  before: {row.before}\n  after:  {row.after}")
+    typer.echo("\n".join(taught.verdict.table()))
+    typer.echo(taught.verdict.sentence())
+    typer.echo(f"{output}: the taught captioner; use it with --model {output}")

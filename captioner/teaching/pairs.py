@@ -1,0 +1,199 @@
+"""Photos with the captions that people keep with them: in files beside them, or in lists."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from captioner.batch import xmp
+from captioner.batch.descriptions import description, sidecars
+from captioner.datasets.captions import first_few, read_references
+from captioner.datasets.photos.index import PhotoIndex
+from captioner.datasets.photos.search import ARCHIVES
+from captioner.datasets.photos.sources import files
+from captioner.datasets.text import encoding_of
+from captioner.errors import CaptionerError, ImageError
+
+LISTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz")
+OF_A_FOLDER = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # Hugging Face's names
+BESIDE = (".txt", ".caption")
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and what was written about it. `content` is what `open_image` takes."""
+
+    name: str
+    content: Any = field(repr=False)
+    captions: tuple[str, ...]
+
+
+def read_pairs(inputs: Sequence[str], tell: Tell) -> list[Pair]:
+    """The photos that the inputs stand for, with their captions.
+
+    An input is a photo, a folder, a pattern, a file that lists captions (what `read_references`
+    reads), or an archive with the photos of such a file. The captions of a photo that no list names
+    are those beside it (`photo.txt`, `photo.caption`, XMP sidecars), else the description in it.
+    `tell` gets a sentence on photos without a caption and on captions without a photo.
+
+    Raises CaptionerError for an input that cannot be read.
+    """
+    lists = [Path(name) for name in inputs if name.lower().endswith(LISTS) and _is_list(name)]
+    others = [name for name in inputs if Path(name) not in lists]
+    folders = [Path(name) for name in others if os.path.isdir(name)]
+    lists += [folder / name for folder in folders for name in OF_A_FOLDER]
+    lists = [file for file in lists if file.is_file()]
+    archives = [Path(name) for name in others if name.lower().endswith(ARCHIVES)]
+    if archives and not lists:
+        raise CaptionerError(
+            f"{archives[0]}: the captions of its photos are in no file that is named; name the"
+            " list of them too, or unpack it"
+        )
+    listed = list(_listed(lists, [*folders, *archives], tell))
+    known = {os.path.realpath(pair.content) for pair in listed if isinstance(pair.content, str)}
+    photos = [name for name in others if not name.lower().endswith(ARCHIVES)]
+    return [*listed, *_described(photos, folders, known, tell)]
+
+
+def _is_list(name: str) -> bool:
+    return os.path.isfile(name) and not name.lower().endswith(ARCHIVES)
+
+
+def _listed(lists: Sequence[Path], places: Sequence[Path], tell: Tell) -> Iterator[Pair]:
+    for file in lists:
+        index = PhotoIndex(list(dict.fromkeys([*places, file.parent])))
+        absent, silent = [], []
+        for photo in read_references(file, need_captions=False, tell=tell):
+            near = [Path(photo.file_name), file.parent / photo.file_name]
+            found = next((str(path) for path in near if path.is_file()), None)
+            stored = None if found else index.find(photo.file_name)
+            if not photo.captions:
+                silent.append(photo.file_name)
+            elif found is None and stored is None:
+                absent.append(photo.file_name)
+            else:
+                content = stored.read() if stored else found
+                yield Pair(photo.file_name, content, photo.captions)
+        _say(tell, f"{file}: captions without a photo", absent)
+        _say(tell, f"{file}: photos without a caption", silent)
+
+
+def _described(
+    photos: Sequence[str], folders: Sequence[Path], known: set[str], tell: Tell
+) -> Iterator[Pair]:
+    silent, stems = [], set()
+    for photo in files(photos):
+        if isinstance(photo, ImageError):
+            tell(str(photo))
+            continue
+        stems |= {photo, os.path.splitext(photo)[0]}
+        if os.path.realpath(photo) in known:
+            continue
+        captions = captions_of(photo)
+        if captions:
+            yield Pair(photo, photo, captions)
+        else:
+            silent.append(photo)
+    _say(tell, "photos without a caption", silent)
+    beside = [str(path) for folder in folders for path in sorted(folder.rglob("*"))]
+    stray = [path for path in beside if path.lower().endswith(BESIDE)]
+    stray = [path for path in stray if os.path.splitext(path)[0] not in stems]
+    _say(tell, "captions without a photo", stray)
+
+
+def captions_of(photo: str) -> tuple[str, ...]:
+    """What was written beside the photo of that path, one caption a line, else in it.
+
+    Raises CaptionerError for a file beside it that is no text.
+    """
+    stems = (photo, os.path.splitext(photo)[0])
+    for path in (Path(stem + end) for end in BESIDE for stem in stems):
+        if path.is_file():
+            return tuple(_lines(path))
+    for path in sidecars(photo):
+        if path.is_file():
+            try:
+                text = xmp.description(path.read_bytes())
+            except (OSError, ValueError):
+                continue
+            if text:
+                return (text,)
+    text = description(photo)
+    return (text,) if text else ()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        data = path.read_bytes()
+        text = data.decode(encoding_of(data[:4]))
+    except OSError as error:
+        raise CaptionerError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise CaptionerError(f"{path}: is no text in UTF-8; save it as such") from None
+    if "\0" in text:
+        raise CaptionerError(f"{path}: is no text; it should hold the photo's caption")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _say(tell: Tell, what: str, names: Sequence[str]) -> None:
+    if names:
+        tell(f"{what}, left out ({len(names)}): {first_few(names)}")
+
+
+def check_pairs(pairs: Sequence[Pair], least: int) -> None:
+    """Raise CaptionerError, saying what to do, for pairs from which nothing can be learnt."""
+    if not pairs:
+        raise CaptionerError(
+            "no photo has a caption; write them into files beside the photos (photo.txt), or into"
+            " a table with the columns file_name and caption"
+        )
+    if len(pairs) < least:
+        raise CaptionerError(
+            f"{len(pairs)} photos with captions are too few to learn from and to tell whether it"
+            f" helped: {least} at least; from 50 on new names are learnt, from 200 on a manner"
+        )
+    captions = [caption for pair in pairs for caption in pair.captions]
+    if len({caption.casefold() for caption in captions}) == 1:
+        raise CaptionerError(
+            f"all {len(pairs)} photos have the same caption, {captions[0][:60]!r}: there is nothing"
+            " to tell them apart by"
+        )
+    named = sum(any(_is_name(caption, pair.name) for caption in pair.captions) for pair in pairs)
+    if 2 * named > len(pairs):
+        raise CaptionerError(
+            f"{named} of {len(pairs)} captions are the names of their files, {captions[0][:60]!r}"
+            " say: write what the photos show"
+        )
+
+
+def _is_name(caption: str, name: str) -> bool:
+    stem = os.path.splitext(os.path.basename(name))[0]
+    plain = [re.sub(r"\W|_", "", text).casefold() for text in (caption, stem, stem + name[-4:])]
+    return plain[0] in plain[1:] or re.fullmatch(r"\S+\.(jpe?g|png|webp|heic)", caption) is not None
+
+
+def given_pairs(pairs: Iterable[Any]) -> list[Pair]:
+    """Pairs of a picture and its caption or captions, as Python code has them.
+
+    Raises CaptionerError for what is no such pair.
+    """
+    found = []
+    for number, pair in enumerate(pairs):
+        try:
+            picture, captions = pair
+        except (TypeError, ValueError):
+            raise CaptionerError(f"pair {number}: must be a picture and its caption") from None
+        several = [captions] if isinstance(captions, str) else list(captions)
+        if not all(isinstance(caption, str) for caption in several):
+            raise CaptionerError(f"pair {number}: its captions must be texts")
+        kept = tuple(caption.strip() for caption in several if caption.strip())
+        path = isinstance(picture, (str, os.PathLike))
+        if kept:
+            found.append(Pair(str(picture) if path else f"picture {number}", picture, kept))
+    return found

@@ -1,0 +1,106 @@
+"""Is the taught model better? What it writes about held-out photos, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from captioner.cider import CiderReward
+from captioner.evaluation.bootstrap import Difference, compare, interval, sampled_means
+from captioner.vocabulary import tokenize_whole
+
+Array = npt.NDArray[np.float64]
+
+
+def spoken(sentence: str) -> list[str]:
+    """The words that CIDEr counts, letters of every language among them."""
+    return [token.lower() for token in tokenize_whole(sentence) if token != ","]
+
+
+class Cider:
+    """CIDEr-D of sentences about held-out photos; document frequencies from all captions."""
+
+    def __init__(self, told: Sequence[Sequence[str]], held: Sequence[Sequence[str]]) -> None:
+        """`told` and `held` are the captions of each photo that is learnt from or held out."""
+        words = [[spoken(caption) for caption in captions] for captions in [*told, *held]]
+        self.reward = CiderReward(words)
+        self.references = [[self.reward.vector(w) for w in photo] for photo in words[len(told) :]]
+
+    def scores(self, sentences: Sequence[str]) -> Array:
+        """Each held-out photo's (N)."""
+        pairs = zip(sentences, self.references, strict=True)
+        return np.array([self.reward.score(spoken(one), references) for one, references in pairs])
+
+
+@dataclass(frozen=True)
+class Row:
+    """A held-out photo, what was written about it, and what the model writes."""
+
+    photo: str
+    captions: tuple[str, ...]
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Held-out CIDEr-D before and after, with the bounds of 95 % of the bootstrap's samples."""
+
+    before: float
+    after: float
+    before_bounds: tuple[float, float]
+    after_bounds: tuple[float, float]
+    difference: Difference
+    rows: tuple[Row, ...]
+
+    @property
+    def better(self) -> bool:
+        """Whether other photos, too, would have shown a gain."""
+        return self.difference.low > 0
+
+    def sentence(self) -> str:
+        """What it comes to."""
+        found, photos = self.difference, len(self.rows)
+        figures = f"CIDEr {self.before:.2f} → {self.after:.2f} on {photos} held-out photos"
+        if self.better:
+            return f"better: {figures} ({found.low:.2f} to {found.high:.2f} more)"
+        if found.high < 0:
+            return f"worse than before: {figures}; keep the old one"
+        if found.difference > 0:
+            return f"perhaps better, but {photos} photos do not show it for certain: {figures}"
+        return f"no better than before: {figures}; keep the old one"
+
+    def table(self) -> list[str]:
+        """The figures, a line each."""
+        rows = (
+            ("before", self.before, self.before_bounds),
+            ("after", self.after, self.after_bounds),
+        )
+        lines = [f"{'':8}{'CIDEr':>7}   95 % of such sets of photos"]
+        lines += [
+            f"{name:8}{score:7.2f}   {low:.2f} to {high:.2f}" for name, score, (low, high) in rows
+        ]
+        return lines
+
+
+def judge(
+    photos: Sequence[str],
+    captions: Sequence[tuple[str, ...]],
+    before: Sequence[str],
+    after: Sequence[str],
+    cider: Cider,
+) -> Verdict:
+    """Compare what was written about N photos before and after."""
+    old, new = cider.scores(before), cider.scores(after)
+    old_samples, new_samples = sampled_means(old), sampled_means(new)
+    return Verdict(
+        float(old.mean()),
+        float(new.mean()),
+        interval(old_samples),
+        interval(new_samples),
+        compare(float(new.mean()), float(old.mean()), new_samples, old_samples),
+        tuple(map(Row, photos, captions, before, after)),
+    )

@@ -1,0 +1,155 @@
+"""New words for a model: which, how they are written, and where their embeddings start."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from captioner.model.model import Model
+from captioner.training.stopwords import STOP_WORDS
+from captioner.vocabulary import SPECIAL, Vocabulary, tokenize_whole
+
+ALIKE = 0.6  # Dice's coefficient of the trigrams of two words that look alike
+COMPANY = 8  # known words beside which a new one most often stands
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What captions add to a vocabulary. `spelling` is how each of their tokens, lower-case, is
+    written; `new` are the words that it lacked and `dropped` those that are too rare to learn, with
+    how often they occur, the commonest first."""
+
+    spelling: Mapping[str, str]
+    new: Mapping[str, int]
+    dropped: Mapping[str, int]
+
+    def tokens(self, caption: str) -> tuple[str, ...]:
+        """The words of a caption, as the vocabulary will have them."""
+        return tuple(self.spelling.get(low, low) for low in map(str.lower, tokenize_whole(caption)))
+
+
+def grow(captions: Iterable[str], vocabulary: Vocabulary, minimum: int) -> Growth:
+    """The words of captions that a vocabulary lacks and that occur `minimum` times.
+
+    A word is written as it mostly is within sentences: "Rex" keeps its capital, "A" does not.
+    """
+    inside, first = _spellings(captions)
+    spelling: dict[str, str] = {}
+    new: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    for low in inside.keys() | first.keys():
+        count = inside[low].total() + first[low].total()
+        usual, often = (inside[low] or first[low]).most_common(1)[0]
+        known = vocabulary.tokenize(low)
+        is_known = len(known) == 1 and known[0] in vocabulary.ids
+        if is_known and not (usual != low and inside[low] and often >= minimum):
+            spelling[low] = known[0]  # "Rose" within sentences is a name, and another word
+            continue
+        spelling[low] = usual
+        if usual not in vocabulary.ids:
+            (new if count >= minimum else dropped)[usual] = count
+    return Growth(spelling, _commonest(new), _commonest(dropped))
+
+
+def _spellings(captions: Iterable[str]) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]]]:
+    """How each lower-case token is written within captions, and at their beginning. The capitals
+    of a caption that has them everywhere say nothing."""
+    inside: dict[str, Counter[str]] = defaultdict(Counter)
+    first: dict[str, Counter[str]] = defaultdict(Counter)
+    for caption in captions:
+        tokens = tokenize_whole(caption)
+        letters = [token for token in tokens[1:] if token[0].isalpha()]
+        titled = 2 * sum(token[0].isupper() for token in letters) > len(letters) > 1
+        for place, token in enumerate(tokens):
+            where = inside if place and not titled else first
+            where[token.lower()][token.lower() if titled else token] += 1
+    return inside, first
+
+
+def _commonest(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def enlarged(
+    model: Model, growth: Growth, style: str, captions: Sequence[Sequence[str]], photos: int
+) -> Model:
+    """The model with the new words and the style, which becomes its usual one.
+
+    All that it knew stays as it is. The style's start word begins as that of the usual style; a
+    new word as the known ones that are written alike, else as those beside which it stands in the
+    tokenized `captions` of so many `photos`.
+    """
+    old = model.vocabulary
+    styles = (style, *(name for name in old.styles if name != style))
+    words = (*old.words[len(SPECIAL) + len(old.styles) :], *growth.new)
+    vocabulary = Vocabulary(words, styles)
+    larger = Model(model.config, vocabulary, model.attributes)
+    weights = dict(model.state_dict())
+    rows = {"decoder.embedding.weight", "decoder.bias", "rarity"}
+    larger.load_state_dict({n: w for n, w in weights.items() if n not in rows}, strict=False)
+    begun = old.start(style if style in old.styles else old.styles[0])
+    known = [old.ids.get(word, begun) for word in vocabulary.words]
+    starts = _starts(model, growth, captions)
+    with torch.no_grad():
+        larger.decoder.embedding.weight.copy_(model.decoder.embedding.weight[known])
+        larger.decoder.bias.copy_(model.decoder.bias[known])
+        larger.rarity.copy_(model.rarity[known])
+        rare = model.decoder.bias[-max(1, len(words) // 10) :].mean()
+        for word, row in starts.items():
+            place = vocabulary.ids[word]
+            larger.decoder.embedding.weight[place] = row
+            larger.decoder.bias[place] = rare
+            larger.rarity[place] = max(0.0, float(torch.tensor(photos / growth.new[word]).log()))
+    return larger.eval()
+
+
+def _starts(model: Model, growth: Growth, captions: Sequence[Sequence[str]]) -> dict[str, Tensor]:
+    """The embedding (E,) with which each new word starts."""
+    table, old = model.decoder.embedding.weight.detach(), model.vocabulary
+    content = [w for w in old.words if w.isalpha() and w not in STOP_WORDS]
+    looks = _Looks(content)
+    company: dict[str, Counter[str]] = defaultdict(Counter)
+    for caption in captions:
+        near = {word for word in caption if word in old.ids and word.isalpha()} - STOP_WORDS
+        for word in set(caption) & growth.new.keys():
+            company[word].update(near)
+    size = table.norm(dim=1).mean()
+    generator = torch.Generator().manual_seed(0)
+    starts = {}
+    for word in growth.new:
+        like = looks.like(word) or [other for other, _ in company[word].most_common(COMPANY)]
+        noise = torch.randn(table.shape[1], generator=generator)
+        mean = table[[old.ids[w] for w in like]].mean(0) if like else torch.zeros_like(noise)
+        row = mean / mean.norm().clamp_min(1e-6) + 0.5 * noise / noise.norm()
+        starts[word] = row * size / row.norm()
+    return starts
+
+
+class _Looks:
+    """Finds words by the trigrams of their letters."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._grams = {word: _trigrams(word) for word in words}
+        self._holders: dict[str, list[str]] = defaultdict(list)
+        for word, grams in self._grams.items():
+            for gram in grams:
+                self._holders[gram].append(word)
+
+    def like(self, word: str) -> list[str]:
+        """The three words that look most like this one, if any do."""
+        grams = _trigrams(word)
+        shared = Counter(other for gram in grams for other in self._holders.get(gram, ()))
+        score = {w: 2 * n / (len(grams) + len(self._grams[w])) for w, n in shared.items()}
+        near = sorted((w for w in score if score[w] >= ALIKE), key=lambda w: (-score[w], w))
+        return near[:3]
+
+
+def _trigrams(word: str) -> set[str]:
+    plain = unicodedata.normalize("NFD", word.lower())
+    letters = f"  {''.join(c for c in plain if not unicodedata.combining(c))} "
+    return {letters[i : i + 3] for i in range(len(letters) - 2)}
