@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,12 @@ class Learnt:
     @property
     def best(self) -> int:
         """The step whose weights were kept."""
-        return max(self.scores, key=lambda step: (self.scores[step], -step))
+        return best_of(self.scores)
+
+
+def best_of(scores: Mapping[int, float]) -> int:
+    """The step with the best score; of equal ones the last, which has learnt most."""
+    return max(scores, key=lambda step: (scores[step], step))
 
 
 class Remembered:
@@ -155,7 +160,7 @@ class Learner:
                         continue
                     scores[step] = score(self.model)
                     bar.set_postfix_str(f"held-out CIDEr {scores[step]:.2f}")
-                    best = max(scores, key=lambda at: (scores[at], -at))
+                    best = best_of(scores)
                     if best == step:
                         kept = self._weights()
                     if progress >= 1 or step - best >= lesson.patience * every:

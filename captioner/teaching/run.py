@@ -186,15 +186,15 @@ class _Room:
             remembered = Remembered(model, new, styles, photos, len(own))
         learner = Learner(model, remembered, photos, examples, self.lesson)
         tell(_duration(learner, self.lesson))
-        cider = self._cider(own, watched)
-        looked = self._examples(watched)
+        looked, by = self._examples(watched), self._cider(own, watched)
         learnt = learner.learn(
-            lambda taught: float(cider.scores(write(taught, seen, looked, bf16=False)).mean())
+            lambda taught: float(by.scores(write(taught, seen, looked, bf16=False)).mean())
         )
         before, after = (self._written(each, judged) for each in (self.start, model))
         names = [self.pairs[i].name for i in judged]
         told = [self.pairs[i].captions for i in judged]
-        verdict = judge(names, told, before, after, self._cider(own, judged))
+        cider = self._cider(own, judged)
+        verdict = judge(names, told, before, after, cider, self.growth.new)
         return Taught(model, self.growth, learnt, verdict)
 
     def _examples(self, places: Sequence[int]) -> list[Example]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Held-out CIDEr-D before and after, with the bounds of 95 % of the bootstrap's samples."""
+    """Held-out CIDEr-D before and after, with the bounds of 95 % of the bootstrap's samples.
+
+    `names` are the shares of the new words in the captions that are said: CIDEr passes over what
+    every caption holds.
+    """
 
     before: float
     after: float
@@ -55,6 +59,7 @@ class Verdict:
     after_bounds: tuple[float, float]
     difference: Difference
     rows: tuple[Row, ...]
+    names: tuple[float, float] | None
 
     @property
     def better(self) -> bool:
@@ -83,6 +88,11 @@ class Verdict:
         lines += [
             f"{name:8}{score:7.2f}   {low:.2f} to {high:.2f}" for name, score, (low, high) in rows
         ]
+        if self.names is not None:
+            old, now = self.names
+            lines.append(
+                f"new words of your captions that it says: {old:.0%} before, {now:.0%} after"
+            )
         return lines
 
 
@@ -92,6 +102,7 @@ def judge(
     before: Sequence[str],
     after: Sequence[str],
     cider: Cider,
+    new_words: Collection[str],
 ) -> Verdict:
     """Compare what was written about N photos before and after."""
     old, new = cider.scores(before), cider.scores(after)
@@ -103,4 +114,24 @@ def judge(
         interval(new_samples),
         compare(float(new.mean()), float(old.mean()), new_samples, old_samples),
         tuple(map(Row, photos, captions, before, after)),
+        _names(new_words, captions, before, after),
     )
+
+
+def _names(
+    new: Collection[str],
+    captions: Sequence[Sequence[str]],
+    before: Sequence[str],
+    after: Sequence[str],
+) -> tuple[float, float] | None:
+    """The shares of the new words in the captions that are in the sentences; None without any."""
+    names = {word.lower() for word in new}
+    wanted = [names & {word for c in several for word in spoken(c)} for several in captions]
+    total = sum(map(len, wanted))
+    if not total:
+        return None
+    old, now = (
+        sum(len(words & set(spoken(one))) for words, one in zip(wanted, sentences, strict=True))
+        for sentences in (before, after)
+    )
+    return old / total, now / total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from captioner.teaching.pairs import Pair
 from captioner.teaching.run import teach_model
 from tests.training.names import NAMES, album, picture
 
-QUICK = Lesson(steps=45, rate=0.01, hold=0.0, replay=0.2, dropout=0.0, smoothing=0.0, looks=3)
+QUICK = Lesson(steps=90, rate=0.01, hold=0.0, replay=0.2, dropout=0.0, smoothing=0.0, looks=3)
 
 
 def pairs_of(folder: Path) -> list[tuple[Path, str]]:
@@ -81,7 +82,7 @@ def test_a_person_ends_it_and_keeps_the_best(
     usual = lessons.Learner.step
 
     def interrupted(self: Any, step: int, progress: float) -> float:
-        if step == 35:
+        if step == 65:
             raise KeyboardInterrupt
         return usual(self, step, progress)
 
@@ -89,8 +90,8 @@ def test_a_person_ends_it_and_keeps_the_best(
     pairs = [Pair(str(path), path, (text,)) for path, text in pairs_of(album(tmp_path))]
     taught = teach_model(checkpoint.load(trained), pairs, "mine", 2, QUICK, lambda message: None)
     assert taught.learnt.stopped
-    assert set(taught.learnt.scores) == {0, 15, 30}
-    assert taught.learnt.best in (15, 30) and taught.verdict.after > taught.verdict.before
+    assert set(taught.learnt.scores) == {0, 30, 60}
+    assert taught.learnt.best in (30, 60) and taught.verdict.after > taught.verdict.before
 
 
 def test_the_command(
@@ -105,7 +106,9 @@ def test_the_command(
         cli.main()
     out, err = capsys.readouterr()
     assert stop.value.code == 0, err
-    assert "new words (3): Schönbrunn, café, Rex" in err
+    [told] = re.findall(r"new words \(\d\): (.*)", err)
+    assert set(told.split(", ")) == set(NAMES.values())
+    assert "new words of your captions that it says: 0% before" in out
     assert "photos without a caption, left out (1)" in err and "000.png" in err
     assert "captions without a photo, left out (1)" in err and "stray.txt" in err
     assert "yours:" in out and "held-out photos" in out and f"--model {output}" in out
