@@ -28,7 +28,7 @@ NEVER = -1e4  # the bias of a word that the model before did not know
 class Lesson:
     """How long and how hard is learnt.
 
-    `steps` None: 40 times through the photos, 150 to 3,000 steps. `replay` weighs what the model
+    `steps` None: 30 times through the photos, 150 to 3,000 steps. `replay` weighs what the model
     would have said before, in its own styles, against the new captions; `hold` is the share of the
     way back to where they started that weights go with each step at the full rate. It ends early
     where `patience` looks at the held-out photos, of `looks`, found nothing better.
@@ -133,7 +133,7 @@ class Learner:
             examples, model.vocabulary, min(several, 2), lesson.max_words
         )
         self.order = Order(self.captions.lengths, lesson.batch, lesson.seed)
-        usual = min(max(150, 40 * self.order.batches), 3000)
+        usual = min(max(150, 30 * self.order.batches), 3000)
         self.steps = lesson.steps or usual
         model.requires_grad_(False)
         model.decoder.requires_grad_(True)
