@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from captioner.page.worker import ModelWorker
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
+USUAL_PORT = 7860  # gradio's
 WAITING = 64  # requests in the queue; the next one is told that the page is busy
 # Requests of the same kind that are answered at a time: those for one photo wait for the model
 # together, so that it captions several at once.
@@ -53,13 +55,22 @@ def launch(page: Page, wait: bool = True, **settings: Any) -> None:
     """Start the page: on this machine only, unless GRADIO_SERVER_NAME says otherwise.
 
     With `wait` it comes back when the page has been ended from the keyboard, else at once. Raises
-    CaptionerError where the port is taken.
+    CaptionerError where the port that GRADIO_SERVER_PORT asks for is taken, or is none.
     """
+    asked = os.environ.get("GRADIO_SERVER_PORT")
     try:
+        if asked is not None:  # gradio itself would take the next one that is free
+            settings.setdefault("server_port", int(asked))
         _start(page, **settings)
     except (OSError, ValueError) as error:
-        raise CaptionerError(f"The page cannot be started: {error}") from error
+        reason = str(error)
+        if "empty port" in reason:
+            port = settings.get("server_port")
+            reason = f"port {port} is taken; end what has it, or set GRADIO_SERVER_PORT to another"
+        raise CaptionerError(f"The page cannot be started: {reason}") from error
     if wait:
+        if asked is None and page.server_port != USUAL_PORT:
+            print(f"Port {USUAL_PORT} is taken.", flush=True)
         print(f"The page is at {page.local_url} (end it with Ctrl+C).", flush=True)
         page.block_thread()
 

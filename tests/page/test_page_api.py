@@ -363,12 +363,16 @@ def test_the_app_itself_on_the_port_it_is_given_and_nothing_leaves_the_machine(t
     assert log.read_text(encoding="utf-8").splitlines() == ["watching"]
 
 
-def test_a_port_that_is_taken_is_said_in_words(served):
+def test_a_port_that_is_taken_is_said_in_words(served, monkeypatch):
     from captioner.page import build, launch
 
     port = int(served.url.rsplit(":", 1)[1])
     with pytest.raises(CaptionerError, match=f"cannot be started.*{port}"):
         launch(build([FakeCaptioner()]), wait=False, server_port=port)
+    for asked in (str(port), "many"):
+        monkeypatch.setenv("GRADIO_SERVER_PORT", asked)
+        with pytest.raises(CaptionerError, match=f"cannot be started.*{asked}"):
+            launch(build([FakeCaptioner()]), wait=False)
 
 
 def test_app_says_what_is_wrong_with_a_model(tmp_path):
