@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError, ImageError
-from captioner.evaluation.references import read_references
 from captioner.images import open_image
 from captioner.training.recipe import DataConfig
 from captioner.training.stopwords import STOP_WORDS
