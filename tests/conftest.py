@@ -15,7 +15,7 @@ def shared() -> Path:
     """The folder with photos, captions and weights that lies beside a developer's checkout."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not (folder / "data" / "captions_val.json").exists():
-        pytest.skip("needs the data folder beside the checkout (../shared), absent here")
+        pytest.skip("needs the training data in a folder beside the checkout, absent here")
     return folder
 
 

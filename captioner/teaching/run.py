@@ -36,7 +36,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Taught:
+class TaughtModel:
     """A model that was taught, and what came of it."""
 
     model: Model
@@ -110,7 +110,7 @@ def save(model: Model, file: Path) -> None:
 
 def teach_model(
     start: Model, pairs: Sequence[Pair], style: str, minimum: int, lesson: Lesson, tell: Tell
-) -> Taught:
+) -> TaughtModel:
     """Teach a model's decoder; `start` stays as it is. Raises CaptionerError."""
     _check_style(style)
     check_pairs(pairs, LEAST)
@@ -170,7 +170,7 @@ class _Room:
         self.lesson, self.folder = lesson, folder
         self.files = Pictures(pairs)
 
-    def teach(self, own: Sequence[int], held: Sequence[int], tell: Tell) -> Taught:
+    def teach(self, own: Sequence[int], held: Sequence[int], tell: Tell) -> TaughtModel:
         apart = len(held) >= APART
         watched, judged = (held[::2], held[1::2]) if apart else (held, held)
         examples = self._examples(own)
@@ -195,7 +195,7 @@ class _Room:
         told = [self.pairs[i].captions for i in judged]
         cider = self._cider(own, judged)
         verdict = judge(names, told, before, after, cider, self.growth.new)
-        return Taught(model, self.growth, learnt, verdict)
+        return TaughtModel(model, self.growth, learnt, verdict)
 
     def _examples(self, places: Sequence[int]) -> list[Example]:
         return [

@@ -36,7 +36,7 @@ class Cider:
 
 
 @dataclass(frozen=True)
-class Row:
+class VerdictRow:
     """A held-out photo, what was written about it, and what the model writes."""
 
     photo: str
@@ -58,7 +58,7 @@ class Verdict:
     before_bounds: tuple[float, float]
     after_bounds: tuple[float, float]
     difference: Difference
-    rows: tuple[Row, ...]
+    rows: tuple[VerdictRow, ...]
     names: tuple[float, float] | None
 
     @property
@@ -113,7 +113,7 @@ def judge(
         interval(old_samples),
         interval(new_samples),
         compare(float(new.mean()), float(old.mean()), new_samples, old_samples),
-        tuple(map(Row, photos, captions, before, after)),
+        tuple(map(VerdictRow, photos, captions, before, after)),
         _names(new_words, captions, before, after),
     )
 

@@ -49,7 +49,7 @@ def plain(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Header:
+class TableHeader:
     """The columns of a row: as they are written, by their plain names; those that hold captions,
     the likeliest first; and those that hold one caption each: caption_1, caption_2 …"""
 
@@ -59,12 +59,12 @@ class Header:
 
 
 @lru_cache(maxsize=1024)
-def header(names: tuple[str, ...]) -> Header:
+def header(names: tuple[str, ...]) -> TableHeader:
     """What a row's columns mean: the rows of a file mostly have the same."""
     named = {plain(name): name for name in names}
     numbered = [name for name in named if (n := _NUMBERED.fullmatch(name)) and n[1] in CAPTIONS]
     captions = (named[name] for name in CAPTIONS if name in named)
-    return Header(named, tuple(captions), tuple(named[name] for name in numbered))
+    return TableHeader(named, tuple(captions), tuple(named[name] for name in numbered))
 
 
 def cell(cells: Mapping[str, Any], names: Sequence[str]) -> Any:
