@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from captioner import checkpoint
 from captioner.devices import find_device
 from captioner.errors import CaptionerError
 from captioner.model.attributes import AttributeHead
-from captioner.model.config import differences
-from captioner.model.lite3 import Lite3
-from captioner.model.model import Model
 from captioner.search import SearchOptions
 from captioner.training import objectives
 from captioner.training.batches import (
@@ -31,17 +26,16 @@ from captioner.training.data import (
     PhotoFiles,
     Sentence,
     attribute_targets,
-    choose_words,
     photo_files,
     read_examples,
     read_sentences,
-    word_rarity,
 )
 from captioner.training.folds import Folds, held_still, partners, start_folds
 from captioner.training.labels import read_labels
 from captioner.training.objectives import Loss, Teaching
 from captioner.training.photos import CachedPhotos, Photos, PixelPhotos, encode
-from captioner.training.recipe import Recipe, TrainingConfig, check_files
+from captioner.training.recipe import Recipe, check_files
+from captioner.training.start import first_model, prepare
 from captioner.training.teacher import told
 from captioner.training.text import SentenceAttributes
 
@@ -360,66 +354,3 @@ class Stage:
         starts = self.starts[batch.photos]
         own = batch.photos.tolist()
         return self.reward(self.model, grid, starts, own, options, self.config.samples)
-
-
-def prepare(model: Model, config: TrainingConfig) -> None:
-    """Freeze what this stage leaves alone, and set what regularises the rest."""
-    backbone = model.encoder.backbone
-    backbone.requires_grad_(config.tune == "everything")
-    if isinstance(backbone, Lite3):
-        backbone.split = config.first_block
-        if config.tune == "top":
-            backbone.tune_upper()
-        if config.tune != "nothing":
-            backbone.drop_depth(config.stochastic_depth)
-    model.decoder.requires_grad_(config.objective != "words")
-    named = config.objective == "cross_entropy" and config.attribute_weight > 0
-    model.head.requires_grad_(config.objective == "words" or named)
-    model.head.regularise(config.dropout)
-    model.decoder.regularise(config.dropout, config.grid_dropout)
-
-
-def first_model(
-    recipe: Recipe, examples: Sequence[Example], sentences: Sequence[Sentence]
-) -> Model:
-    """The model a stage begins with: pretrained encoder, then what the checkpoints of `start` hold.
-
-    The first checkpoint's words are kept; without one they are counted in the training sentences.
-    Raises CaptionerError where a checkpoint has other words or sizes.
-    """
-    training = recipe.training
-    torch.manual_seed(training.seed)
-    if training.start:
-        return _joined(recipe, training.start)
-    vocabulary, attributes = choose_words(recipe.data, recipe.attributes.words, examples, sentences)
-    download = "DEFAULT" if training.weights == "torchvision" else None
-    model = Model(recipe.model, vocabulary, attributes, download)
-    if isinstance(training.weights, Path):
-        model.encoder.load_pretrained(training.weights)
-    if training.weights == "embedded":
-        checkpoint.take_embedded_encoder(model)
-        model.encoder.shared = training.tune == "nothing"
-    if attributes:
-        told = [example for example in examples if example.captions]
-        frequency = torch.from_numpy(attribute_targets(told, attributes).mean(0))
-        model.head.start_at(frequency.clamp(1e-4, 1 - 1e-4))
-    model.rarity = torch.from_numpy(word_rarity(examples, vocabulary))
-    return model
-
-
-def _joined(recipe: Recipe, files: Sequence[Path]) -> Model:
-    """The first checkpoint's model, with the last one's decoder."""
-    models = [checkpoint.load(file) for file in files]
-    first, last = models[0], models[-1]
-    for file, model in zip(files, models, strict=True):
-        if model.config != recipe.model:
-            fields = ", ".join(differences(model.config, recipe.model))
-            raise CaptionerError(f"{file}: was trained with another {fields} than the recipe has")
-        if model.vocabulary.words != first.vocabulary.words:
-            raise CaptionerError(f"{file}: has other words than {files[0]}")
-    absent = [style for style in recipe.data.styles if style not in first.vocabulary.styles]
-    if absent:
-        raise CaptionerError(f"{files[0]}: cannot learn the style {absent[0]!r} of data.styles")
-    if last is not first:
-        first.decoder.load_state_dict(last.decoder.state_dict())
-    return first
