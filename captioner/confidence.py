@@ -79,12 +79,13 @@ def look_of(picture: npt.NDArray[np.uint8]) -> tuple[float, float]:
     Flat is the share of its pixels that differ by 1 at most from the next one; colours are told
     apart in eighths of each channel.
     """
-    beside = picture[:, 1:].astype(np.int16) - picture[:, :-1]
-    coarse = picture.astype(np.int64) // 32 @ np.array([64, 8, 1])
-    shares = np.bincount(coarse.ravel()) / coarse.size
+    one, next_one = picture[:, :-1], picture[:, 1:]
+    red, green, blue = np.moveaxis(np.maximum(one, next_one) - np.minimum(one, next_one) <= 1, 2, 0)
+    coarse = np.moveaxis(picture >> 5, 2, 0).astype(np.int64)
+    shares = np.bincount((coarse[0] * 64 + coarse[1] * 8 + coarse[2]).ravel()) / coarse[0].size
     shares = shares[shares > 0]
     entropy = float(-(shares * np.log(shares)).sum())
-    return float((np.abs(beside).max(2) <= 1).mean()), entropy
+    return float((red & green & blue).mean()), entropy
 
 
 def in_words(confidence: float) -> str:

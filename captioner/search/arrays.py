@@ -17,7 +17,7 @@ Array: TypeAlias = Any
 """numpy's or torch's array."""
 
 NEVER = float("-inf")
-_BLOCK = 64
+_STRIDE = 32
 
 
 def _is_numpy(array: Array) -> bool:
@@ -98,11 +98,13 @@ def repeat(array: Array, times: int) -> Array:
     return np.repeat(array, times, 0) if _is_numpy(array) else array.repeat_interleave(times, 0)
 
 
-def take(array: Array, index: Array, axis: int = -1) -> Array:
-    """Along the axis what the index names: take_along_axis."""
-    if _is_numpy(array):
-        return np.take_along_axis(array, index, axis)
-    return array.gather(axis, index)
+def take(array: Array, index: Array) -> Array:
+    """Along the last axis what the index names."""
+    if not _is_numpy(array):
+        return array.gather(-1, index)
+    rows = array.reshape(-1, array.shape[-1])  # quicker than take_along_axis
+    named = index.reshape(len(rows), -1)
+    return rows[np.arange(len(rows))[:, None], named].reshape(index.shape)
 
 
 def put(array: Array, index: Array, values: Array) -> Array:
@@ -131,26 +133,31 @@ def topk(array: Array, count: int) -> tuple[Array, Array]:
     if not _is_numpy(array):
         values, index = array.topk(count)
         return values, index
-    index = _among_blocks(array, count)
-    if index is None:
+    index = _among_strides(array, count)
+    if index is not None:
+        best = np.argpartition(take(array, index), -count, -1)[..., -count:]
+        index = take(index, best)
+    else:
         index = np.argpartition(array, -count, -1)[..., -count:]
-    values = np.take_along_axis(array, index, -1)
-    ranked = np.argsort(-values, -1, stable=True)[..., :count]
-    return np.take_along_axis(values, ranked, -1), np.take_along_axis(index, ranked, -1)
+    values = take(array, index)
+    ranked = np.argsort(-values, -1, stable=True)
+    return take(values, ranked), take(index, ranked)
 
 
-def _among_blocks(array: np.ndarray, count: int) -> np.ndarray | None:
-    """Indices among which the `count` greatest are: those of the blocks whose own greatest are
-    the greatest. Ten times as quick as looking through all; None where it would not be."""
+def _among_strides(array: np.ndarray, count: int) -> np.ndarray | None:
+    """Indices among which the `count` greatest are: every n-th from each of the first n places
+    whose greatest are the greatest. Ten times as quick as looking through all; None where it
+    would not be."""
     size = array.shape[-1]
-    blocks = size // _BLOCK
-    if blocks <= 4 * count:
+    strides = size // _STRIDE
+    if strides <= 4 * count:
         return None
-    whole = blocks * _BLOCK
-    maxima = array[..., :whole].reshape(*array.shape[:-1], blocks, _BLOCK).max(-1)
+    whole = strides * _STRIDE
+    lead = array.shape[:-1]
+    maxima = array[..., :whole].reshape(*lead, _STRIDE, strides).max(-2)
     chosen = np.argpartition(maxima, -count, -1)[..., -count:]
-    index = (chosen[..., None] * _BLOCK + np.arange(_BLOCK)).reshape(*array.shape[:-1], -1)
-    rest = np.broadcast_to(np.arange(whole, size), (*array.shape[:-1], size - whole))
+    index = (chosen[..., None] + np.arange(0, whole, strides)).reshape(*lead, -1)
+    rest = np.broadcast_to(np.arange(whole, size), (*lead, size - whole))
     return np.concatenate((index, rest), -1)
 
 

@@ -94,13 +94,12 @@ class _Beams:
     def compete(self, log_probs: Array) -> Candidates:
         """Return each lane's 2W best continuations, given log_probs (A·R, V)."""
         allowed = self.rules.allow(log_probs, self.sentence.reshape(len(log_probs), -1))
-        allowed = allowed.reshape(*self.total.shape, -1)
+        scores = allowed.reshape(*self.total.shape, -1)
+        scores += self.total[..., None]
         if self.required is not None:
             held = (self.sentence[..., None] == self.required).any(2)
-            allowed[:, :-1, :, self.options.end] = NEVER
-            scores = self.total[..., None] + allowed
+            scores[:, :-1, :, self.options.end] = NEVER
             return banked(scores, self.required, held.reshape(*self.total.shape, -1))
-        scores = self.total[..., None] + allowed
         if self.lanes > 1:
             return diverse(scores, self.options.diversity, self.options.end)
         return plain(scores)
