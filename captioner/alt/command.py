@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from captioner.alt.documents import Document
     from captioner.alt.findings import Finding
     from captioner.alt.gaps import Gap
-    from captioner.batch.result import Result
+    from captioner.batch.result import PhotoResult
 
 _DECORATIVE = 'decorative: alt="" is enough'
 _UNPLACED = "cannot be put in here; do it by hand"
@@ -180,7 +180,7 @@ def _say(message: object) -> None:
     print(f"captioner: {shown(message)}", file=sys.stderr)
 
 
-def _row(finding: Finding, texts: dict[str, Result], min_confidence: float) -> Row:
+def _row(finding: Finding, texts: dict[str, PhotoResult], min_confidence: float) -> Row:
     if finding.blank:
         return Row(finding, problem=_DECORATIVE)
     from captioner.confidence import why_withheld

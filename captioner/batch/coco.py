@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from captioner.batch.journal import digest
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.rows import finish_list, to_json
 from captioner.batch.summary import counted
 from captioner.datasets.captions import CaptionedPhoto, Names, PhotoId, first_few, read_references
@@ -110,7 +110,7 @@ class Coco:
     def header(self) -> str:
         return ""
 
-    def rows(self, result: Result) -> str:
+    def rows(self, result: PhotoResult) -> str:
         if result.caption is None:
             return ""
         return to_json({"image_id": self._ids.of(result.path), "caption": result.caption.text})

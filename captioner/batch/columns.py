@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from captioner.batch.fields import OF_CAPTIONS
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Columns:
             return path
         return os.path.relpath(path, self.folder).replace(os.sep, "/")
 
-    def row(self, result: Result) -> dict[str, Any]:
+    def row(self, result: PhotoResult) -> dict[str, Any]:
         """All the columns of a photo's row; what it does not have is None."""
         known: dict[str, Any] = {**result.facts, "path": self.path(result.path)}
         if result.caption is None:

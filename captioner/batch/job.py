@@ -15,9 +15,9 @@ from captioner.batch.columns import Columns
 from captioner.batch.fields import OF_FILES
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
-from captioner.batch.output import Beside, Draft, Output, Record, recorded, stream
-from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, Text, Xmp
-from captioner.batch.result import Result
+from captioner.batch.output import Beside, Draft, Output, Resumable, recorded, stream
+from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, TextSidecar, XmpSidecar
+from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Csv, Format, Lines
 from captioner.batch.run import Item, Wording, caption_photos, prepared, withheld, worded
 from captioner.batch.sidecars import Sidecars
@@ -106,7 +106,7 @@ def run(job: Job) -> int:
                 " anew."
             )
             return 0
-        recording = isinstance(output, Record)
+        recording = isinstance(output, Resumable)
         quiet = not recording and sys.stdout.isatty()  # the rows themselves show how far it is
         with (
             interrupts() as stopped,
@@ -115,7 +115,7 @@ def run(job: Job) -> int:
         ):
             through = _work(job, results, output, attention, summary, progress)
             through = through and not stopped()
-        if isinstance(output, Record):
+        if isinstance(output, Resumable):
             output.finish() if through else output.commit(now=True)
     _sum_up(job, summary, through, recording)
     if stopped():
@@ -125,7 +125,7 @@ def run(job: Job) -> int:
 
 def _work(
     job: Job,
-    results: Iterable[Result],
+    results: Iterable[PhotoResult],
     output: Output,
     attention: Attention | None,
     summary: Summary,
@@ -138,7 +138,7 @@ def _work(
                 raise ImageError(result.path, result.error)
             output.write(result)
         except ImageError as error:
-            result = Result(error.path, error=error.reason)
+            result = PhotoResult(error.path, error=error.reason)
             if job.fail_fast:
                 progress.say(f"{result.path}: {result.error}")
                 return False
@@ -148,7 +148,7 @@ def _work(
         summary.add(result)
         if result.caption is None:
             progress.say(f"{result.path}: {result.error}")
-        if isinstance(output, Record) and number % job.batch_size == 0:
+        if isinstance(output, Resumable) and number % job.batch_size == 0:
             output.commit()
         progress.update()
     return True
@@ -174,7 +174,7 @@ def results_of(
     search: Search,
     wanted: Callable[[str], bool],
     stopped: Callable[[], bool],
-) -> Generator[Result, None, None]:
+) -> Generator[PhotoResult, None, None]:
     """A result for each wanted photo in the files that were found, as the job wants it."""
     facts = [name for name in job.fields or () if name in OF_FILES]
     items = prepared(
@@ -194,7 +194,7 @@ def _of_model(item: Item, model: str) -> Item:
 
 
 @contextmanager
-def _output(job: Job, source: Source, summary: Summary) -> Iterator[Record | Output | None]:
+def _output(job: Job, source: Source, summary: Summary) -> Iterator[Resumable | Output | None]:
     if job.format in KINDS:
         sidecars = Sidecars(_place(job), job.inputs, job.output, overwrite=not job.keeps)
         sidecars.check(lambda: _named_photos(job, source))
@@ -243,8 +243,8 @@ def _format(job: Job, source: Source) -> Format:
 
 def _place(job: Job) -> Place:
     if job.format == "sidecar":
-        return Text(job.extension, job.append)
-    return Xmp(job.sidecar_name) if job.format == "xmp" else Inside()
+        return TextSidecar(job.extension, job.append)
+    return XmpSidecar(job.sidecar_name) if job.format == "xmp" else Inside()
 
 
 def _count(job: Job) -> int | None:

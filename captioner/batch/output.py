@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from captioner.batch.journal import Done, Journal, digest
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Format
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
@@ -27,7 +27,7 @@ class Output(Protocol):
     def wanted(self, path: str) -> bool:
         """Whether a photo is still to be captioned."""
 
-    def write(self, result: Result) -> None: ...
+    def write(self, result: PhotoResult) -> None: ...
 
 
 class Stream:
@@ -40,7 +40,7 @@ class Stream:
     def wanted(self, path: str) -> bool:
         return True
 
-    def write(self, result: Result) -> None:
+    def write(self, result: PhotoResult) -> None:
         self._file.write(self._format.rows(result))
         self._file.flush()
 
@@ -62,7 +62,7 @@ class Target(Protocol):
 
     def begin(self) -> None: ...
     def resume(self, position: int) -> None: ...
-    def write(self, result: Result) -> None: ...
+    def write(self, result: PhotoResult) -> None: ...
     def commit(self) -> int:
         """Bring all rows onto the disk. Where they end."""
 
@@ -106,7 +106,7 @@ class Draft:
         self._file.seek(position)
         self._keep_captions(copy=False)
 
-    def write(self, result: Result) -> None:
+    def write(self, result: PhotoResult) -> None:
         self._put(self._format.rows(result))
 
     def commit(self) -> int:
@@ -177,7 +177,7 @@ class Beside:
     def has(self, path: str) -> bool:
         return self._sidecars.has(path)
 
-    def write(self, result: Result) -> None:
+    def write(self, result: PhotoResult) -> None:
         self._sidecars.write(result)
 
     def finished(self) -> bool:
@@ -194,7 +194,7 @@ class Beside:
     def close(self) -> None: ...
 
 
-class Record:
+class Resumable:
     """Rows with a journal: what is committed outlasts anything, what is not is done again."""
 
     def __init__(self, target: Target, journal: Journal, summary: Summary) -> None:
@@ -212,7 +212,7 @@ class Record:
             return False
         return True
 
-    def write(self, result: Result) -> None:
+    def write(self, result: PhotoResult) -> None:
         self._target.write(result)
         self._journal.done(result.path)
 
@@ -239,7 +239,7 @@ def recorded(
     resume: bool,
     overwrite: bool,
     keep: bool,
-) -> Iterator[Record | None]:
+) -> Iterator[Resumable | None]:
     """A record to write to; None where the run was complete before. Raises CaptionerError.
 
     `resume` goes on with an interrupted run of those settings. Where none was interrupted a run
@@ -269,7 +269,7 @@ def recorded(
             target.begin()
             journal.begin(settings)
             journal.commit(target.commit(), summary.counts())
-        yield Record(target, journal, summary)
+        yield Resumable(target, journal, summary)
     except BaseException:
         if began and not summary.captioned:
             target.discard()

@@ -11,7 +11,7 @@ from typing import Any
 
 from captioner.batch.columns import Columns
 from captioner.batch.fields import cell
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Lines, to_json
 from captioner.datasets.photos.table_files import parquet
 from captioner.errors import CaptionerError
@@ -31,7 +31,7 @@ class Parquet(Lines):
         self._as_text: list[str] = []
         parquet()  # says where it is not installed
 
-    def rows(self, result: Result) -> str:
+    def rows(self, result: PhotoResult) -> str:
         return to_json(self.columns.row(result))
 
     def finish(self, draft: Path, target: Path) -> None:

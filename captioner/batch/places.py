@@ -37,7 +37,7 @@ class Place(Protocol):
         """What that file is to hold. Raises ImageError and OSError."""
 
 
-class Text:
+class TextSidecar:
     """`photo.txt`, or with another extension, beside `photo.jpg`; with `append` the sentence is put
     behind what stands there, once."""
 
@@ -61,7 +61,7 @@ class Text:
         return there + (b" " if there.endswith(_ENDS) else b", ") + text
 
 
-class Xmp:
+class XmpSidecar:
     """`photo.jpg.xmp`, or Lightroom's `photo.xmp`, beside `photo.jpg`."""
 
     beside = True

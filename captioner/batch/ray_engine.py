@@ -25,7 +25,7 @@ from typing import Any
 
 from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, row_format, way_on
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.summary import Progress, Summary
 from captioner.cli.streams import tell
 from captioner.datasets.photos.search import Search, holds_photos
@@ -254,10 +254,10 @@ def _add(outcome: Mapping[str, Any], summary: Summary) -> None:
         summary.add(result)
 
 
-def _without_caption(outcome: Mapping[str, Any]) -> Iterator[Result]:
+def _without_caption(outcome: Mapping[str, Any]) -> Iterator[PhotoResult]:
     for kind in ("failed", "unsure"):
         for path, error in outcome.get(kind, ()):
-            yield Result(path, error=error, unsure=kind == "unsure")
+            yield PhotoResult(path, error=error, unsure=kind == "unsure")
 
 
 def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from captioner.caption import Caption
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class PhotoResult:
     """One photo's row: its caption, or why there is none. Exactly one of the two is there.
 
     `unsure`: there was one, but the model was not sure enough of it.

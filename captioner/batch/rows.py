@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from captioner.batch.columns import Columns
 from captioner.batch.fields import cell
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.errors import CaptionerError
 from captioner.files import replace_file, whole_file
 
@@ -35,7 +35,7 @@ class Format(Protocol):
     """What becomes of a path that is not UTF-8."""
 
     def header(self) -> str: ...
-    def rows(self, result: Result) -> str:
+    def rows(self, result: PhotoResult) -> str:
         """Whole lines: none where the format has no place for a failure."""
 
     def key(self, path: str) -> str:
@@ -63,7 +63,7 @@ class Lines(ABC):
         return ""
 
     @abstractmethod
-    def rows(self, result: Result) -> str: ...
+    def rows(self, result: PhotoResult) -> str: ...
 
     @abstractmethod
     def existing(self, target: Path) -> Iterator[tuple[str, str]]: ...
@@ -92,7 +92,7 @@ class Text(Lines):
 
     default = ("caption",)
 
-    def rows(self, result: Result) -> str:
+    def rows(self, result: PhotoResult) -> str:
         if result.caption is None:
             return ""
         lines = []
@@ -130,7 +130,7 @@ class JsonLines(Lines):
     default = ("caption", "score", "words", "error")
     encoding_errors = "backslashreplace"  # which is JSON's own way to write such a character
 
-    def rows(self, result: Result) -> str:
+    def rows(self, result: PhotoResult) -> str:
         return to_json(self._with_error(self.columns.row(result)))
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
@@ -193,7 +193,7 @@ class Csv(Lines):
     def header(self) -> str:
         return self._mark + self._line(self.columns.heads)
 
-    def rows(self, result: Result) -> str:
+    def rows(self, result: PhotoResult) -> str:
         values = self.columns.row(result)
         head = self.columns.renamed.get("path", "path")
         values[head] = self.key(result.path)

@@ -11,7 +11,7 @@ from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
 from captioner.batch.fields import with_facts
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.caption import Caption
 from captioner.confidence import why_withheld
 from captioner.datasets.photos.photo import Photo
@@ -35,7 +35,7 @@ def caption_photos(
     batch_size: int,
     stopped: Callable[[], bool] = lambda: False,
     allowed: Allowed = USUAL,
-) -> Iterator[Result]:
+) -> Iterator[PhotoResult]:
     """A result for every photo, as soon as its batch is done and in the order of `photos`.
 
     `load` is called once there is a photo that can be read: where none is, no model is needed to
@@ -96,7 +96,7 @@ def prepared(
             threads.shutdown(cancel_futures=True)
 
 
-def withheld(result: Result, least: float) -> Result:
+def withheld(result: PhotoResult, least: float) -> PhotoResult:
     """The result, but without a sentence of less confidence than `least`, with the reason instead.
 
     Raises CaptionerError for a model that does not know how sure it is.
@@ -131,7 +131,7 @@ class Wording:
         return f"{self.before}{text}{self.after}"
 
 
-def worded(result: Result, wording: Wording) -> Result:
+def worded(result: PhotoResult, wording: Wording) -> PhotoResult:
     """The result with each of its sentences written so."""
     if result.caption is None or wording == Wording():
         return result
@@ -158,7 +158,7 @@ def _picture(item: Item) -> str | bytes | ImageError:
     return item.content
 
 
-def _refused(item: Item, allowed: Allowed) -> Result | None:
+def _refused(item: Item, allowed: Allowed) -> PhotoResult | None:
     """The row of what cannot be read, told without a model."""
     picture = _picture(item)
     if isinstance(picture, ImageError):
@@ -170,11 +170,11 @@ def _refused(item: Item, allowed: Allowed) -> Result | None:
     return None
 
 
-def _result(item: Item, outcome: Caption | ImageError) -> Result:
+def _result(item: Item, outcome: Caption | ImageError) -> PhotoResult:
     if isinstance(item, ImageError):
-        return Result(item.path, error=item.reason)
+        return PhotoResult(item.path, error=item.reason)
     if isinstance(outcome, ImageError):
-        return Result(item.path, error=outcome.reason, facts=item.facts, kept=item.kept)
+        return PhotoResult(item.path, error=outcome.reason, facts=item.facts, kept=item.kept)
     picture = _picture(item)
     assert not isinstance(picture, ImageError), "such a photo has no caption"
-    return Result(item.path, outcome, facts=item.facts, kept=item.kept, picture=picture)
+    return PhotoResult(item.path, outcome, facts=item.facts, kept=item.kept, picture=picture)

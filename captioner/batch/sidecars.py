@@ -14,7 +14,7 @@ import numpy as np
 
 from captioner.batch.journal import digest
 from captioner.batch.places import Place
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.run import Item
 from captioner.datasets.photos import remote
 from captioner.datasets.photos.photo import Photo
@@ -57,7 +57,7 @@ class Sidecars:
         except OSError as error:
             return error.errno != errno.ENAMETOOLONG  # then writing it says so
 
-    def write(self, result: Result) -> None:
+    def write(self, result: PhotoResult) -> None:
         """Put the photo's caption in place, whole. Raises ImageError where just this one fails."""
         if result.caption is None:
             return

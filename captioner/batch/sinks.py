@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.datasets.photos.search import ATTENTION
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import unwritable, whole_file
@@ -27,7 +27,7 @@ class Attention:
         self.folder, self._allowed = folder, allowed
         self._written: set[str] = set()
 
-    def write(self, result: Result) -> None:
+    def write(self, result: PhotoResult) -> None:
         if result.caption is None:
             return
         from captioner.overlay import PANEL, panels

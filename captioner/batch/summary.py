@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.cli.streams import tell
 from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.datasets.photos.search import told
@@ -45,7 +45,7 @@ class Summary:
         """Photos that were looked at and have no caption."""
         return self.failures + self.unsure.total()
 
-    def add(self, result: Result) -> None:
+    def add(self, result: PhotoResult) -> None:
         if result.unsure:
             self.unsure[result.error] += 1
         elif result.caption is None:

@@ -21,7 +21,7 @@ from captioner.alt.documents import Document, documents
 from captioner.alt.findings import findings
 from captioner.alt.gaps import Gap, filled
 from captioner.alt.markdown_rules import parser
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.errors import CaptionerError
 from tests.batch import process
 from tests.batch.fakes import sentence
@@ -384,7 +384,7 @@ def test_a_text_that_the_model_is_unsure_of_is_left_to_a_person(site: Path) -> N
     for finding in findings(pages):
         for sure, written in ((None, True), (0.3, True), (0.29, False)):
             caption = replace(sentence("a", "dog"), confidence=sure)
-            row = command._row(finding, {str(finding.picture): Result("x", caption)}, 0.3)
+            row = command._row(finding, {str(finding.picture): PhotoResult("x", caption)}, 0.3)
             assert row.text == "A dog." and (row.filling == "A dog.") is written
             assert written or row.problem.startswith("unsure (0.29); look at it")
         break

@@ -14,11 +14,14 @@ from types import SimpleNamespace
 import pytest
 
 import captioner.batch.summary
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.summary import Progress, Summary
 from tests.batch.fakes import sentence
 
-GOOD, BAD = Result("a.jpg", sentence("a", "dog")), Result("b.jpg", error="is empty (0 bytes)")
+GOOD, BAD = (
+    PhotoResult("a.jpg", sentence("a", "dog")),
+    PhotoResult("b.jpg", error="is empty (0 bytes)"),
+)
 
 
 def counted() -> None:

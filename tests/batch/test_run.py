@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.run import Item, Wording, caption_photos, prepared, withheld, worded
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
@@ -59,7 +59,7 @@ def source(fates: list[str]) -> Iterator[Item]:
         yield ImageError(name, "missing") if fate == "missing" else Photo(name, content)
 
 
-def run(photos: Iterable[Item], batch_size: int, **more: Any) -> Iterator[Result]:
+def run(photos: Iterable[Item], batch_size: int, **more: Any) -> Iterator[PhotoResult]:
     return caption_photos(Scripted, photos, Options(), batch_size, **more)  # type: ignore[arg-type]
 
 
@@ -106,7 +106,7 @@ def test_an_endless_source_streams_whatever_it_brings() -> None:
 @given(fates=FATES, batch_size=st.integers(1, 7), after=st.integers(0, 20))
 def test_stopping_ends_with_a_batch(fates: list[str], batch_size: int, after: int) -> None:
     """Whatever came before the stop is there, and nothing beyond the batch it came in."""
-    rows: list[Result] = []
+    rows: list[PhotoResult] = []
     for row in run(source(fates), batch_size, stopped=lambda: len(rows) >= after):
         rows.append(row)
     assert [row.path for row in rows] == [f"{fate}{i}" for i, fate in enumerate(fates)][: len(rows)]
@@ -206,7 +206,9 @@ def test_facts_about_the_file(tmp_path: Path) -> None:
 
 
 def test_prefix_and_suffix_are_put_around_every_sentence() -> None:
-    result = worded(Result("a", sentence("a", "dog", alternatives=2)), Wording("photo of ", ", 4k"))
+    result = worded(
+        PhotoResult("a", sentence("a", "dog", alternatives=2)), Wording("photo of ", ", 4k")
+    )
     assert result.caption is not None
     texts = [c.text for c in (result.caption, *result.caption.alternatives)]
     assert texts == [
@@ -215,7 +217,7 @@ def test_prefix_and_suffix_are_put_around_every_sentence() -> None:
         "photo of Another 1 a dog., 4k",
     ]
     assert result.caption.words == ("a", "dog")
-    broken = Result("b", error="broken")
+    broken = PhotoResult("b", error="broken")
     assert worded(broken, Wording("x", "y")) is broken
 
 
@@ -227,14 +229,16 @@ def test_small_letters_and_no_full_stop_are_for_the_sentence_alone() -> None:
 
 
 def test_below_the_least_confidence_there_is_a_reason_and_no_sentence() -> None:
-    def of(confidence: float | None) -> Result:
-        return Result("a", replace(sentence("a", "dog"), confidence=confidence), kept={"id": 1})
+    def of(confidence: float | None) -> PhotoResult:
+        return PhotoResult(
+            "a", replace(sentence("a", "dog"), confidence=confidence), kept={"id": 1}
+        )
 
     for confidence, reason in ((0.05, "hardly a photo"), (0.2, "unsure"), (0.49, "unsure")):
         result = withheld(of(confidence), 0.5)
         assert (result.caption, result.error, result.unsure) == (None, reason, True)
         assert result.facts["confidence"] == confidence and result.kept == {"id": 1}
-    for result, least in ((of(0.5), 0.5), (of(None), 0.0), (Result("b", error="x"), 0.5)):
+    for result, least in ((of(0.5), 0.5), (of(None), 0.0), (PhotoResult("b", error="x"), 0.5)):
         assert withheld(result, least) is result
     with pytest.raises(CaptionerError, match="cannot tell how sure"):
         withheld(of(None), 0.5)

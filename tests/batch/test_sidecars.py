@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from captioner.batch import xmp
-from captioner.batch.places import Text
+from captioner.batch.places import TextSidecar
 from captioner.batch.sidecars import Sidecars
 from tests.batch import process
 from tests.datasets.test_archives_and_tables import jpeg, pack
@@ -247,7 +247,7 @@ def test_folders_that_cannot_be_written_are_said_first(
         os, "access", lambda path, mode: not str(path).endswith("sub") and access(path, mode)
     )
     monkeypatch.chdir(album)
-    sidecars = Sidecars(Text(), ["album"], None, overwrite=False)
+    sidecars = Sidecars(TextSidecar(), ["album"], None, overwrite=False)
     from captioner.datasets.photos.sources import files
     from captioner.datasets.photos.stream import photos
     from captioner.errors import CaptionerError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner.batch.result import Result
+from captioner.batch.result import PhotoResult
 from captioner.batch.sinks import Attention
 from captioner.errors import CaptionerError
 from tests.batch.fakes import sentence
@@ -23,7 +23,7 @@ def test_photos_of_one_name_get_pictures_of_two_names(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         Image.new("RGB", (60, 40), "white").save(tmp_path / folder / "x.jpg")
-        sink.write(Result(str(tmp_path / folder / "x.jpg"), sentence("a", "wall")))
+        sink.write(PhotoResult(str(tmp_path / folder / "x.jpg"), sentence("a", "wall")))
     written = sorted((tmp_path / "pictures").iterdir())
     assert [path.name for path in written] == ["x-2.attention.png", "x.attention.png"]
     for path in written:
@@ -37,5 +37,5 @@ def test_photos_of_long_names_get_pictures_too(tmp_path: Path) -> None:
     sink = Attention(tmp_path / "pictures")
     for name in ("ü" * 120, "ü" * 121):
         Image.new("RGB", (60, 40), "white").save(tmp_path / f"{name}.jpg")
-        sink.write(Result(str(tmp_path / f"{name}.jpg"), sentence("a", "wall")))
+        sink.write(PhotoResult(str(tmp_path / f"{name}.jpg"), sentence("a", "wall")))
     assert len(list((tmp_path / "pictures").glob("*.attention.png"))) == 2
