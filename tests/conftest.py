@@ -37,14 +37,24 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], t
 
 @pytest.fixture(scope="session")
 def pictures() -> list[Image.Image]:
-    """Five pictures that have little in common."""
+    """Seven pictures that have little in common."""
     rng = np.random.default_rng(0)
     pictures = []
-    for i in range(5):
+    for i in range(7):
+        width, height = rng.integers(20, 120, 2).tolist()
         blocks = rng.integers(0, 256, (2 + i, 3, 3), dtype=np.uint8)
-        size = (int(rng.integers(20, 120)), int(rng.integers(20, 120)))
-        pictures.append(Image.fromarray(blocks).resize(size, Image.Resampling.NEAREST))
+        pictures.append(Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST))
     return pictures
+
+
+@pytest.fixture(scope="session")
+def tiny_captioner() -> Any:
+    """The captioner of an untrained model whose sentences differ from picture to picture."""
+    from captioner import Captioner
+    from captioner.engines.torch import TorchEngine
+    from tests.tiny import tiny_model
+
+    return Captioner(TorchEngine(tiny_model(), "tiny"))
 
 
 # What takes most of the time: Java, browsers, Ray, runs that are killed and resumed, training

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from captioner import Caption
 from captioner.model.config import AttributeConfig, DecoderConfig, EncoderConfig, ModelConfig
 from captioner.model.model import Model
 from captioner.vocabulary import Vocabulary
@@ -47,3 +50,17 @@ def tiny_model(seed: int = 0, **encoder: str) -> Model:
         decoder.bias[list(vocabulary.never_written)] = 4.0
         decoder.bias[vocabulary.end] = 1.0
     return model.eval()
+
+
+def same(one: Caption, other: Caption) -> bool:
+    """The same words, and numbers that differ by rounding only; of the alternatives too."""
+    return (
+        one.words == other.words
+        and one.text == other.text
+        and one.log_probability == pytest.approx(other.log_probability, abs=1e-3)
+        and one.score == pytest.approx(other.score, abs=1e-3)
+        and one.probabilities == pytest.approx(other.probabilities, abs=1e-3)
+        and np.allclose(one.attention, other.attention, atol=1e-3)
+        and len(one.alternatives) == len(other.alternatives)
+        and all(map(same, one.alternatives, other.alternatives))
+    )
