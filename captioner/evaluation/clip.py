@@ -1,9 +1,10 @@
-"""CLIPScore's embeddings (Hessel et al. 2021), by a CLIP of the package transformers."""
+"""CLIPScore's embeddings (Hessel et al. 2021), by a CLIP on this disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,41 +17,44 @@ from captioner.evaluation.embeddings import Embeddings, unit
 from captioner.evaluation.results import Candidate
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
 
 Array = npt.NDArray[np.float64]
+Encode = Callable[[Sequence[Any]], Any]
 PROMPT = "A photo depicts "
 _TOKENS = 77  # as many as CLIP reads
 _BATCH = 32
+_OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors")  # in a folder of that package
 
 
 class Clip:
     """A CLIP model that is on this disk; nothing is downloaded, and nothing unpickled."""
 
-    def __init__(self, model: str, device: str = "cpu") -> None:
-        """`model` is a folder with a model as transformers saves it, or the name of one in
-        Hugging Face's cache. Raises CaptionerError where the package or the model is not there."""
-        try:
-            from captioner.torchvision_import import torchvision
+    def __init__(self, model: str, device: str | None = None) -> None:
+        """`model` is a folder with a model as transformers or open_clip saves it, or the name of
+        one in Hugging Face's cache. Raises CaptionerError where the package or the model is not
+        there, or the device cannot be used."""
+        from captioner.devices import find_device
+        from captioner.torchvision_import import torchvision
 
-            torchvision()  # transformers imports it, and gives up where that fails
-            from transformers import CLIPModel, CLIPProcessor
-        except ImportError:
-            raise CaptionerError(
-                "--clip needs the package transformers: pip install transformers"
-            ) from None
+        torchvision()  # both packages import it, and give up where that fails
+        theirs = all((Path(model) / name).is_file() for name in _OPEN_CLIP)
+        opened, package = (
+            (_open_clip, "open_clip_torch") if theirs else (_transformers, "transformers")
+        )
+        place = find_device(device)
         try:
-            self._model = CLIPModel.from_pretrained(
-                model, local_files_only=True, use_safetensors=True
-            )
-            self._processor = CLIPProcessor.from_pretrained(model, local_files_only=True)
-        except (OSError, ValueError) as error:
+            self._pictures, self._sentences = opened(model, place)
+        except ImportError as error:
+            raise CaptionerError(
+                f"{model}: --clip needs the package {package}: pip install {package}"
+            ) from error
+        except (OSError, ValueError, RuntimeError) as error:
             raise CaptionerError(
                 f"{model}: no CLIP model with weights in safetensors is there; download one "
                 "beforehand, such as openai/clip-vit-base-patch32, and name its folder"
             ) from error
-        self._model.to(device).eval()
-        self._device = device
 
     def embeddings(
         self,
@@ -78,8 +82,7 @@ class Clip:
             opened = [(photo, picture(photo.id)) for photo in batch]
             missing += [photo.file_name for photo, image in opened if image is None]
             if not missing:
-                inputs = self._processor(images=[image for _, image in opened], return_tensors="pt")
-                parts.append(self._run(self._model.get_image_features, inputs))
+                parts.append(_vectors(self._pictures, [image for _, image in opened]))
         if missing:
             raise CaptionerError(
                 f"CLIP needs every photo, and {len(missing)} are not in --images: "
@@ -88,23 +91,58 @@ class Clip:
         return np.concatenate(parts)
 
     def _texts(self, texts: Sequence[str]) -> Array:
-        parts = []
-        for start in range(0, len(texts), _BATCH):
-            inputs = self._processor(
-                text=[PROMPT + text for text in texts[start : start + _BATCH]],
-                return_tensors="pt",
-                padding=True,
-                truncation=True,
-                max_length=_TOKENS,
-            )
-            parts.append(self._run(self._model.get_text_features, inputs))
-        return np.concatenate(parts)
+        prompted = [PROMPT + text for text in texts]
+        starts = range(0, len(texts), _BATCH)
+        return np.concatenate(
+            [_vectors(self._sentences, prompted[start : start + _BATCH]) for start in starts]
+        )
 
-    def _run(self, features: Callable[..., Any], inputs: Any) -> Array:
-        import torch
 
-        with torch.inference_mode():
-            found = features(**inputs.to(self._device))
+def _vectors(encode: Encode, batch: Sequence[Any]) -> Array:
+    """Unit vectors (B, D) of B pictures or sentences."""
+    import torch
+
+    with torch.inference_mode():
+        return unit(encode(batch).double().cpu().numpy())
+
+
+def _transformers(name: str, device: torch.device) -> tuple[Encode, Encode]:
+    """What encodes pictures and what encodes sentences, by the package transformers."""
+    from transformers import CLIPModel, CLIPProcessor
+
+    model = CLIPModel.from_pretrained(name, local_files_only=True, use_safetensors=True)
+    processor = CLIPProcessor.from_pretrained(name, local_files_only=True)
+    model.to(device).eval()
+
+    def features(of: Callable[..., Any], **given: Any) -> Any:
+        found = of(**processor(**given, return_tensors="pt").to(device))
         # transformers 5 gives the projected vectors with what they came from.
-        vectors = getattr(found, "pooler_output", found)
-        return unit(vectors.double().cpu().numpy())
+        return getattr(found, "pooler_output", found)
+
+    def pictures(batch: Sequence[Any]) -> Any:
+        return features(model.get_image_features, images=batch)
+
+    def sentences(batch: Sequence[Any]) -> Any:
+        cut = {"padding": True, "truncation": True, "max_length": _TOKENS}
+        return features(model.get_text_features, text=batch, **cut)
+
+    return pictures, sentences
+
+
+def _open_clip(folder: str, device: torch.device) -> tuple[Encode, Encode]:
+    """The same by the package open_clip."""
+    import open_clip
+    import torch
+
+    name = f"local-dir:{folder}"
+    model, prepare = open_clip.create_model_from_pretrained(name, device=device)
+    model.eval()
+    tokens = open_clip.get_tokenizer(name)
+
+    def pictures(batch: Sequence[Any]) -> Any:
+        return model.encode_image(torch.stack([prepare(one) for one in batch]).to(device))
+
+    def sentences(batch: Sequence[Any]) -> Any:
+        return model.encode_text(tokens(list(batch)).to(device))
+
+    return pictures, sentences

@@ -153,8 +153,8 @@ def evaluate(
     clip: Annotated[
         str | None,
         typer.Option(
-            help="CLIPScore by this CLIP model on your disk, a folder or a name in the cache of "
-            "the package transformers; needs --images."
+            help="CLIPScore by this CLIP model on your disk, a folder of transformers or open_clip "
+            "or a name in Hugging Face's cache; needs --images."
         ),
     ] = None,
     bertscore: Annotated[

@@ -102,7 +102,7 @@ def _with_clip(request: Request, context: Context, found: Found) -> Context:
         return context
     from captioner.evaluation.clip import Clip  # torch is needed for nothing else here
 
-    clip = Clip(request.clip, request.device or "cpu")
+    clip = Clip(request.clip, request.device)
     source = partial(clip.embeddings, picture=opener(found))
     return replace(context, embeddings={**context.embeddings, "CLIP": source})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
 from captioner.evaluation.bertscore import bert_scores
 from captioner.evaluation.embeddings import embedding_scores, read_embeddings
-from captioner.evaluation.results import Candidate
 
 PHOTOS = [CaptionedPhoto(number, f"{number}.jpg", ("a", "b")) for number in (7, 8, 9)]
 
@@ -130,71 +127,3 @@ def test_bertscore_through_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in.score = score  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bert_score", stand_in)
     assert bert_scores({1: ["a", "b"], 2: ["c"]}, {1: "x", 2: "y"}).tolist() == [0.25, 0.5]
-
-
-def test_clip_itself(tmp_path: Path) -> None:
-    """A tiny CLIP with weights by chance, beside transformers' own forward pass."""
-    from captioner.evaluation.clip import PROMPT, Clip
-
-    with pytest.raises(CaptionerError, match=r"pip install transformers|no CLIP model"):
-        Clip(str(tmp_path))
-    pytest.importorskip("transformers")
-    tiny_clip(tmp_path)
-    import torch
-    from transformers import CLIPModel, CLIPProcessor
-
-    random = np.random.default_rng(0)
-    pictures = {
-        photo.id: Image.fromarray(random.integers(0, 255, (40, 50, 3), np.uint8))
-        for photo in PHOTOS
-    }
-    captions = {7: "a dog", 8: "two cats on a bed", 9: "word " * 100}
-    candidates = {key: Candidate(text) for key, text in captions.items()}
-    found = Clip(str(tmp_path)).embeddings(PHOTOS, candidates, pictures.get)
-    processor = CLIPProcessor.from_pretrained(tmp_path)
-    inputs = processor(
-        text=[PROMPT + text for text in captions.values()], images=list(pictures.values()),
-        return_tensors="pt", padding=True, truncation=True, max_length=77,
-    )  # fmt: skip
-    with torch.inference_mode():
-        whole = CLIPModel.from_pretrained(tmp_path)(**inputs)
-    assert found.images == pytest.approx(whole.image_embeds.numpy(), abs=1e-5)
-    assert found.candidates == pytest.approx(whole.text_embeds.numpy(), abs=1e-5)
-    assert found.references is not None and [len(texts) for texts in found.references] == [2, 2, 2]
-    with pytest.raises(CaptionerError, match=r"3 are not in --images: 7\.jpg"):
-        Clip(str(tmp_path)).embeddings(PHOTOS, candidates, lambda key: None)
-
-
-def tiny_clip(folder: Path) -> None:
-    """Save a CLIP of two small layers, whose words are letters."""
-    from captioner.torchvision_import import torchvision
-
-    torchvision()
-    from transformers import (
-        CLIPConfig,
-        CLIPImageProcessor,
-        CLIPModel,
-        CLIPProcessor,
-        CLIPTokenizer,
-    )
-
-    letters = [chr(code) for code in range(33, 127)]
-    ends = [f"{letter}</w>" for letter in letters]
-    words = [*letters, *ends, "<|startoftext|>", "<|endoftext|>"]
-    names = {"vocab.json": json.dumps({word: place for place, word in enumerate(words)})}
-    for name, text in {**names, "merges.txt": "#version: 0.2\n"}.items():
-        (folder / name).write_text(text)
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-             "num_attention_heads": 2}  # fmt: skip
-    marks = {"bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": 1}
-    config = CLIPConfig(
-        text_config={**small, **marks, "vocab_size": len(words)},
-        vision_config={**small, "image_size": 32, "patch_size": 16},
-        projection_dim=8,
-    )
-    CLIPModel(config).save_pretrained(folder)
-    square = {"height": 32, "width": 32}
-    CLIPProcessor(
-        CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=square),
-        CLIPTokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt")),
-    ).save_pretrained(folder)
