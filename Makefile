@@ -88,10 +88,11 @@ trust: .venv/.installed-dev
 UV := uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header
 lock:
 	$(UV) --extra page --extra train --extra heic pyproject.toml -o requirements.txt
-	grep -Ev "^(cuda|nvidia|triton)|== '(emscripten|win32)'" requirements.txt > requirements.tmp
-	mv requirements.tmp requirements.txt
 	$(UV) --group dev -c requirements.txt -o requirements-dev.txt
 	$(UV) --group release -c requirements.txt -o requirements-release.txt
+	for list in requirements.txt requirements-dev.txt; do \
+	  grep -Ev "^(cuda|nvidia|triton)|== '(emscripten|win32)'" $$list > requirements.tmp && \
+	  mv requirements.tmp $$list || exit 1; done
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

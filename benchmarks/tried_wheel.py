@@ -34,7 +34,7 @@ def main() -> int:
         if row != f"{photo}\t{sentence}":
             print(f"the command says {row!r}, Python {sentence!r}")
             return 1
-        for name in ("caption", "alt", "evaluate", "train", "export"):
+        for name in ("caption", "alt", "evaluate", "teach", "train", "export"):
             said([*command, name, "--help"])
         version = said([*command, "--version"]).strip()
     print(f"captioner {version} from {place.parent}: {sentence}")

@@ -61,13 +61,13 @@ def tiny_captioner() -> Any:
 # from its start to its end, exports. `make quick` (`pytest --quick`) leaves it to `make test`.
 LONG = (
     *("batch/test_ray.py", "batch/test_resume.py", "batch/test_sidecars.py", "data/", "engines/"),
-    *("evaluation/test_evaluate_command.py", "evaluation/test_report_page.py", "export/", "page/"),
+    *("evaluation/test_clip.py", "evaluation/test_evaluate_command.py"),
     *("evaluation/test_from_python.py", "evaluation/test_human_and_systems.py"),
-    *("evaluation/test_scorers.py", "evaluation/test_several.py", "test_torchvision_import.py"),
-    "test_light_install.py",
-    *("training/test_family.py", "training/test_processes.py", "training/test_sequences.py"),
-    *("training/test_teach.py", "training/test_train_command.py", "training/test_training.py"),
-    *("training/test_training_resume.py",),
+    *("evaluation/test_report_page.py", "evaluation/test_scorers.py"),
+    *("evaluation/test_several.py", "export/", "page/", "test_light_install.py"),
+    *("test_torchvision_import.py", "training/test_family.py", "training/test_processes.py"),
+    *("training/test_sequences.py", "training/test_teach.py", "training/test_train_command.py"),
+    *("training/test_training.py", "training/test_training_resume.py"),
 )
 
 

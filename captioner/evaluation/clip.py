@@ -110,7 +110,7 @@ def _transformers(name: str, device: torch.device) -> tuple[Encode, Encode]:
     """What encodes pictures and what encodes sentences, by the package transformers."""
     from transformers import CLIPModel, CLIPProcessor
 
-    model = CLIPModel.from_pretrained(name, local_files_only=True, use_safetensors=True)
+    model: Any = CLIPModel.from_pretrained(name, local_files_only=True, use_safetensors=True)
     processor = CLIPProcessor.from_pretrained(name, local_files_only=True)
     model.to(device).eval()
 
