@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate, check_english
 from captioner.evaluation.scorers import Scores, score
 from captioner.evaluation.several import several_figures
-from captioner.evaluation.spice import spice_missing, spice_scores
+from captioner.evaluation.spice import with_spice
 from captioner.evaluation.style import self_bleu, style_figures
 
 Figures = dict[str, Any]
@@ -199,18 +199,8 @@ class _Run:
     def _score(self, candidates: Mapping[PhotoId, Candidate]) -> Scores:
         texts = {photo.id: candidates[photo.id].caption for photo in self.photos}
         scores = score(self.references, texts, self.java, self.frequencies)
-        problem = spice_missing()
-        if not problem:
-            try:
-                total, each = spice_scores(scores.tokens)
-                return replace(
-                    scores,
-                    metrics={**scores.metrics, "SPICE": total},
-                    values={**scores.values, "SPICE": each},
-                )
-            except CaptionerError as error:
-                problem = str(error)
-        if problem not in self.notes:
+        scores, problem = with_spice(scores)
+        if problem and problem not in self.notes:
             self.notes.append(problem)
         return scores
 

