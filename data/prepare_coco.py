@@ -3,7 +3,8 @@
     python -m data.prepare_coco data/downloads/coco
 
 The folder holds, at any depth, dataset_coco.json (captions and splits: Karpathy and Fei-Fei 2015),
-the photos of 2014 or 2017 (Lin et al. 2014), and for boxes the instances_*.json of the same year.
+the photos of 2014 or 2017 (Lin et al. 2014), and for boxes and labels the instances_*.json of
+the same year.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from data.shards import Size, small_size
 
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 PHOTO = r"(?:COCO_(?:train|val)2014_)?(\d{12})\.jpg"
-INSTANCES: tuple[tuple[str, ...], ...] = (
-    ("instances_val2014.json",),
+INSTANCES = (
+    ("instances_train2014.json", "instances_val2014.json"),
     ("instances_train2017.json", "instances_val2017.json"),
 )
 CAPTIONS_FROM = "caption_datasets.zip from https://cs.stanford.edu/people/karpathy/deepimagesent/"
@@ -54,13 +55,13 @@ def prepare_coco(
     limit: Limit = None,
     allow_missing: AllowMissing = False,
 ) -> None:
-    """Prepare COCO for training: photos, captions in Karpathy's split, boxes of val and test."""
+    """Prepare COCO for training: photos, captions in Karpathy's split, labels of train, boxes of
+    val and test."""
     settings = Settings(output, side, quality, workers, limit, allow_missing)
     download = Download(folder)
     used = prepare("coco", read_photos(download), settings, PHOTOS_FROM)
     print(summary(output))
-    boxed = _write_boxes(download, used, output)
-    print(boxed or "no boxes: instances_val2014.json (annotations_trainval2014.zip) is not there")
+    print(_write_instances(download, used, output))
 
 
 def read_photos(download: Download) -> list[PreparedPhoto]:
@@ -83,20 +84,44 @@ def read_photos(download: Download) -> list[PreparedPhoto]:
     return photos
 
 
-def _write_boxes(download: Download, photos: Sequence[PreparedPhoto], output: Path) -> str:
-    """Write instances_{val,test}.json where COCO's own are at hand; returns a line about it."""
-    names = next((names for names in INSTANCES if set(names) <= download.files.keys()), ())
-    contents = [read_json(download.files[name]) for name in names]
+def _write_instances(download: Download, photos: Sequence[PreparedPhoto], output: Path) -> str:
+    """Write labels.json and instances_{val,test}.json where COCO's own are at hand; returns lines
+    about them."""
+    found = max(([n for n in names if n in download.files] for names in INSTANCES), key=len)
+    if not found:
+        return (
+            "no labels, no boxes: instances_train2014.json and instances_val2014.json"
+            " (annotations_trainval2014.zip) are not there"
+        )
+    contents = [read_json(download.files[name]) for name in found]
+    by_split = {
+        split: [p for p in photos if p.split == split] for split in ("train", "val", "test")
+    }
     lines = []
-    for split in ("val", "test") if contents else ():
-        file = output / f"instances_{split}.json"
-        try:
-            boxes = boxes_of([p for p in photos if p.split == split], contents)
-        except (KeyError, TypeError) as error:
-            raise CaptionerError(f"{names[0]}: is not COCO's instances file ({error!r})") from None
-        write_json(file, boxes)
-        lines.append(f"{file}: {len(boxes['annotations']):,} boxes")
+    try:
+        labels = labels_of(by_split["train"], contents)
+        for split in ("val", "test"):
+            boxes = boxes_of(by_split[split], contents)
+            write_json(output / f"instances_{split}.json", boxes)
+            lines.append(f"{output}/instances_{split}.json: {len(boxes['annotations']):,} boxes")
+    except (KeyError, TypeError) as error:
+        raise CaptionerError(f"{found[0]}: is not COCO's instances file ({error!r})") from None
+    write_json(output / "labels.json", labels)
+    lines.append(f"{output}/labels.json: labels of {len(labels):,} photos")
     return "\n".join(lines)
+
+
+def labels_of(
+    photos: Sequence[PreparedPhoto], contents: Sequence[Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """The names of the categories in each of these photos that COCO has looked through."""
+    names = {c["id"]: c["name"] for content in contents for c in content["categories"]}
+    looked_through = {image["id"] for content in contents for image in content["images"]}
+    seen: dict[int, set[str]] = {p.id: set() for p in photos if p.size and p.id in looked_through}
+    for annotation in (a for content in contents for a in content["annotations"]):
+        if annotation["image_id"] in seen:
+            seen[annotation["image_id"]].add(names[annotation["category_id"]])
+    return {str(photo): sorted(found) for photo, found in seen.items()}
 
 
 def boxes_of(

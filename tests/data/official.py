@@ -27,6 +27,7 @@ COCO = {
     136: ("test", (640, 640)),
     36979: ("test", (480, 500)),
 }
+WITHOUT_OBJECTS = 25  # COCO has looked, and found none of its categories
 FLICKR8K = {
     "1000268201_693b08cb0e": "train",
     "1001773457_577c3a7d70": "train",
@@ -92,7 +93,7 @@ def karpathy(source: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def make_coco(folder: Path) -> Path:
-    """train2014/, val2014/, dataset_coco.json, annotations/instances_val2014.json."""
+    """train2014/, val2014/, dataset_coco.json, annotations/instances_{train,val}2014.json."""
     rows, images, annotations = [], [], []
     for number, (split, size) in COCO.items():
         name = coco_name(number)
@@ -112,13 +113,17 @@ def make_coco(folder: Path) -> Path:
                 "segmentation": [[1, 2, 3, 4, 5, 6]],
             }
         )
-    instances = {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": 18, "name": "dog", "supercategory": "animal"}],
-    }
     write(folder / "dataset_coco.json", karpathy("coco", rows))
-    write(folder / "annotations" / "instances_val2014.json", instances)
+    for year in ("train2014", "val2014"):
+        own = {number for number in COCO if coco_name(number).startswith(year)}
+        instances = {
+            "images": [image for image in images if image["id"] in own],
+            "annotations": [
+                row for row in annotations if row["image_id"] in own - {WITHOUT_OBJECTS}
+            ],
+            "categories": [{"id": 18, "name": "dog", "supercategory": "animal"}],
+        }
+        write(folder / "annotations" / f"instances_{year}.json", instances)
     return folder
 
 

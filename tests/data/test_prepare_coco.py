@@ -19,8 +19,19 @@ import data.shards
 from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
 from captioner.evaluation.instances import read_instances
+from captioner.training.data import read_examples
+from captioner.training.labels import read_labels
 from data.prepare_coco import prepare_coco
-from tests.data.official import COCO, captions, coco_name, draw, make_coco, packed, text
+from tests.data.official import (
+    COCO,
+    WITHOUT_OBJECTS,
+    captions,
+    coco_name,
+    draw,
+    make_coco,
+    packed,
+    text,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIDES = {"train": 288, "val": 320, "test": 352}
@@ -100,6 +111,24 @@ def test_boxes_lie_on_what_they_box(prepared: Path, split: str) -> None:
     assert all(photo.judges(["dog"]) for photo in boxed.photos.values())
 
 
+def test_labels_are_what_a_training_run_reads(prepared: Path) -> None:
+    examples = read_examples(prepared / "captions_train.json", ("coco",), ("train",))
+    names, labels, known = read_labels(prepared / "labels.json", examples)
+    assert names == ["dog"] and known.tolist() == [1.0] * len(examples)
+    of = {example.id: row for example, row in zip(examples, labels.tolist(), strict=True)}
+    assert of == {9: [1.0], WITHOUT_OBJECTS: [0.0], 30: [1.0], 34: [1.0]}
+
+
+def test_labels_of_the_photos_that_coco_has_looked_through(original: Path, tmp_path: Path) -> None:
+    """Those of train2014 are not known from the file of val2014."""
+    folder = tmp_path / "coco"
+    shutil.copytree(original, folder)
+    (folder / "annotations" / "instances_train2014.json").unlink()
+    prepare_coco(folder, tmp_path / "out", workers=1, limit=3)
+    labels = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert labels == {"30": ["dog"]}  # the limit leaves 34 out
+
+
 def test_pycocotools_reads_the_captions(prepared: Path) -> None:
     coco = Coco(str(prepared / "captions_val.json"))
     assert [a["caption"] for a in coco.loadAnns(coco.getAnnIds(42))] == captions(42)
@@ -123,12 +152,11 @@ def test_photos_and_boxes_of_2017_serve_as_well(
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(original / coco_name(number), file)
     shutil.copy(original / "dataset_coco.json", folder)
-    boxes = json.loads((original / "annotations" / "instances_val2014.json").read_text())
-    empty = {**boxes, "images": [], "annotations": []}
-    (folder / "instances_train2017.json").write_text(json.dumps(boxes))
-    (folder / "instances_val2017.json").write_text(json.dumps(empty))
+    for year in ("train", "val"):
+        file = original / "annotations" / f"instances_{year}2014.json"
+        shutil.copy(file, folder / f"instances_{year}2017.json")
     prepare_coco(folder, tmp_path / "out", workers=1)
-    for name in ("captions_train.json", "captions_test.json", "instances_val.json"):
+    for name in ("captions_train.json", "captions_test.json", "instances_val.json", "labels.json"):
         assert (tmp_path / "out" / name).read_bytes() == (prepared / name).read_bytes()
 
 
