@@ -38,6 +38,15 @@ def is_of_memory(error: BaseException) -> bool:
     )
 
 
+def why_unread(error: Exception) -> str:
+    """Why a file or folder cannot be had, in words that follow its name."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; check the name"
+    if isinstance(error, PermissionError):
+        return "may not be read; check its permissions"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def shown(name: object) -> str:
     """A name as a message can hold it: what would steer a terminal is written out."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))

@@ -142,6 +142,22 @@ def test_output_is_tried_before_any_photo(command: Command, album: Path, tmp_pat
     assert command.loaded == []
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--min-confidence", 3), "'--min-confidence': must be at most 1, not 3."),
+        (("--top", 0), "'--top': must be at least 1, not 0."),
+        (("--batch-size", "x"), "'--batch-size': must be a whole number, not 'x'."),
+        (("--temperature", "x"), "'--temperature': must be a number, not 'x'."),
+    ],
+)
+def test_what_a_number_must_be_is_said_in_words(
+    command: Command, album: Path, option: tuple[object, ...], said: str
+) -> None:
+    assert command("caption", album, *option) == 2
+    assert f"Error: Invalid value for {said}" in command.err
+
+
 def test_output_never_takes_a_photos_name(command: Command, album: Path) -> None:
     before = (album / "a.jpg").read_bytes()
     assert command("caption", album, "-o", album / "a.jpg") == 2
@@ -157,9 +173,10 @@ def test_an_error_in_the_middle_leaves_the_old_output(
 
     monkeypatch.setattr(command.captioner, "caption_many", fails)
     (tmp_path / "rows.txt").write_text("old")
-    assert command("caption", album, "-o", tmp_path / "rows.txt") == 1
+    over = ("-o", tmp_path / "rows.txt", "--overwrite")
+    assert command("caption", album, *over) == 1
     assert command.err == "captioner: The style is none of the model's.\n"
-    assert command("caption", album / "gone.jpg", album, "-o", tmp_path / "rows.txt") == 1
+    assert command("caption", album / "gone.jpg", album, *over) == 1
     assert (tmp_path / "rows.txt").read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["album", "rows.txt"]
 

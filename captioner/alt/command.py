@@ -12,27 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from captioner.cli.options import (
-    AfterOption,
-    AvoidOption,
-    BatchSizeOption,
-    BeamOption,
-    BeforeOption,
-    ConsensusOption,
-    DeviceOption,
-    LengthPenaltyOption,
-    MaxWordsOption,
-    MinWordsOption,
-    ModelOption,
-    OldSuffixOption,
-    PrefixOption,
-    RuntimeOption,
-    StyleOption,
-    listed,
-    load_model,
-    one_of,
-    options,
-)
+from captioner.cli import options as shared
 
 if TYPE_CHECKING:
     from captioner.alt.documents import Document
@@ -71,6 +51,7 @@ class Row:
 
 
 def alt(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="SITE_OR_FILE", hidden=True)],
     check: Annotated[
         bool, typer.Option("--check", help="Propose nothing; exit with 1 if any is missing.")
@@ -103,25 +84,25 @@ def alt(
         str,
         typer.Option(
             metavar="FORMAT",
-            parser=one_of("table", "jsonl", "csv"),
+            parser=shared.one_of("table", "jsonl", "csv"),
             help="How the list is printed: table, jsonl or csv.",
         ),
     ] = "table",
-    before: BeforeOption = "",
-    after: AfterOption = "",
-    min_words: MinWordsOption = None,
-    max_words: MaxWordsOption = None,
-    beam: BeamOption = None,
-    length_penalty: LengthPenaltyOption = None,
-    consensus: ConsensusOption = None,
-    prefix: PrefixOption = None,
-    avoid: AvoidOption = None,
-    style: StyleOption = None,
-    model: ModelOption = None,
-    batch_size: BatchSizeOption = 16,
-    device: DeviceOption = None,
-    runtime: RuntimeOption = None,
-    suffix: OldSuffixOption = None,
+    before: shared.BeforeOption = "",
+    after: shared.AfterOption = "",
+    min_words: shared.MinWordsOption = None,
+    max_words: shared.MaxWordsOption = None,
+    beam: shared.BeamOption = None,
+    length_penalty: shared.LengthPenaltyOption = None,
+    consensus: shared.ConsensusOption = None,
+    prefix: shared.PrefixOption = None,
+    avoid: shared.AvoidOption = None,
+    style: shared.StyleOption = None,
+    model: shared.ModelOption = None,
+    batch_size: shared.BatchSizeOption = 16,
+    device: shared.DeviceOption = None,
+    runtime: shared.RuntimeOption = None,
+    suffix: shared.OldSuffixOption = None,
 ) -> None:
     """Find pictures without alt text in HTML and Markdown, and propose one for each.
 
@@ -139,17 +120,7 @@ def alt(
 
     if check and write:
         raise typer.BadParameter("--check changes nothing: leave out --write.")
-    search = options(
-        model,
-        beam=beam,
-        length_penalty=length_penalty,
-        consensus=consensus,
-        prefix=prefix,
-        avoid=listed(avoid),
-        style=style,
-        min_words=min_words,
-        max_words=max_words,
-    )
+    search = shared.options(context.params)
     pages = list(documents(inputs, root, exclude or ()))
     found = list(findings(page for page in pages if isinstance(page, Document)))
     errors = [page for page in pages if isinstance(page, CaptionerError)]
@@ -166,7 +137,9 @@ def alt(
 
     wanted = dict.fromkeys(str(each.picture) for each in found if each.picture and not each.blank)
     photos = [Photo(path, path) for path in wanted]
-    results = caption_photos(lambda: load_model(model, device, runtime), photos, search, batch_size)
+    results = caption_photos(
+        lambda: shared.load_model(model, device, runtime), photos, search, batch_size
+    )
     texts = {result.path: worded(result, Wording(before, after)) for result in results}
     rows = [_row(each, texts, min_confidence) for each in found]
     _show(rows, format)

@@ -14,7 +14,7 @@ from captioner.alt.gaps import Gap, filled
 from captioner.alt.site import Site, Sites, generator
 from captioner.alt.template_tags import imported, plain_address
 from captioner.datasets.photos.search import Search
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, why_unread
 from captioner.files import finish, rewrite
 
 HTML = (".html", ".htm", ".xhtml")
@@ -179,7 +179,7 @@ def _pages(folder: Path, search: Search) -> Iterator[Path | CaptionerError]:
             if page.suffix.lower() in kinds and _is_seen(parent, name, search):
                 yield page
     for error in unread:
-        yield CaptionerError(f"{error.filename}: cannot be read: {error.strerror}.")
+        yield CaptionerError(f"{error.filename}: {why_unread(error)}.")
 
 
 def _is_seen(parent: str, name: str, search: Search) -> bool:
@@ -222,4 +222,4 @@ def _bytes(path: Path) -> bytes:
             raise CaptionerError(f"{path}: is larger than a page may be ({size}); split it.")
         return path.read_bytes()
     except OSError as error:
-        raise CaptionerError(f"{path}: cannot be read: {error.strerror}.") from None
+        raise CaptionerError(f"{path}: {why_unread(error)}.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ _OF_FORMATS = {
     "rename": ("jsonl", "json", "csv", "tsv", "parquet"),
     "sidecar_name": ("xmp",),
 }
+OF_RAY = ("address", "min_workers", "max_workers", "part_size")
 ROWS = ("jsonl", "csv", "parquet")  # formats of one row a photo, named as their files end
 
 
@@ -91,16 +93,23 @@ def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> 
         )
 
 
-def check_options_of(format: str, **given: Any) -> None:
-    """Options that only some formats have: `given` are those of them that were, or not."""
-    for name, value in given.items():
-        formats, option = _OF_FORMATS[name], f"--{name.replace('_', '-')}"
-        if value and format not in formats:
+def check_options_of(format: str, given: Mapping[str, Any]) -> None:
+    """Options that only some formats have: `given` are all of the command's, by name."""
+    for name, formats in _OF_FORMATS.items():
+        option = _flag(name)
+        if given[name] and format not in formats:
             if formats == _IN_TABLES:
                 reason = f"--format {format} has fields of its own; leave out {option}."
             else:
                 reason = f"{option} is for --format {', '.join(formats)}, not {format}."
             raise typer.BadParameter(reason)
+
+
+def check_options_of_ray(on_ray: bool, given: Mapping[str, Any]) -> None:
+    """Options that a cluster alone has."""
+    for name in OF_RAY:
+        if given[name] is not None and not on_ray:
+            raise typer.BadParameter(f"{_flag(name)} is for --engine ray.")
 
 
 def check_columns(columns: Columns) -> None:
@@ -117,15 +126,6 @@ def check_columns(columns: Columns) -> None:
             raise typer.BadParameter(
                 f"--rename: there is no column {name!r} here; they are {there}."
             )
-
-
-def check_metadata(output: Path | None, resume: bool, existing: bool | None) -> None:
-    """A `metadata` file of a data set, which may hold what people wrote."""
-    if output is not None and output.exists() and existing is None and not resume:
-        raise typer.BadParameter(
-            f"--output {output} is there already; --skip-existing keeps the texts in it and adds"
-            " what is missing, --overwrite replaces it."
-        )
 
 
 def check_kept(fields: tuple[str, ...], format: str) -> None:
@@ -155,3 +155,7 @@ def check_inputs(inputs: list[str], output: Path | None) -> None:
                 raise typer.BadParameter(
                     f"--output {output} is also an input ({name}); write to another file."
                 )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -3,131 +3,69 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from captioner.assets import EMBEDDED
-from captioner.batch.checks import (
-    check_columns,
-    check_inputs,
-    check_kept,
-    check_metadata,
-    check_options_of,
-    check_output,
-    check_ray,
-    format_of,
-)
+from captioner.batch import checks
+from captioner.batch import options as own
 from captioner.batch.choices import row_choices, sidecar_extension
-from captioner.batch.options import (
-    AddressOption,
-    AnnotationsOption,
-    AppendOption,
-    AttentionOption,
-    ColumnOption,
-    EngineOption,
-    ExcelOption,
-    ExcludeOption,
-    ExistingOption,
-    ExtensionOption,
-    FailFastOption,
-    FieldsOption,
-    FormatOption,
-    FullStopOption,
-    KeepOption,
-    LowerOption,
-    MaxPixelsOption,
-    MaxWorkersOption,
-    MinConfidenceOption,
-    MinWorkersOption,
-    OutputOption,
-    PartSizeOption,
-    RenameOption,
-    ResumeOption,
-    SidecarNameOption,
-    TopOption,
-    TruncatedOption,
-)
-from captioner.cli.options import (
-    AfterOption,
-    AvoidOption,
-    BatchSizeOption,
-    BeamOption,
-    BeforeOption,
-    ConsensusOption,
-    DeviceOption,
-    GroupsOption,
-    IncludeOption,
-    LengthPenaltyOption,
-    MaxWordsOption,
-    MinWordsOption,
-    ModelOption,
-    OldStartOption,
-    OldSuffixOption,
-    PrefixOption,
-    RuntimeOption,
-    SeedOption,
-    StyleOption,
-    TemperatureOption,
-    TopKOption,
-    TopPOption,
-    listed,
-    load_model,
-    options,
-)
+from captioner.cli import options as shared
 
 
 def caption(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", hidden=True)],
-    format: FormatOption = None,
-    output: OutputOption = None,
-    fields: FieldsOption = None,
-    rename: RenameOption = None,
-    keep: KeepOption = None,
-    excel: ExcelOption = False,
-    annotations: AnnotationsOption = None,
-    extension: ExtensionOption = None,
-    append: AppendOption = False,
-    sidecar_name: SidecarNameOption = None,
-    column: ColumnOption = None,
-    exclude: ExcludeOption = None,
-    before: BeforeOption = "",
-    after: AfterOption = "",
-    lower: LowerOption = False,
-    full_stop: FullStopOption = True,
-    min_words: MinWordsOption = None,
-    max_words: MaxWordsOption = None,
-    beam: BeamOption = None,
-    length_penalty: LengthPenaltyOption = None,
-    consensus: ConsensusOption = None,
-    top: TopOption = None,
-    min_confidence: MinConfidenceOption = None,
-    max_pixels: MaxPixelsOption = None,
-    allow_truncated: TruncatedOption = False,
-    style: StyleOption = None,
-    prefix: PrefixOption = None,
-    include: IncludeOption = None,
-    avoid: AvoidOption = None,
-    groups: GroupsOption = None,
-    temperature: TemperatureOption = None,
-    top_k: TopKOption = None,
-    top_p: TopPOption = None,
-    seed: SeedOption = None,
-    start: OldStartOption = None,
-    suffix: OldSuffixOption = None,
-    attention: AttentionOption = None,
-    existing: ExistingOption = None,
-    resume: ResumeOption = False,
-    fail_fast: FailFastOption = False,
-    model: ModelOption = None,
-    batch_size: BatchSizeOption = 16,
-    device: DeviceOption = None,
-    runtime: RuntimeOption = None,
-    engine: EngineOption = "local",
-    address: AddressOption = None,
-    min_workers: MinWorkersOption = None,
-    max_workers: MaxWorkersOption = None,
-    part_size: PartSizeOption = None,
+    format: own.FormatOption = None,
+    output: own.OutputOption = None,
+    fields: own.FieldsOption = None,
+    rename: own.RenameOption = None,
+    keep: own.KeepOption = None,
+    excel: own.ExcelOption = False,
+    annotations: own.AnnotationsOption = None,
+    extension: own.ExtensionOption = None,
+    append: own.AppendOption = False,
+    sidecar_name: own.SidecarNameOption = None,
+    column: own.ColumnOption = None,
+    exclude: own.ExcludeOption = None,
+    before: shared.BeforeOption = "",
+    after: shared.AfterOption = "",
+    lower: own.LowerOption = False,
+    full_stop: own.FullStopOption = True,
+    min_words: shared.MinWordsOption = None,
+    max_words: shared.MaxWordsOption = None,
+    beam: shared.BeamOption = None,
+    length_penalty: shared.LengthPenaltyOption = None,
+    consensus: shared.ConsensusOption = None,
+    top: own.TopOption = None,
+    min_confidence: own.MinConfidenceOption = None,
+    max_pixels: own.MaxPixelsOption = None,
+    allow_truncated: own.TruncatedOption = False,
+    style: shared.StyleOption = None,
+    prefix: shared.PrefixOption = None,
+    include: shared.IncludeOption = None,
+    avoid: shared.AvoidOption = None,
+    groups: shared.GroupsOption = None,
+    temperature: shared.TemperatureOption = None,
+    top_k: shared.TopKOption = None,
+    top_p: shared.TopPOption = None,
+    seed: shared.SeedOption = None,
+    start: shared.OldStartOption = None,
+    suffix: shared.OldSuffixOption = None,
+    attention: own.AttentionOption = None,
+    existing: own.ExistingOption = None,
+    resume: own.ResumeOption = False,
+    fail_fast: own.FailFastOption = False,
+    model: shared.ModelOption = None,
+    batch_size: shared.BatchSizeOption = 16,
+    device: shared.DeviceOption = None,
+    runtime: shared.RuntimeOption = None,
+    engine: own.EngineOption = "local",
+    address: own.AddressOption = None,
+    min_workers: own.MinWorkersOption = None,
+    max_workers: own.MaxWorkersOption = None,
+    part_size: own.PartSizeOption = None,
 ) -> None:
     """Caption photos: a row for each, in order.
 
@@ -144,50 +82,22 @@ def caption(
     from captioner.batch.run import Wording
     from captioner.images import MAX_PIXELS, Allowed
 
+    given = context.params
     on_ray = engine == "ray"
-    format = format or ("text" if on_ray else format_of(output))
-    check_options_of(
-        format,
-        annotations=annotations,
-        append=append,
-        excel=excel,
-        extension=extension,
-        fields=fields,
-        keep=keep,
-        rename=rename,
-        sidecar_name=sidecar_name,
-    )
+    format = format or ("text" if on_ray else checks.format_of(output))
+    checks.check_options_of(format, given)
+    checks.check_options_of_ray(on_ray, given)
     rows = row_choices(format, output, fields, rename, keep, top)
-    top = rows.sentences
-    search = options(
-        model,
-        top,
-        beam=beam,
-        length_penalty=length_penalty,
-        consensus=consensus,
-        style=style,
-        min_words=min_words,
-        max_words=max_words,
-        prefix=prefix,
-        include=listed(include),
-        avoid=listed(avoid),
-        groups=groups,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-    )
-    check_output(output, format, resume, existing is False)
-    check_inputs(inputs, output)
+    search = shared.options(given, rows.sentences)
+    checks.check_output(output, format, resume, existing is False)
+    checks.check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if fields and existing is False:
-        check_kept(rows.fields or (), format)
-    if rows.folder is not None:
-        check_metadata(output, resume, existing)
+        checks.check_kept(rows.fields or (), format)
     job = Job(
         inputs=tuple(inputs),
-        load=lambda: load_model(model, device, runtime),
+        load=lambda: shared.load_model(model, device, runtime),
         model=model_name(model),
         options=search,
         batch_size=batch_size,
@@ -214,16 +124,13 @@ def caption(
         attention=attention,
     )
     if format in FORMATS:
-        check_columns(row_columns(job))
-    workers = {"min_workers": min_workers, "max_workers": max_workers}
-    of_ray = _given(address=address, **workers, part_size=part_size)
+        checks.check_columns(row_columns(job))
     if not on_ray:
-        for name in of_ray:
-            raise typer.BadParameter(f"--{name.replace('_', '-')} is for --engine ray.")
         raise typer.Exit(run(job))
-    check_ray(job, **workers)
+    checks.check_ray(job, min_workers, max_workers)
     from captioner.batch.ray_engine import Cluster, run_on_ray
 
+    of_ray = {name: given[name] for name in checks.OF_RAY if given[name] is not None}
     raise typer.Exit(run_on_ray(job, Cluster(device=device, **of_ray)))
 
 
@@ -236,7 +143,3 @@ def model_name(model: Path | None) -> str:
         return model_id(path)
     except OSError:
         return path.stem  # loading it says what is wrong
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import ExifTags, Image, IptcImagePlugin
 from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.batch import xmp
+from captioner.images import USUAL, png
+from captioner.images.kinds import opened
 
 _CAPTION, _CHARACTER_SET = (2, 120), (1, 90)  # of IPTC-IIM
 _UTF8 = b"\x1b%G"
+_OF_PNG = ("description", "comment")  # keywords of the PNG specification
+_PACKETS = 100  # of XMP that are looked at
 _OF_WINDOWS = (ExifTags.Base.XPComment, ExifTags.Base.XPSubject, ExifTags.Base.XPTitle)
 
 # What cameras and programs write by themselves. Most names are from PhotoPrism's list of unwanted
@@ -29,7 +37,7 @@ _MACHINES = re.compile(
     r"|frontbhdp|ptr|frem|rpt|burst|qrf|fshbty|_?cuva",
     re.IGNORECASE | re.DOTALL,
 )
-_DATA = re.compile(r"(<\?xml|<OME|ImageJ=|SCIFIO=|\{).*", re.DOTALL)
+_DATA = re.compile(r"(<\?xml|<OME|ImageJ=|SCIFIO=|\{).*|.*\bSteps: \d+, Sampler: .*", re.DOTALL)
 
 
 def sidecars(photo: str) -> tuple[Path, Path]:
@@ -45,28 +53,69 @@ def is_described(photo: str, *places: Path) -> bool:
     return any(map(_is_described_in, (*places, *beside))) or bool(description(photo))
 
 
-def description(photo: str) -> str:
-    """The description inside a photo: XMP's, IPTC's, EXIF's or PNG's; "" where there is none, or
-    only what a camera writes by itself, or no photo."""
+def description(photo: str | bytes) -> str:
+    """The description in the photo of that path or of those bytes: XMP's, IPTC's, EXIF's or PNG's;
+    "" where there is none, or only what a camera writes by itself, or no photo."""
     try:
-        with Image.open(photo) as image:
-            return next(filter(None, map(_by_a_person, _descriptions(image))), "")
-    except Exception:  # damaged notes can trip a decoder in any way; opening the photo will tell
+        with io.BytesIO(photo) if isinstance(photo, bytes) else open(photo, "rb") as file:
+            return next(filter(None, map(_by_a_person, _descriptions(file))), "")
+    except OSError:  # opening the photo will tell
         return ""
 
 
-def _descriptions(image: ImageFile) -> Iterator[str]:
-    packet = image.info.get("xmp")
-    if packet:
-        yield _of_xmp(packet if isinstance(packet, bytes) else str(packet).encode())
-    yield _of_iptc(image)
-    notes = image.getexif()
+def _descriptions(file: IO[bytes]) -> Iterator[str]:
+    with suppress(Exception):  # damaged notes can trip a decoder in any way
+        image = opened(file, USUAL)
+        info: Mapping[Any, Any] = image.info
+        if isinstance(image, PngImageFile):
+            info = png.notes(image)
+        packet = info.get("xmp")
+        if packet:
+            yield _of_xmp(packet if isinstance(packet, bytes) else str(packet).encode())
+        yield _of_iptc(image)
+        yield from _of_exif(image, info)
+        if isinstance(image, PngImageFile):
+            yield from (str(info[name]) for name in info if str(name).lower() in _OF_PNG)
+    yield from map(_of_xmp, _packets(file))
+
+
+def _of_exif(image: ImageFile, info: Mapping[Any, Any]) -> Iterator[str]:
+    notes = Image.Exif()
+    if "exif" in info:
+        notes.load(info["exif"])
+    elif isinstance(image, TiffImageFile):
+        notes = image.getexif()
     yield _text(notes.get(ExifTags.Base.ImageDescription))
     for name in _OF_WINDOWS:
         value = notes.get(name)
         if isinstance(value, bytes):
             yield value.decode("utf-16-le", "replace")
-    yield _text(image.info.get("Description"))  # a keyword of the PNG specification
+    comment = notes.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    if isinstance(comment, bytes):
+        yield _user_comment(comment[:8], comment[8:], notes.endian == ">")
+
+
+def _user_comment(kind: bytes, text: bytes, big: bool) -> str:
+    """The text of EXIF's UserComment, which is in the byte order of the other notes, or not."""
+    if kind != b"UNICODE\0":
+        return _text(text)
+    first, second = text[::2].count(0), text[1::2].count(0)
+    big = big if first == second else first > second
+    return text.decode("utf-16-be" if big else "utf-16-le", "replace")
+
+
+def _packets(file: IO[bytes]) -> Iterator[bytes]:
+    """The XMP that stands in the file as it is, in whatever format: it is made to be found so."""
+    file.seek(0)
+    content = file.read()
+    end = 0
+    for _ in range(_PACKETS):
+        start = content.find(b"<rdf:RDF", end)
+        end = content.find(b"</rdf:RDF>", start)
+        if min(start, end) < 0:
+            return
+        end += len(b"</rdf:RDF>")
+        yield content[start:end]
 
 
 def _by_a_person(text: str) -> str:

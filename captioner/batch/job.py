@@ -111,7 +111,11 @@ def run(job: Job) -> int:
         with (
             interrupts() as stopped,
             Progress(summary, lambda: _count(job), quiet) as progress,
-            closing(results_of(job, source(search), search, output.wanted, stopped)) as results,
+            closing(
+                results_of(
+                    job, source(search), search, output.wanted, stopped, output.describes_itself
+                )
+            ) as results,
         ):
             through = _work(job, results, output, attention, summary, progress)
             through = through and not stopped()
@@ -174,12 +178,15 @@ def results_of(
     search: Search,
     wanted: Callable[[str], bool],
     stopped: Callable[[], bool],
+    describes_itself: Callable[[Item], bool] = lambda photo: False,
 ) -> Generator[PhotoResult, None, None]:
-    """A result for each wanted photo in the files that were found, as the job wants it."""
+    """A result for each wanted photo in the files that were found, as the job wants it; for none
+    that turns out to have a caption in itself."""
     facts = [name for name in job.fields or () if name in OF_FILES]
     items = prepared(
         photos(found, job.column, wanted, search=search, keep=job.kept), facts, job.allowed
     )
+    items = (item for item in items if not describes_itself(item))
     if "model" in (job.fields or ()):
         items = (_of_model(item, job.model) for item in items)
     found_out = caption_photos(job.load, items, job.options, job.batch_size, stopped, job.allowed)

@@ -14,9 +14,10 @@ from typing import IO, Any, Protocol
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Format
+from captioner.batch.run import Item
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ImageError
 from captioner.files import broken_off, flush, unwritable
 
 _SHARE = 20  # a commit may take one part in so many of a run's time
@@ -26,6 +27,9 @@ _SOONEST, _LATEST = 0.1, 10.0  # seconds from one to the next
 class Output(Protocol):
     def wanted(self, path: str) -> bool:
         """Whether a photo is still to be captioned."""
+
+    def describes_itself(self, photo: Item) -> bool:
+        """Whether one that is at hand now has a caption in its own bytes, and is to keep it."""
 
     def write(self, result: PhotoResult) -> None: ...
 
@@ -39,6 +43,9 @@ class Stream:
 
     def wanted(self, path: str) -> bool:
         return True
+
+    def describes_itself(self, photo: Item) -> bool:
+        return False
 
     def write(self, result: PhotoResult) -> None:
         self._file.write(self._format.rows(result))
@@ -57,8 +64,14 @@ class Target(Protocol):
     def has(self, path: str) -> bool:
         """Whether the photo has a caption already, and is to keep it."""
 
-    def finished(self) -> bool:
-        """Whether an earlier run seems to have completed it."""
+    def has_inside(self, photo: bytes) -> bool:
+        """The same of a photo that is no file, by its bytes."""
+
+    def is_taken(self) -> bool:
+        """Whether something stands there already, of an earlier run or not."""
+
+    def is_unfinished(self) -> bool:
+        """Whether what a run wrote may still wait to be put there."""
 
     def begin(self) -> None: ...
     def resume(self, position: int) -> None: ...
@@ -87,8 +100,14 @@ class Draft:
     def has(self, path: str) -> bool:
         return bool(self._kept) and digest(self._format.key(path)) in self._kept
 
-    def finished(self) -> bool:
-        return self.target.exists() and not self._path.exists()
+    def has_inside(self, photo: bytes) -> bool:
+        return False
+
+    def is_taken(self) -> bool:
+        return self.target.exists() and self.target.stat().st_size > 0
+
+    def is_unfinished(self) -> bool:
+        return self._path.exists()
 
     def begin(self) -> None:
         self._file = self._opened("wb")
@@ -177,11 +196,17 @@ class Beside:
     def has(self, path: str) -> bool:
         return self._sidecars.has(path)
 
+    def has_inside(self, photo: bytes) -> bool:
+        return self._sidecars.has_inside(photo)
+
     def write(self, result: PhotoResult) -> None:
         self._sidecars.write(result)
 
-    def finished(self) -> bool:
+    def is_taken(self) -> bool:
         return False
+
+    def is_unfinished(self) -> bool:
+        return True
 
     def begin(self) -> None: ...
     def resume(self, position: int) -> None: ...
@@ -207,10 +232,21 @@ class Resumable:
         if self._done.take(path):
             return False
         if self._target.has(path):
-            self._summary.skipped += 1
-            self._journal.done(path)
+            self._skip(path)
             return False
         return True
+
+    def describes_itself(self, photo: Item) -> bool:
+        if isinstance(photo, ImageError) or not isinstance(photo.content, bytes):
+            return False
+        described = self._target.has_inside(photo.content)
+        if described:
+            self._skip(photo.path)
+        return described
+
+    def _skip(self, path: str) -> None:
+        self._summary.skipped += 1
+        self._journal.done(path)
 
     def write(self, result: PhotoResult) -> None:
         self._target.write(result)
@@ -243,11 +279,16 @@ def recorded(
     """A record to write to; None where the run was complete before. Raises CaptionerError.
 
     `resume` goes on with an interrupted run of those settings. Where none was interrupted a run
-    begins, but what is finished stays unless `overwrite` or `keep` says what becomes of it.
+    begins, but what stands there stays unless `overwrite` or `keep` says what becomes of it.
     Whatever ends the run, what is done stays; a run that captioned nothing leaves nothing.
     """
     fresh = not target.journal.exists()
-    if resume and fresh and not (overwrite or keep) and target.finished():
+    if fresh and not (overwrite or keep) and target.is_taken():
+        if not resume:
+            raise CaptionerError(
+                f"{target.target}: is there already; --skip-existing keeps the captions in it and"
+                " adds what is missing, --overwrite replaces it."
+            )
         yield None
         return
     journal, began = Journal(target.journal, target.target), False
@@ -259,7 +300,7 @@ def recorded(
             )
         if resume and journal.read(settings):
             summary.take_up(journal.counts)
-            if journal.complete and target.finished():
+            if journal.complete and not target.is_unfinished():
                 journal.remove()
                 yield None
                 return

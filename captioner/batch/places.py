@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from captioner.batch import xmp
-from captioner.batch.descriptions import is_described, sidecars
+from captioner.batch.descriptions import description, is_described, sidecars
 from captioner.batch.embedding import embedded, exiv2
 from captioner.errors import ImageError
 
@@ -33,6 +33,9 @@ class Place(Protocol):
     def has(self, photo: str, place: Path) -> bool:
         """Whether the photo has a caption that someone wrote. Raises OSError."""
 
+    def has_inside(self, photo: bytes) -> bool:
+        """Whether that counts which someone wrote into the photo of those bytes, and is there."""
+
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         """What that file is to hold. Raises ImageError and OSError."""
 
@@ -52,6 +55,9 @@ class TextSidecar:
 
     def has(self, photo: str, place: Path) -> bool:
         return not self._append and bool(place.read_bytes().strip())
+
+    def has_inside(self, photo: bytes) -> bool:
+        return False
 
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         text = "".join(f"{sentence}\n" for sentence in sentences).encode()
@@ -76,6 +82,9 @@ class XmpSidecar:
     def has(self, photo: str, place: Path) -> bool:
         return is_described(photo, place)
 
+    def has_inside(self, photo: bytes) -> bool:
+        return bool(description(photo))
+
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         try:
             return xmp.merged(place.read_bytes(), sentences[0])
@@ -99,6 +108,9 @@ class Inside:
 
     def has(self, photo: str, place: Path) -> bool:
         return is_described(photo)
+
+    def has_inside(self, photo: bytes) -> bool:
+        return bool(description(photo))
 
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         return embedded(photo, place.read_bytes(), sentences[0])

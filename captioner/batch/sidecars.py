@@ -57,6 +57,10 @@ class Sidecars:
         except OSError as error:
             return error.errno != errno.ENAMETOOLONG  # then writing it says so
 
+    def has_inside(self, photo: bytes) -> bool:
+        """The same of a photo that is no file, by its bytes."""
+        return not self.overwrite and self.kind.has_inside(photo)
+
     def write(self, result: PhotoResult) -> None:
         """Put the photo's caption in place, whole. Raises ImageError where just this one fails."""
         if result.caption is None:

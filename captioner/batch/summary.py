@@ -29,7 +29,7 @@ class Summary:
         self.captioned = self.skipped = 0
         self.failed: Counter[str] = Counter()
         self.unsure: Counter[str] = Counter()
-        self.before = self._captioned_before = self._skipped_before = 0  # by an earlier run
+        self.before = self._captioned_before = self._looked_at_before = 0  # by an earlier run
         self._started = time.monotonic()
 
     @property
@@ -67,12 +67,14 @@ class Summary:
         self.failed = Counter(counts.get("failed", {}))
         self.unsure = Counter(counts.get("unsure", {}))
         self.before = self.photos
-        self._captioned_before, self._skipped_before = self.captioned, self.skipped
+        self._captioned_before, self._looked_at_before = self.captioned, self.before - self.skipped
 
-    def rate(self) -> float:
-        """Photos a second, without those that an earlier run did or that were skipped."""
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        return (self.photos - self.before - self.skipped + self._skipped_before) / seconds
+    def pace(self) -> float:
+        """Photos a second that were looked at, not counting those of an earlier run."""
+        return self._per_second(self.captioned + self.troubles - self._looked_at_before)
+
+    def _per_second(self, number: int) -> float:
+        return number / max(time.monotonic() - self._started, 1e-9)
 
     def lines(self) -> list[str]:
         """What became of the photos; the reasons, unless there is but one, which has been said."""
@@ -88,7 +90,8 @@ class Summary:
         if empty:
             parts.append(f"{counted(empty, 'input')} without pictures")
         before = f", {self.before:,} of them by earlier runs" if self.before else ""
-        rate = f", {self.rate():.1f} photos/s" if self.captioned > self._captioned_before else ""
+        fresh = self.captioned - self._captioned_before
+        rate = f", {self._per_second(fresh):.1f} photos/s" if fresh else ""
         head = f"{', '.join(parts)}{before}; {duration(seconds)}{rate}"
         reasons = [f"{count:8,} {reason}" for reason, count in self.failed.most_common()]
         left_out = [f"left out: {told(self.left_out)}"] if self.left_out else []
@@ -140,7 +143,7 @@ class Progress:
             self.say(self._line())
 
     def _line(self) -> str:
-        done, rate = self._summary.photos, self._summary.rate()
+        done, rate = self._summary.photos, self._summary.pace()
         of = "" if self._total is None else f"{done:,} of "
         pace = f", {rate:.1f} photos/s" if rate >= 0.05 else ""
         if pace and self._total is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 try:
     import typer
-    from typer.core import TyperGroup
+    from typer.core import TyperCommand, TyperGroup
 except ModuleNotFoundError:  # installed without dependencies
     sys.exit("captioner: the command needs its dependencies; pip install . in the checkout")
 
@@ -29,6 +29,28 @@ ELSEWHERE = {
 }
 
 
+class OneCommand(TyperCommand):
+    """A command that says what a number may be, instead of what its checking library calls it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            cause: Any = error.__cause__
+            if hasattr(cause, "errors"):  # pydantic's
+                error.message = _not_that(**cause.errors()[0])
+            raise
+
+
+def _not_that(type: str, input: Any, ctx: Any = None, msg: str = "", **_: Any) -> str:
+    """What a value must be instead, by pydantic's name for what is wrong with it."""
+    if type in ("greater_than_equal", "less_than_equal"):
+        limit = f"at least {ctx['ge']:g}" if "ge" in ctx else f"at most {ctx['le']:g}"
+        return f"must be {limit}, not {input}."
+    kinds = {"int_parsing": "a whole number", "float_parsing": "a number"}
+    return f"must be {kinds[type]}, not {input!r}." if type in kinds else msg
+
+
 class Commands(TyperGroup):
     """The group of commands; brings one from elsewhere in once it is asked for."""
 
@@ -39,7 +61,7 @@ class Commands(TyperGroup):
                 memory.check()
             module, _ = ELSEWHERE[name]
             single = typer.Typer(rich_markup_mode=None, add_completion=False)
-            single.command(name)(getattr(import_module(module), name))
+            single.command(name, cls=OneCommand)(getattr(import_module(module), name))
             self.add_command(typer.main.get_command(single), name)
         return super().resolve_command(ctx, args)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -138,13 +138,17 @@ def listed(texts: list[str] | None) -> tuple[str, ...] | None:
     return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
 
 
-def options(model: Path | None, top: int = 1, **given: Any) -> Options:
+def options(parameters: Mapping[str, Any], top: int = 1) -> Options:
     """`Options` of what was given on the command line: the default where that is None.
 
-    `top` is how many sentences a photo gets. Raises BadParameter, naming options as they are
-    written, also for words and styles that the model in that file does not have.
+    `parameters` are all of a command's by name; `top` is how many sentences a photo gets. Raises
+    BadParameter, naming options as they are written, also for words and styles that the model does
+    not have.
     """
-    given = {name: value for name, value in given.items() if value is not None}
+    model = parameters["model"]
+    given: dict[str, Any] = {name: parameters.get(name) for name in ABOUT}
+    given = {name: value for name, value in given.items() if value not in (None, [], ())}
+    given |= {name: listed(given[name]) for name in ("include", "avoid") if name in given}
     drawn = bool(given.get("temperature"))
     for name in given:
         if name in _OF_DRAWING and not drawn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, SAMPLEFORMAT, TiffImageFile
 from captioner.errors import ImageError
 from captioner.images import tiff
 
+_UNSEEN = 8  # levels, of 255, by which a profile's colours may be off and count as sRGB
 _SLACK = 1e-3  # by which resampling may overshoot
 _BAND = 1_000_000  # pixels that are converted at a time
 _WORKING = 24  # bytes a pixel of a band
@@ -51,15 +52,41 @@ def _bands(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Ima
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
+def is_srgb(image: Image.Image) -> bool:
+    """Whether a picture's numbers are sRGB's, or near enough, or nothing tells."""
+    return _to_srgb(image.info.get("icc_profile", b""), "RGB") is None
+
+
 def _conversion(image: Image.Image) -> Convert:
     """What makes RGB of the picture, or of any part of it."""
+    profile = image.info.get("icc_profile", b"")
     if image.mode.startswith("I") or image.mode == "F":
         return partial(_eight_bits, scale=_scale(image))
-    if image.mode == "CMYK":
-        return _inks(image)
+    if image.mode == "CMYK" and (seen := _to_srgb(profile, "CMYK")):
+        return seen.apply
     if image.mode in ("RGBA", "LA") and _is_invisible(image):
         return lambda part: part.convert("RGB")
-    return _over_white
+    return partial(_over_white, profile=profile)
+
+
+@lru_cache(maxsize=16)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What shows the colours of a profile; None where they show as they are, sRGB or near enough,
+    and where the profile is damaged or of other colours."""
+    shown = "RGB" if mode == "CMYK" else mode
+    try:
+        colours = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        seen = ImageCms.buildTransform(colours, srgb, mode, shown)
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    if mode == "CMYK":
+        return seen
+    levels = np.array([0, 64, 128, 192, 255], np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    before = Image.fromarray(grid).convert(mode)
+    off = np.abs(np.asarray(seen.apply(before), int) - np.asarray(before, int)).max()
+    return seen if off > _UNSEEN else None
 
 
 def _is_invisible(image: Image.Image) -> bool:
@@ -69,24 +96,16 @@ def _is_invisible(image: Image.Image) -> bool:
     return not any(band.getchannel("A").getextrema()[1] for _, band in _bands(image))
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def _over_white(image: Image.Image, profile: bytes = b"") -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
+    picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if seen := _to_srgb(profile, picture.mode):
+        picture = seen.apply(picture)
+    if picture.mode == "RGB":
+        return picture
     white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-
-
-def _inks(image: Image.Image) -> Convert:
-    """What inks show: by the colour profile that says what they are, if there is one."""
-    try:
-        inks = ImageCms.ImageCmsProfile(io.BytesIO(image.info.get("icc_profile", b"")))
-        screen = ImageCms.createProfile("sRGB")
-        seen = ImageCms.buildTransform(inks, screen, "CMYK", "RGB")
-    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of other colours
-        return _over_white
-    return seen.apply
+    return Image.alpha_composite(white, picture).convert("RGB")
 
 
 class _Scale(NamedTuple):

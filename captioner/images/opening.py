@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.errors import ImageError
 from captioner.images import jpeg2000, png, pnm, tiff
-from captioner.images.colours import converting_bytes, from_array, rgb
+from captioner.images.colours import converting_bytes, from_array, is_srgb, rgb
 from captioner.images.costs import decoding_bytes, decoding_seconds, feed_slowly, stored
 from captioner.images.frames import first_that_shows, may_move
 from captioner.images.kinds import opened
@@ -130,7 +130,8 @@ def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -
         _draft(image, target, allowed)
     _check(image, whole, allowed)
     animated = may_move(image)
-    shared = image.mode == "RGB" and not image.has_transparency_data and not animated
+    plain = image.mode == "RGB" and not image.has_transparency_data and is_srgb(image)
+    shared = plain and not animated
     _factor(image, target, allowed, copies=1 - shared)
     _mend(image)
     feed_slowly(image)

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import io
-import struct
-from typing import IO
+from typing import IO, Any
 
-from PIL.PngImagePlugin import PngImageFile
+from PIL.PngImagePlugin import PngImageFile, PngStream
 
 _CHUNKS = 100_000  # that are gone through for the notes
+_NOTES = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 _LEVELS = {"L;2": 255 // 3, "L;4": 255 // 15, "RGB;16B": 1 / 257}
 """How Pillow scales the numbers of the file to its own, by its name for them."""
 
 
-def notes(image: PngImageFile) -> tuple[bytes, bytes]:
-    """The EXIF and the XMP, wherever they are, without decoding the pixels before them.
+def notes(image: PngImageFile) -> dict[Any, Any]:
+    """What Pillow calls the `info` of a picture, the EXIF and texts behind its pixels too, none of
+    which is decoded.
 
-    Raises struct.error, OSError or ValueError for a damaged file.
+    Raises struct.error, SyntaxError, OSError or ValueError for a damaged file.
     """
-    exif: bytes = image.info.get("exif", b"")
-    if not exif and "Raw profile type exif" in image.info:  # as ImageMagick writes it
-        exif = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-    if not exif and image.fp is not None:
-        exif = _late_notes(image.fp)
-    return exif, str(image.info.get("XML:com.adobe.xmp", "")).encode()
+    info: dict[Any, Any] = dict(image.info)
+    if "exif" not in info and "Raw profile type exif" in info:  # as ImageMagick writes it
+        info["exif"] = bytes.fromhex("".join(info["Raw profile type exif"].split("\n")[3:]))
+    return (_late_notes(image.fp) if image.fp else {}) | info
 
 
-def _late_notes(file: IO[bytes]) -> bytes:
-    place = file.tell()
+def _late_notes(file: IO[bytes]) -> dict[Any, Any]:
+    place, stream = file.tell(), PngStream(file)
     try:
         file.seek(8)
         for _ in range(_CHUNKS):
-            length, kind = struct.unpack(">I4s", file.read(8))
-            if kind == b"eXIf":
-                return file.read(length)
+            kind, start, length = stream.read()
             if kind == b"IEND":
                 break
-            file.seek(length + 4, io.SEEK_CUR)
-        return b""
+            if kind in _NOTES:
+                stream.call(kind, start, length)
+            file.seek(start + length + 4)
+        return stream.im_info
     finally:
         file.seek(place)
 

@@ -7,6 +7,7 @@ from typing import IO
 
 from PIL import UnidentifiedImageError, features
 
+from captioner.errors import why_unread
 from captioner.images import tiff
 from captioner.images.kinds import NotInstalled
 
@@ -29,11 +30,7 @@ def unreadable(path: str, error: OSError | ValueError) -> str:
     """Why a file cannot be opened at all."""
     if path.startswith(("http://", "https://")):
         return "is a web address; download the picture and name the file"
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file; check the name"
-    if isinstance(error, PermissionError):
-        return "may not be read; check its permissions"
-    return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    return why_unread(error)
 
 
 def damaged(cause: Exception | str) -> str:

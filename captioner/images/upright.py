@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
@@ -33,10 +35,11 @@ def orientation(image: Image.Image) -> int:
     )
     if turned_by_the_decoder:
         return 1
-    exif, xmp = image.info.get("exif"), image.info.get("xmp")
+    info: Mapping[Any, Any] = image.info
     if isinstance(image, PngImageFile):
         with suppress(Exception):  # a photo whose notes are damaged is still a photo
-            exif, xmp = png.notes(image)
+            info = png.notes(image)
+    exif, xmp = info.get("exif"), info.get("xmp")
     lies = exif_orientation(exif) if isinstance(exif, bytes) else None
     if lies is None and isinstance(xmp, bytes):
         lies = xmp_orientation(xmp)

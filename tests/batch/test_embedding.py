@@ -1,121 +1,28 @@
-"""Descriptions inside photos: Pillow writes what is read, and reads what Exiv2 wrote."""
+"""Captions inside photos: Pillow reads what Exiv2 wrote."""
 
 import io
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageSequence, IptcImagePlugin, PngImagePlugin
+from PIL import Image, ImageCms, ImageSequence, IptcImagePlugin
 
 from captioner.batch.descriptions import description, is_described
 from tests.batch import process
+from tests.batch.test_descriptions import exif, noise, saved, with_iptc
 from tests.batch.test_sidecars import DESCRIBED, LIGHTROOM
 
 pytest.importorskip("exiv2", reason="has no package for this system")
 
-RNG = np.random.default_rng(7)
 COLOURS = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 SENTENCE = "A photo 40 by 30."
-
-
-def noise(*channels: int, dtype: Any = np.uint8) -> Image.Image:
-    most = np.iinfo(dtype).max
-    return Image.fromarray(RNG.integers(0, most, (30, 40, *channels), dtype, endpoint=True))
-
-
-def exif(text: str, orientation: int = 1) -> Image.Exif:
-    notes = Image.Exif()
-    notes[0x010E], notes[0x0112] = text.encode(), orientation
-    return notes
-
-
-def iptc(caption: bytes, marked: bool) -> bytes:
-    """A JPEG's Photoshop segment with the caption, 2:120, and perhaps the mark of UTF-8, 1:90."""
-    records = [(1, 90, b"\x1b%G")] if marked else []
-    notes = b"".join(
-        struct.pack(">BBBH", 0x1C, record, number, len(text)) + text
-        for record, number, text in [*records, (2, 120, caption)]
-    )
-    notes += b"\0" * (len(notes) % 2)
-    block = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(notes)) + notes
-    segment = b"Photoshop 3.0\0" + block
-    return b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
-
-
-def with_iptc(path: Path, caption: bytes, marked: bool = True) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[:2] + iptc(caption, marked) + data[2:])
-
-
-def saved(path: Path, **how: Any) -> Path:
-    noise(3).save(path, **how)
-    return path
 
 
 def caption(folder: Path, *arguments: object) -> tuple[int | None, str]:
     code = process.run(["caption", *arguments], folder)
     return code, (folder / "said.txt").read_text()
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
-def test_what_a_person_wrote_into_a_photo_is_found(tmp_path: Path, suffix: str) -> None:
-    photo = tmp_path / f"a.{suffix}"
-    packet = (LIGHTROOM % DESCRIBED).encode() + b" " * 2000
-    if suffix == "png":
-        info = PngImagePlugin.PngInfo()
-        info.add_itxt("XML:com.adobe.xmp", packet.decode())
-        saved(photo, pnginfo=info)
-    elif suffix == "tif":
-        saved(photo, tiffinfo={700: packet})
-    else:
-        saved(photo, xmp=packet)
-    assert "Rex" in description(str(photo))
-    saved(photo, exif=exif("Lotte, Zürich 1987"))
-    assert description(str(photo)) == "Lotte, Zürich 1987"
-    saved(photo)
-    assert description(str(photo)) == ""
-
-
-def test_what_windows_explorer_writes_is_found(tmp_path: Path) -> None:
-    notes = Image.Exif()
-    notes[0x9C9C] = "Zürich 1987\0".encode("utf-16-le")  # XPComment
-    assert description(str(saved(tmp_path / "a.jpg", exif=notes))) == "Zürich 1987"
-
-
-def test_iptc_captions_in_any_encoding(tmp_path: Path) -> None:
-    for text, encoding, marked in (
-        ("Zürich", "utf-8", True),
-        ("Zürich", "utf-8", False),
-        ("Zürich", "latin-1", False),
-    ):
-        photo = saved(tmp_path / "a.jpg")
-        with_iptc(photo, text.encode(encoding), marked)
-        assert description(str(photo)) == text
-    photo = saved(tmp_path / "a.tif", tiffinfo={33723: b"\x1c\x02\x78\0\x04Rex!"})
-    assert description(str(photo)) == "Rex!"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("OLYMPUS DIGITAL CAMERA         ", "SONY DSC", "KONICA MINOLTA DIGITAL CAMERA"),
-        *("DCIM\\100GOPRO", "Exif_JPEG_PICTURE", "cof", "default"),
-        *("<?xml version='1.0'?><OME/>", '{"shape": [3, 4]}'),
-    ],
-)
-def test_what_cameras_and_programs_write_does_not_count(tmp_path: Path, text: str) -> None:
-    assert description(str(saved(tmp_path / "a.jpg", exif=exif(text)))) == ""
-    assert description(str(saved(tmp_path / "b.jpg", exif=exif(f"Rex and {text}")))) != ""
-
-
-def test_damaged_notes_and_files_are_no_description(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe1\0\x10Exif")
-    saved(tmp_path / "b.jpg", xmp=b"<x:xmpmeta cut of")
-    for name in ("a.jpg", "b.jpg", "none.jpg"):
-        assert description(str(tmp_path / name)) == ""
 
 
 @pytest.mark.parametrize("format", ["xmp", "embed"])

@@ -59,6 +59,18 @@ def test_elsewhere_a_line_every_thirty_seconds(
     ]
 
 
+def test_the_rate_of_a_whole_run_is_that_of_captions(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(captioner.batch.summary, "time", SimpleNamespace(monotonic=lambda: now))
+    summary = Summary()
+    summary.take_up({"captioned": 7, "failed": {"is empty": 2}})
+    for result in [GOOD] * 20 + [BAD] * 30:
+        summary.add(result)
+    now = 10.0
+    expected = "27 photos captioned, 32 failed, 9 of them by earlier runs; 10 s, 2.0 photos/s"
+    assert summary.lines()[0] == expected
+
+
 def test_on_a_terminal_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

@@ -342,6 +342,21 @@ def test_what_is_kept_is_kept_once_however_the_run_goes_on(tmp_path: Path, forma
     assert (tmp_path / "rows").read_bytes() == (tmp_path / "anew").read_bytes()
 
 
+def test_a_file_that_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Mine.\n")
+    (name,) = photos(tmp_path, 0)
+    assert process.run(["caption", name, "-o", "notes.txt"], tmp_path) == 1
+    said = (tmp_path / "said.txt").read_text()
+    assert said.startswith("captioner: notes.txt: is there already; --skip-existing")
+    assert process.run(["caption", name, "-o", "notes.txt", "--resume"], tmp_path) == 0
+    (tmp_path / "notes.txt.partial").write_text("")  # that somebody's run left, its journal gone
+    assert process.run(["caption", name, "-o", "notes.txt", "--resume"], tmp_path) == 0
+    assert (tmp_path / "notes.txt").read_text() == "Mine.\n"
+    (tmp_path / "notes.txt").write_text("")
+    assert process.run(["caption", name, "-o", "notes.txt"], tmp_path) == 0
+    assert (tmp_path / "notes.txt").read_text() == f"{name}\tA photo 1 by 2.\n"
+
+
 @pytest.mark.parametrize(
     ("way", "rows"),
     [((), [OLD] * 2), (("--skip-existing",), [OLD] * 2 + [NEW]), (("--overwrite",), [NEW] * 3)],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from captioner.datasets.captions.columns import Entry, columns, has_caption, has_photo
 from captioner.datasets.captions.tables import table_rows
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, why_unread
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -54,7 +53,7 @@ def read_text(path: Path) -> str:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CaptionerError(f"{path}: is cut off or damaged, or no gzip file") from error
     except OSError as error:
-        raise CaptionerError(f"{path}: {error.strerror or error}") from error
+        raise CaptionerError(f"{path}: {why_unread(error)}") from error
     coding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
     try:
         return content.decode(coding).removeprefix("\ufeff")
@@ -156,8 +155,8 @@ def _parquet(path: Path) -> Iterator[Entry]:
         names = file.schema_arrow.names
         rows = file.read(columns=list(_without_bytes(file.schema_arrow))).to_pylist()
     except Exception as error:  # pyarrow has a family of errors, and raises the system's too
-        number = getattr(error, "errno", None)
-        why = os.strerror(number) if number else "is no Parquet file, or cut off"
+        of_system = isinstance(error, OSError) and error.errno
+        why = why_unread(error) if of_system else "is no Parquet file, or cut off"
         raise CaptionerError(f"{path}: {why}") from None
     columns(path, names)
     for number, row in enumerate(rows):

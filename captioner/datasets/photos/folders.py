@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from captioner.errors import ImageError
+from captioner.errors import ImageError, why_unread
 
 _DEEP = re.compile(r"(?:^|(?<=/))\*\*(?:/|$)")  # any folders, in a pattern
 
@@ -53,7 +53,7 @@ class _Walk:
             with os.scandir(folder or os.curdir) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            yield ImageError(folder, reason(error))
+            yield ImageError(folder, why_unread(error))
             return
         for entry in entries:
             path = os.path.join(folder, entry.name)
@@ -75,15 +75,6 @@ class _Walk:
         if entry.is_symlink():
             self._linked.add(identity)
         return True
-
-
-def reason(error: Exception) -> str:
-    """Why a file cannot be had, in words that follow its name."""
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file; check the name"
-    if isinstance(error, PermissionError):
-        return "may not be read; check its permissions"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

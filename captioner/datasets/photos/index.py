@@ -11,7 +11,7 @@ from pathlib import Path
 
 from captioner.datasets.captions import Names
 from captioner.datasets.photos.search import ARCHIVES
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, why_unread
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class PhotoIndex:
             try:
                 found = _entries(place)
             except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise CaptionerError(f"{place}: cannot be opened: {reason}") from error
+                raise CaptionerError(f"{place}: {why_unread(error)}") from error
             for position, (name, read) in enumerate(found):
                 self._names.add(name, StoredPhoto(number, position, name, read))
 

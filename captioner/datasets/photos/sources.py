@@ -13,12 +13,12 @@ from fnmatch import fnmatch
 from typing import IO
 
 from captioner.datasets.photos import remote
-from captioner.datasets.photos.folders import below, matching, reason
+from captioner.datasets.photos.folders import below, matching
 from captioner.datasets.photos.lists import lines
 from captioner.datasets.photos.names import on_disk
 from captioner.datasets.photos.photo import NO_PICTURES
 from captioner.datasets.photos.search import Search, is_for_patterns, kind_of, told
-from captioner.errors import CaptionerError, ImageError
+from captioner.errors import CaptionerError, ImageError, why_unread
 
 LISTS = (".txt", ".lst", ".list")
 
@@ -74,7 +74,7 @@ def _entry(name: str, search: Search) -> Iterator[str | ImageError]:
     try:
         mode = os.stat(name).st_mode
     except (OSError, ValueError) as error:
-        yield ImageError(name, reason(error))
+        yield ImageError(name, why_unread(error))
         return
     if stat.S_ISDIR(mode):
         yield from _folder(name, search)
@@ -104,7 +104,7 @@ def _list(name: str, search: Search) -> Iterator[str | ImageError]:
         with closing(opened(name)) as file:
             yield from _entries(name, file, search)
     except (OSError, CaptionerError) as error:
-        yield ImageError(name, reason(error))
+        yield ImageError(name, why_unread(error))
 
 
 def _entries(name: str, file: IO[bytes], search: Search) -> Iterator[str | ImageError]:

@@ -9,11 +9,10 @@ from functools import partial
 from typing import IO
 
 from captioner.datasets.photos import archives, remote, tables
-from captioner.datasets.photos.folders import reason
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.search import ARCHIVES, TABLES, Search
 from captioner.datasets.photos.sources import opened
-from captioner.errors import CaptionerError, ImageError
+from captioner.errors import CaptionerError, ImageError, why_unread
 
 
 def photos(
@@ -68,7 +67,7 @@ def _contents(name: str, members: Opener) -> Iterator[Photo | ImageError]:
         with closing(opened(name)) as file:
             yield from members(name, file)
     except (OSError, CaptionerError) as error:
-        yield ImageError(name, reason(error).removeprefix(f"{name}: "))
+        yield ImageError(name, why_unread(error).removeprefix(f"{name}: "))
 
 
 def _only(
