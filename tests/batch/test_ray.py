@@ -16,7 +16,7 @@ from captioner.batch.job import Job, run
 from captioner.batch.ray_engine import Cluster, run_on_ray
 from captioner.batch.run import Wording
 from captioner.errors import CaptionerError
-from tests.datasets.test_archives_and_tables import jpeg, pack
+from tests.datasets.packed import jpeg, pack
 
 ray = pytest.importorskip("ray", reason='needs Ray: pip install ".[ray]"')
 

@@ -11,7 +11,7 @@ from captioner.batch import xmp
 from captioner.batch.places import TextSidecar
 from captioner.batch.sidecars import Sidecars
 from tests.batch import process
-from tests.datasets.test_archives_and_tables import jpeg, pack
+from tests.datasets.packed import jpeg, pack
 
 LIGHTROOM = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <!-- made by hand -->

@@ -19,7 +19,8 @@ from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import photos
 from captioner.errors import CaptionerError, ImageError
 from captioner.extras import how_to_install
-from tests.datasets.test_archives_and_tables import PICTURES, jpeg, pack, write_table
+from tests.datasets.packed import PICTURES, jpeg, pack
+from tests.datasets.test_tables import write_table
 
 
 class Server:

@@ -128,3 +128,32 @@ def cmyk_profile(inverted: bool) -> bytes:
     head = size + b"lcms" + b"\x02\x40\0\0" + b"prtr" + b"CMYK" + b"Lab " + bytes(12) + b"acsp"
     head = head.ljust(68, b"\0") + struct.pack(">3I", 63_190, 65_536, 54_061)
     return head.ljust(128, b"\0") + index + body
+
+
+ADOBE_RGB = np.array(  # red, green and blue in columns, as XYZ at D50 (Adobe RGB 1998, annex C)
+    [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
+)
+SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
+
+
+def rgb_profile(primaries: npt.NDArray[np.float64], gamma: float) -> bytes:
+    """A colour profile (ICC.1:2001-04) of three primaries and one gamma."""
+
+    def xyz(*numbers: float) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(x * 65_536)) for x in numbers)
+
+    white, curve = xyz(0.9642, 1, 0.8249), struct.pack(">8xIHxx", 1, round(gamma * 256))
+    tags = {b"wtpt": white} | {
+        name + b"XYZ": xyz(*column)
+        for name, column in zip((b"r", b"g", b"b"), primaries.T, strict=True)
+    }
+    tags |= {name + b"TRC": b"curv" + curve[4:] for name in (b"r", b"g", b"b")}
+    tags[b"desc"] = b"desc" + struct.pack(">4xI", 5) + b"made\0" + bytes(79)
+    tags[b"cprt"] = b"text\0\0\0\0made\0\0\0\0"
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(content))
+        data += content
+    length = 128 + len(table) + len(data)
+    header = struct.pack(">I4xI", length, 0x0210_0000) + b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    return header.ljust(68, b"\0") + white[8:] + bytes(48) + table + data

@@ -52,7 +52,7 @@ def test_a_turned_heic_is_upright_once(orientation: int) -> None:
     assert once.size == ((160, 96) if orientation <= 4 else (96, 160))
     as_png = io.BytesIO()
     scene().save(as_png, "PNG", exif=exif)
-    upright = np.asarray(open_image(as_png.getvalue()), float)  # what test_opening.py vouches for
+    upright = np.asarray(open_image(as_png.getvalue()), float)  # what test_upright.py vouches for
     assert np.abs(np.asarray(once, float)[8::16, 8::16] - upright[8::16, 8::16]).max() < 12
     assert np.array_equal(np.asarray(open_image(once)), np.asarray(once))
 
