@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
 from PIL import Image
@@ -12,8 +13,9 @@ from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 from captioner.options import Options
-from captioner.page.answers import LARGE, SMALL, data_url, open_photo, sureness
+from captioner.page.answers import LARGE, SMALL, as_jpeg, data_url, open_photo, sureness
 from captioner.page.options import read_options
+from captioner.page.saving import File
 from captioner.page.uploads import Upload, count, unpack
 from captioner.page.worker import BATCH, ModelWorker
 
@@ -48,17 +50,18 @@ def album_steps(
         yield {"total": total, "rows": rows}
 
 
-def packed_photo(upload: Upload | None, path: str | None) -> Row:
-    """One photo of an archive, as a picture that every browser shows: {"preview"} or {"error"}."""
-    try:
-        for photo in unpack([upload] if upload else []):
-            if photo.path == path:
-                if isinstance(photo, ImageError):
-                    raise photo
-                return {"preview": data_url(open_photo(photo, LARGE), LARGE)}
-    except CaptionerError as error:
-        return {"error": str(error)}
-    return {"error": f"There is no photo {str(path)[:80]!r} here any more: send it again."}
+def packed_photo(upload: Upload | None, path: str | None) -> File:
+    """One photo of an archive, as a picture that every browser shows.
+
+    Raises CaptionerError where it cannot be had.
+    """
+    for photo in unpack([upload] if upload else []):
+        if photo.path == path:
+            if isinstance(photo, ImageError):
+                raise photo
+            content = as_jpeg(open_photo(photo, LARGE), LARGE)
+            return File(PurePath(photo.path).name, "image/jpeg", content)
+    raise CaptionerError(f"There is no photo {str(path)[:80]!r} here any more: send it again.")
 
 
 def _captioned(

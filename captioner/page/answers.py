@@ -112,15 +112,16 @@ def as_json(caption: Caption | CaptionerError) -> Answer:
         "score": round(caption.score, 5),
         "log_probability": round(caption.log_probability, 5),
         "probabilities": [round(probability, 5) for probability in caption.probabilities],
-        "attention": [
-            [[round(float(cell), 5) for cell in row] for row in rows]
-            for rows in caption.attention
-            if rows.size
-        ],
+        "attention": maps_as_json(caption),
         **sureness(caption),
         "choices": [[[word, round(p, 5)] for word, p in place] for place in caption.choices],
         "alternatives": [as_json(other) for other in caption.alternatives],
     }
+
+
+def maps_as_json(caption: Caption) -> list[list[list[float]]]:
+    """Where the model looked: T maps (rows, columns), five digits each. None without attention."""
+    return [rows.astype(float).round(5).tolist() for rows in caption.attention if rows.size]
 
 
 def sureness(caption: Caption) -> Answer:
@@ -132,10 +133,15 @@ def sureness(caption: Caption) -> Answer:
     return {"confidence": round(confidence, 5), "sure": in_words(confidence)}
 
 
-def data_url(photo: Image.Image, side: int) -> str:
-    """The photo, at most `side` pixels long, as a JPEG inside an address."""
+def as_jpeg(photo: Image.Image, side: int, quality: int = 80) -> bytes:
+    """The photo, at most `side` pixels long, as a JPEG."""
     small = photo.copy()
     small.thumbnail((side, side), reducing_gap=2)
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    small.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def data_url(photo: Image.Image, side: int, quality: int = 80) -> str:
+    """The same inside an address."""
+    return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(photo, side, quality)).decode()

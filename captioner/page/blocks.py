@@ -1,10 +1,9 @@
-"""The page as gradio sees it: its endpoints for programs and for itself, and its start."""
+"""The page as gradio sees it: its endpoints for programs, and its start."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,11 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from captioner.errors import CaptionerError
-from captioner.page.album import album_rows, album_steps, packed_photo
-from captioner.page.answers import answer, compare
+from captioner.page.album import album_rows
+from captioner.page.answers import answer
+from captioner.page.endpoints import ALIKE, WAITING, Endpoints
 from captioner.page.frontend import routes
 from captioner.page.guard import Guard, Page, hosts_allowed
-from captioner.page.keepsakes import save_keepsake
-from captioner.page.saving import save_album
 from captioner.page.storage import KEPT, own_folder
 from captioner.page.uploads import MAX_UPLOAD, Upload, photo_input
 from captioner.page.worker import ModelWorker
@@ -26,13 +24,10 @@ if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
 USUAL_PORT = 7860  # gradio's
-WAITING = 64  # requests in the queue; the next one is told that the page is busy
 # Requests of the same kind that are answered at a time: those for one photo wait for the model
 # together, so that it captions several at once.
-PHOTO: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": 16}
+PHOTO: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": ALIKE}
 MANY: dict[str, Any] = {"concurrency_id": "many", "concurrency_limit": 3}
-FILES: dict[str, Any] = {"concurrency_id": "files", "concurrency_limit": 2}
-OWN: dict[str, Any] = {"api_visibility": "undocumented"}  # endpoints for the page itself
 
 
 def build(captioners: Sequence[Captioner], family: Sequence[Path] = ()) -> Page:
@@ -46,7 +41,8 @@ def build(captioners: Sequence[Captioner], family: Sequence[Path] = ()) -> Page:
         _endpoints(worker)
     guard = Middleware(Guard, hosts=hosts_allowed(), folder=folder)
     # Our routes come before gradio's own: "/" is our page.
-    page.app_kwargs = {"middleware": [guard], "routes": routes(worker)}
+    own = [*routes(worker), Endpoints(worker, folder).route()]
+    page.app_kwargs = {"middleware": [guard], "routes": own}
     page.queue(max_size=WAITING, api_open=False)
     return page
 
@@ -93,8 +89,7 @@ def _start(page: Page, **settings: Any) -> None:
 def _endpoints(worker: ModelWorker) -> None:
     """docs/api.md describes the public ones. Their docstrings appear in /gradio_api/info."""
     photo, photos = photo_input(label="photo"), photo_input(label="photos", file_count="multiple")
-    options, request = _json("options"), _json("request")
-    result = _json("answer")
+    options, result = _json("options"), _json("answer")
 
     def caption(photo: Upload | None) -> Any:
         """A photo's caption, with where the model looked for each word; or an `error`."""
@@ -106,35 +101,14 @@ def _endpoints(worker: ModelWorker) -> None:
 
     def caption_batch(photos: list[Upload] | None) -> Any:
         """A row for each of up to 1,000 photos, or of those in archives."""
-        with _told():
+        try:
             return album_rows(worker, photos)
-
-    def caption_steps(photos: list[Upload] | None, options: Any) -> Iterator[Any]:
-        with _told():
-            yield from album_steps(worker, photos, options)
-
-    def compare_models(photo: Upload | None, options: Any) -> Any:
-        return compare(worker, photo, options)
-
-    def one_of_archive(photo: Upload | None, request: Any) -> Any:
-        return packed_photo(photo, request)
-
-    def save_photo(photo: Upload | None, request: Any) -> Any:
-        with _told():
-            return save_keepsake(photo, request)
-
-    def save_captions(request: Any) -> Any:
-        with _told():
-            return save_album(request)
+        except CaptionerError as error:  # to its sender, not into the server's log
+            raise gr.Error(str(error), print_exception=False) from error
 
     _endpoint(caption, photo, result, PHOTO)
     _endpoint(caption_with, [photo, options], result, PHOTO)
     _endpoint(caption_batch, photos, result, MANY)
-    _endpoint(caption_steps, [photos, options], result, MANY | OWN)
-    _endpoint(compare_models, [photo, options], result, PHOTO | OWN)
-    _endpoint(one_of_archive, [photo, request], result, FILES | OWN)
-    _endpoint(save_photo, [photo, request], result, FILES | OWN)
-    _endpoint(save_captions, request, result, FILES | OWN)
 
 
 def _json(label: str) -> gr.JSON:
@@ -144,12 +118,3 @@ def _json(label: str) -> gr.JSON:
 def _endpoint(function: Callable[..., Any], inputs: Any, output: Any, how: dict[str, Any]) -> None:
     name = function.__name__
     gr.Button(visible=False).click(function, inputs, output, api_name=name, **how)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What a visitor did wrong is said to them, not in the server's log."""
-    try:
-        yield
-    except CaptionerError as error:
-        raise gr.Error(str(error), print_exception=False) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from html import escape
@@ -17,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from captioner.caption import Caption
 from captioner.overlay import INFERNO, STRENGTH
+from captioner.page.answers import data_url, maps_as_json
 from captioner.page.options import LIMITS
 from captioner.page.uploads import MAX_PHOTOS, MAX_UPLOAD
 from captioner.page.worker import ModelWorker
@@ -85,19 +84,13 @@ def _index(worker: ModelWorker) -> str:
 def standalone(photo: Image.Image, caption: Caption, strength: float) -> str:
     """A page of its own, in one file that works without a network: the photo, the sentence, and
     where the model looked for each word, with the page's own scripts."""
-    small = photo.copy()
-    small.thumbnail((_SIDE, _SIDE), reducing_gap=2)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=85)
     answer: dict[str, Any] = {
-        "photo": "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode(),
+        "photo": data_url(photo, _SIDE, quality=85),
         "colours": INFERNO.hex(),
         "strength": strength,
         "caption": caption.text,
         "words": list(caption.words),
-        "attention": [
-            [[round(float(cell), 5) for cell in row] for row in rows] for rows in caption.attention
-        ],
+        "attention": maps_as_json(caption),
     }
     parts = {
         "title": escape(caption.text),

@@ -31,6 +31,7 @@ _ROUTES = re.compile(
     r"|GET /gradio_api/(info/?|openapi\.json|startup-events|app_id/?|heartbeat/\w+|queue/data"
     r"|call/\w+/\w+|file=.*)"
     r"|POST /gradio_api/(upload|queue/join|call/\w+|cancel|reset/?)"
+    r"|POST /page/ask/\w+"
 )
 
 

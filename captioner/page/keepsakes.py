@@ -16,7 +16,7 @@ from captioner.errors import CaptionerError
 from captioner.overlay import frames, panels
 from captioner.page.answers import LARGE, open_upload
 from captioner.page.frontend import standalone
-from captioner.page.saving import as_file
+from captioner.page.saving import File
 from captioner.page.uploads import Upload
 
 Word = Annotated[str, Field(max_length=60)]  # a sheet is as wide as its longest
@@ -35,8 +35,8 @@ class Keepsake(BaseModel):
     strength: float = Field(ge=0, le=1)
 
 
-def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> dict[str, str]:
-    """A file to save: {"name", "type", "base64"}. Raises CaptionerError for a bad request."""
+def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> File:
+    """A file to save. Raises CaptionerError for a bad request."""
     try:
         wanted = Keepsake.model_validate(request)
         ending, kind, write = _WRITERS[wanted.kind]
@@ -50,7 +50,7 @@ def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> dict[str, s
     words = tuple(wanted.words)
     caption = Caption(wanted.caption, words, 0.0, 0.0, (0.0,) * len(words), attention)
     stem = PurePath(upload.name).stem if upload else "photo"
-    return as_file(f"{stem}{ending}", kind, write(photo, caption, wanted.strength))
+    return File(f"{stem}{ending}", kind, write(photo, caption, wanted.strength))
 
 
 def _panels(photo: Image.Image, caption: Caption, strength: float) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,19 +17,23 @@ Row = dict[str, Any]
 FIELDS = ("path", "caption", "score", "error")
 
 
-def save_album(request: Row) -> Row:
-    """{"format", "rows"} → a file of the (edited) captions: {"name", "type", "base64"}."""
+@dataclass(frozen=True)
+class File:
+    """What the browser saves: `kind` is its media type."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+def save_album(request: Row) -> File:
+    """{"format", "rows"} → a file of the (edited) captions."""
     try:
         name, kind, write = FORMATS[request["format"]]
         content = write([dict(row) for row in request["rows"]])
     except (KeyError, TypeError, ValueError) as error:
         raise CaptionerError("These captions cannot be saved: reload the page.") from error
-    return as_file(name, kind, content)
-
-
-def as_file(name: str, kind: str, content: bytes) -> Row:
-    """What the browser saves: {"name", "type", "base64"}."""
-    return {"name": name, "type": kind, "base64": base64.b64encode(content).decode()}
+    return File(name, kind, content)
 
 
 def as_csv(rows: list[Row]) -> bytes:

@@ -9,6 +9,7 @@ from PIL import Image
 WORDS = SENTENCES[0].split()
 INPUT = "#photo input[type=file]"
 CHIPS = "#photo .saying .word"
+SENTENCE = SENTENCES[0].capitalize() + "."
 
 
 DONE = "#photo[data-state=done]"
@@ -43,6 +44,10 @@ def seen(page, selector="#photo .look .photo"):
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     picture = page.locator(selector).first.screenshot()
     return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(float)
+
+
+def visible(page, *selectors):
+    return [page.locator(f"#photo {selector}").first.is_visible() for selector in selectors]
 
 
 def status(page, view="photo"):

@@ -1,6 +1,5 @@
 """Many photos, without a browser: rows, steps, archives, and the files to take home."""
 
-import base64
 import csv
 import io
 import json
@@ -9,6 +8,7 @@ import zipfile
 
 import pytest
 from fake_captioner import SENTENCES, FakeCaptioner
+from PIL import Image
 
 from captioner.errors import CaptionerError
 from captioner.page.album import album_rows, album_steps, packed_photo
@@ -81,9 +81,12 @@ def test_an_archive_stands_for_the_photos_in_it_under_their_paths(photos, tmp_pa
     assert ["caption" in row for row in rows] == [True, False, True]
     named = album_rows(ModelWorker([FakeCaptioner()]), uploads)
     assert [row["name"] for row in named] == [row["path"] for row in rows]
-    assert packed_photo(archive, "holiday.zip/a/dog.jpg")["preview"].startswith("data:image/jpeg")
+    packed = packed_photo(archive, "holiday.zip/a/dog.jpg")
+    assert (packed.name, packed.kind) == ("dog.jpg", "image/jpeg")
+    assert Image.open(io.BytesIO(packed.content)).size == (640, 480)
     for path in ("holiday.zip/b/dog.jpg", "holiday.zip/c.jpg", None):
-        assert "preview" not in packed_photo(archive, path) and packed_photo(archive, path)["error"]
+        with pytest.raises(CaptionerError):
+            packed_photo(archive, path)
 
 
 def test_what_an_archive_cannot_give_is_said(photos, tmp_path):
@@ -125,7 +128,7 @@ def test_there_is_a_limit_to_many(photos, tmp_path):
 
 
 def saved(rows, kind):
-    return base64.b64decode(save_album({"format": kind, "rows": rows})["base64"])
+    return save_album({"format": kind, "rows": rows}).content
 
 
 def test_files_to_take_home():
@@ -178,7 +181,7 @@ def test_bad_requests_for_a_picture_are_refused(photos):
         "kind": "panels", "caption": "A word.", "words": ["w" * 60], "attention": [[[0.5, 0.5]]],
         "strength": 0.6,
     }  # fmt: skip
-    assert save_keepsake(photo, request)["name"] == "my cat.attention.png"
+    assert save_keepsake(photo, request).name == "my cat.attention.png"
     for bad in (
         {"words": ["w" * 61]}, {"words": []}, {"attention": [[[0.5], [0.5, 1]]]}, {"kind": "exe"},
         {"attention": [[[0.5] * 65]]}, {"attention": [[]]}, {"attention": []}, {"strength": 2},

@@ -211,22 +211,18 @@ def test_a_malformed_request_does_not_fail_those_that_wait_with_it(serve, photos
     assert "Traceback" not in capfd.readouterr().err
 
 
-OWN = ["caption_batch", "caption_steps", "compare_models", "one_of_archive", "save_photo"]
 ODD = ["x", [None], [[]], {"a": [1]}, {}]
 
 
-@pytest.mark.parametrize("name", [*OWN, "caption_with", "save_captions"])
+@pytest.mark.parametrize("name", ["caption_batch", "caption_with"])
 def test_no_request_makes_a_traceback(served, photos, name, capfd):
     good = upload(served.url, photos / "dog.jpg")
-    first = [good] if name in OWN[:2] else good
+    first = [good] if name == "caption_batch" else good
     bad = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
     asked = [[first, odd] for odd in ODD] + [[odd, None] for odd in ODD[3:]] + [[bad, {}], [3]]
     asked += [[{**good, "orig_name": odd}, None] for odd in ODD[:2]]
-    events = [
-        httpx.post(f"{served.url}/gradio_api/call/{name}", json={"data": data}, timeout=60)
-        for data in asked
-    ]
-    for answer in events:
+    for data in asked:
+        answer = call(served.url, name, *data)
         if answer.status_code == 200:
             answer_of(served.url, name, answer.json()["event_id"])
         assert answer.status_code in (200, 422)

@@ -62,7 +62,10 @@ def test_a_space_is_reached_through_its_proxy_under_any_name(monkeypatch):
     assert hosts_allowed() == frozenset()
 
 
-@pytest.mark.parametrize("path", ["upload", "call/caption", "queue/join", "cancel"])
+OWN = "../page/ask/caption"
+
+
+@pytest.mark.parametrize("path", ["upload", "call/caption", "queue/join", "cancel", OWN])
 def test_another_sites_page_may_send_nothing(served, path):
     place = served.url.removeprefix("http://")
     for headers in (
@@ -96,7 +99,7 @@ def test_what_the_page_does_not_need_is_not_there(served, path):
         (b"\xff\xfe{}", 400),
     ],
 )
-@pytest.mark.parametrize("path", ["call/caption", "queue/join"])
+@pytest.mark.parametrize("path", ["call/caption", "queue/join", OWN])
 def test_json_that_would_stall_the_page_is_refused(served, path, content, status):
     began = time.perf_counter()
     answer = post(served, f"/gradio_api/{path}", content)
@@ -112,12 +115,13 @@ def test_json_that_would_stall_the_page_is_refused(served, path, content, status
         ("X: y", b" 411 "),
     ],
 )
-@pytest.mark.parametrize("route", ["call/caption", "queue/join", "upload"])
+@pytest.mark.parametrize("route", ["call/caption", "queue/join", "upload", "ask"])
 def test_requests_of_no_size_or_too_large_are_refused_before_they_are_read(
     served, route, size, status
 ):
     host, port = served.url.removeprefix("http://").split(":")
-    head = f"POST /gradio_api/{route} HTTP/1.1\r\nHost: {host}\r\n{size}\r\n\r\n"
+    place = "/page/ask/caption" if route == "ask" else f"/gradio_api/{route}"
+    head = f"POST {place} HTTP/1.1\r\nHost: {host}\r\n{size}\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=60) as raw:
         raw.sendall(head.encode())
         assert status in raw.recv(200)

@@ -62,7 +62,7 @@ export async function take(given) {
     try {
       const image = make("img", "", {src: url});
       const visible = await image.decode().then(() => true, () => false);
-      const answer = await mine.ask("compare_models", {preview: !visible}, signal);
+      const answer = await mine.ask("compare", {preview: !visible}, signal);
       if (signal.aborted) return;
       if (answer.error) throw new Error(answer.error);
       tell(answer, answer.preview ?? url);

@@ -14,13 +14,8 @@ export const percent = (part) => `${Math.round(part * 100)}\u00a0%`;
 
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-export const save = (blob, name) => {
-  const link = make("a", "", {href: URL.createObjectURL(blob), download: name});
+export const save = (file) => {
+  const link = make("a", "", {href: URL.createObjectURL(file), download: file.name});
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 };
-
-export const decoded = (base64, type) =>
-  new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], {type});
-
-export const saveAnswer = ({name, type, base64}) => save(decoded(base64, type), name);

@@ -1,8 +1,8 @@
 // The second view: many photos, their sentences to correct, and all of them as one file.
-import {call, upload} from "./api.js";
+import {fetchFile, follow, upload} from "./api.js";
 import {Album} from "./album.js";
 import {isArchive, tooLarge} from "./chooser.js";
-import {decoded, saveAnswer, settings} from "./dom.js";
+import {save, settings} from "./dom.js";
 import {readWishes} from "./wishes.js";
 
 const GROUP = 8; // photos that are sent and asked about together
@@ -22,12 +22,7 @@ export const openIn = (show) => (album.open = async (item) => {
 });
 
 // A photo of an archive comes back as a picture.
-async function unpacked({archive, path}) {
-  const answer = await call("one_of_archive", [await upload(archive), path]);
-  if (answer.error) throw new Error(answer.error);
-  const photo = decoded(answer.preview.split(",")[1], "image/jpeg");
-  return new File([photo], path.split("/").at(-1), {type: photo.type});
-}
+const unpacked = async ({archive, path}) => fetchFile("packed_photo", [await upload(archive)], path);
 
 export function take(files) {
   const fresh = files.filter((one) => !known.has(keyOf(one)));
@@ -75,7 +70,7 @@ async function next(signal) {
     else done(rows.map((row, place) => ({...row, ...group[answered + place], error: row.error})));
     answered += rows.length;
   };
-  await call("caption_steps", [photos, wishes], {signal, step});
+  await follow("album", photos, wishes, signal, step);
   if (isArchive(first.path)) waiting.shift();
   return undefined;
 }
@@ -149,7 +144,7 @@ find(".save-bar").addEventListener("click", async (event) => {
   const format = event.target.dataset.save;
   if (!format) return;
   try {
-    saveAnswer(await call("save_captions", [{format, rows: album.rows()}]));
+    save(await fetchFile("save_album", [], {format, rows: album.rows()}));
   } catch (error) {
     say(error.message, true);
   }

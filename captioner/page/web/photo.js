@@ -1,5 +1,5 @@
 // The first view: one photo, its sentence, and everything to do with the two.
-import {save, saveAnswer, settings} from "./dom.js";
+import {save, settings} from "./dom.js";
 import {paintLegend} from "./heat.js";
 import {Look} from "./look.js";
 import {Rewrite} from "./rewrite.js";
@@ -62,7 +62,7 @@ function ask(changes = {}, arriving = false) {
     try {
       const visible = await mine.visible;
       const wishes = {choices: 5, ...readWishes(form), ...changes, preview: !visible};
-      const answer = await mine.ask("caption_with", wishes, signal);
+      const answer = await mine.ask("caption", wishes, signal);
       if (answer.preview) mine.visible = look.open(answer.preview);
       await mine.visible;
       if (signal.aborted) return;
@@ -153,12 +153,12 @@ find(".share").addEventListener("click", async (event) => {
       const {preview, alternatives, ...kept} = shown;
       const text = JSON.stringify({photo: view.dataset.name, ...kept}, null, 1);
       const stem = sending.file.name.replace(/\.\w+$/, "");
-      save(new Blob([text], {type: "application/json"}), `${stem}.attention.json`);
+      save(new File([text], `${stem}.attention.json`, {type: "application/json"}));
       return;
     }
     note("Drawing …");
     const request = {kind, caption, words, attention, strength: strength.value / 100};
-    saveAnswer(await sending.ask("save_photo", request));
+    save(await sending.fetchFile("save_photo", request));
     note("Saved.");
   } catch (error) {
     note(error.message);

@@ -1,5 +1,5 @@
 // One photo on its way: shown at once, sent to the server, asked about as often as is needed.
-import {call, upload} from "./api.js";
+import {call, fetchFile, upload} from "./api.js";
 
 const KEPT = 10 * 60000; // milliseconds after which a photo is sent again: the server lets it go
 
@@ -8,7 +8,7 @@ export class Sending {
     this.file = file;
   }
 
-  // The photo as an endpoint has to be told of it.
+  // The photo as the server has to be told of it.
   async photo() {
     if (!this.sent || Date.now() - this.at > KEPT) {
       this.sent = upload(this.file);
@@ -18,8 +18,12 @@ export class Sending {
     return this.sent;
   }
 
-  async ask(endpoint, rest, signal) {
-    return call(endpoint, [await this.photo(), rest], {signal});
+  async ask(name, wishes, signal) {
+    return call(name, [await this.photo()], wishes, signal);
+  }
+
+  async fetchFile(name, request) {
+    return fetchFile(name, [await this.photo()], request);
   }
 }
 
