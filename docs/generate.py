@@ -23,6 +23,7 @@ from captioner import cli  # noqa: E402
 from captioner.options import ABOUT  # noqa: E402
 
 WIDTH = 100
+OTHERS = ("evaluation.Context", "evaluation.Report", "evaluation.Scorer")
 NOTE = "<!-- Made by docs/generate.py: change the code, then run `make docs`. -->"
 
 
@@ -45,10 +46,10 @@ def _said(words: list[str]) -> str:
 
 
 def python() -> str:
-    """The page of the public names of `captioner`, in the order of its `__all__`."""
+    """The page of the public names of `captioner`, functions first, and of those they speak of."""
     package = load("captioner", search_paths=[DOCS.parent], allow_inspection=False)
     lines = ["# Captions from Python", "", NOTE, "", "```python", "import captioner", "```"]
-    for name in sorted(captioner.__all__, key=lambda each: (not each.islower(), each)):
+    for name in [*sorted(captioner.__all__, key=lambda each: (not each.islower(), each)), *OTHERS]:
         lines += ["", *_described(_final(package[name]), f"captioner.{name}", "##")]
     return "\n".join(lines) + "\n"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from captioner.datasets.captions import CaptionedPhoto, PhotoId
+from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError
 from captioner.evaluation.bertscore import bert_scores
 from captioner.evaluation.bootstrap import (
@@ -78,9 +78,8 @@ def evaluate(
     `references` are photos, a file of any shape that `captioner.datasets.captions` reads, captions
     by photo id, or a list of captions for each photo; `candidates` a file of results, one caption
     or several by photo id, or in the photos' order. An open `Scorer` as `java` spares METEOR's
-    start. Photos without a candidate are left out, as are those that
-    `context.against` has no caption of. Raises CaptionerError when nothing is left, or the captions
-    are not English.
+    start. Photos without a reference, a candidate or a caption of `context.against` are left out,
+    which a note says. Raises CaptionerError when nothing is left, or the captions are not English.
     """
     return evaluate_sampled(references, candidates, context, samples, seed, java)[0]
 
@@ -96,17 +95,20 @@ def evaluate_sampled(
     """As `evaluate`, with every metric on each bootstrap sample (S) of the photos."""
     photos = photos_of(references)
     given = candidates_of(candidates, photos)
-    against = context.against
-    photos = [
-        photo
-        for photo in photos
-        if photo.captions and photo.id in given and (not against or photo.id in against)
-    ]
-    if not photos:
+    common = set(given) & set(context.against or given)
+    scored = [photo for photo in photos if photo.captions and photo.id in common]
+    if not scored:
         raise CaptionerError("there is nothing to score: no photo has both a reference and caption")
-    given = {photo.id: given[photo.id] for photo in photos}
+    kept = {photo.id: given[photo.id] for photo in scored}
+    notes = []
+    if missing := [photo.id for photo in photos if photo.id not in kept]:
+        notes.append(
+            f"{len(missing)} of {len(photos)} photos lack a reference or a caption: "
+            f"{first_few(missing)}; left out"
+        )
     with nullcontext(java) if java else Java() as machine:
-        run = _Run(photos, given, context, samples, seed, machine)
+        run = _Run(scored, kept, context, samples, seed, machine)
+        run.notes[:0] = notes
         return run.report(), run.all_sampled()
 
 

@@ -38,7 +38,7 @@ ALIASES = {
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """All that was found.
+    """All that an evaluation found; `report["CIDEr"]` is one metric.
 
     `figures` are those of the JSON report, `photos` and `candidates` what was scored.
     """

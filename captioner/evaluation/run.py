@@ -80,7 +80,10 @@ def _run_one(
     with Java() as java:
         captions = _captions(request, photos)
         context = _with_clip(request, context, captions.found)
-        report = evaluate(photos, captions.candidates, context, request.samples, request.seed, java)
+        common = set(captions.candidates) & set(context.against or captions.candidates)
+        scored = [photo for photo in photos if photo.id in common]  # the rest is noted already
+        found = {photo.id: captions.candidates[photo.id] for photo in scored}
+        report = evaluate(scored, found, context, request.samples, request.seed, java)
         human = _human(request, photos, context, java, notes)
     report = _with_heading(request, report, captions, notes)
     report = replace(report, figures={**human, **report.figures})

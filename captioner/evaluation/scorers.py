@@ -83,13 +83,17 @@ class Scorer(Java):
         candidates: Mapping[PhotoId, str],
         frequencies: Frequencies | None = None,
     ) -> Scores:
-        """As the function `score`."""
+        """The official scores of one caption a photo: `metrics` of all, `per_photo` of each.
+
+        CIDEr takes its document frequencies from the references unless others are given. Raises
+        CaptionerError where references and candidates are not of the same photos.
+        """
         return score(references, candidates, self, frequencies)
 
     def cider(
         self, references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]
     ) -> Scores:
-        """As the function `cider_only`."""
+        """CIDEr alone, which is done in the time METEOR takes to load."""
         return cider_only(references, candidates, self)
 
     def references(self, references: Mapping[PhotoId, Sequence[str]]) -> dict[PhotoId, list[str]]:

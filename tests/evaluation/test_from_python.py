@@ -48,6 +48,16 @@ def test_files_mappings_and_lists_are_one(tmp_path: Path, java: Java) -> None:
     assert "photos" not in summary and len(summary["captions"]) == 12
 
 
+def test_what_is_left_out_is_said(java: Java) -> None:
+    given = dict(list(CANDIDATES.items())[1:])
+    report = captioner.evaluate({**REFERENCES, "none": []}, given, samples=20, java=java)
+    assert report.figures["photos_scored"] == len(REFERENCES) - 1
+    lacking = f"{next(iter(REFERENCES))}, none"
+    assert f"2 of 13 photos lack a reference or a caption: {lacking}; left out" in report.notes
+    whole = captioner.evaluate(REFERENCES, CANDIDATES, samples=20, java=java)
+    assert not any("left out" in note and "SPICE" not in note for note in whole.notes)
+
+
 def test_as_tables_of_pandas(java: Java) -> None:
     pytest.importorskip("pandas")
     report = captioner.evaluate(REFERENCES, CANDIDATES, samples=20, java=java)
