@@ -18,6 +18,7 @@ from captioner.evaluation.scorers import Scores, resample
 
 Array = npt.NDArray[np.float64]
 SAMPLES = 1000
+FEW = 20  # photos; of fewer the bootstrap's intervals hold the truth too seldom
 _AT_ONCE = 100
 
 
@@ -63,6 +64,13 @@ def interval(sampled: Array) -> tuple[float, float]:
     """The bounds that 95 % of the samples (S) lie between."""
     low, high = np.percentile(sampled, [2.5, 97.5])
     return float(low), float(high)
+
+
+def caution(photos: int) -> list[str]:
+    """One sentence where so few photos were drawn from that the bounds are not to be relied on."""
+    if photos >= FEW:
+        return []
+    return [f"intervals and p-values of only {photos} photos are too narrow: take at least {FEW}"]
 
 
 def compare(score: float, other: float, sampled: Array, other_sampled: Array) -> Difference:

@@ -12,8 +12,10 @@ from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError
 from captioner.evaluation.bertscore import bert_scores
 from captioner.evaluation.bootstrap import (
+    FEW,
     SAMPLES,
     Array,
+    caution,
     compare,
     interval,
     sample_scores,
@@ -40,7 +42,6 @@ from captioner.evaluation.style import self_bleu, style_figures
 
 Figures = dict[str, Any]
 EmbeddingSource = Callable[[Sequence[CaptionedPhoto], Mapping[PhotoId, Candidate]], Embeddings]
-FEW = 20  # photos; of fewer the bootstrap's intervals hold the truth too seldom
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,12 +185,7 @@ class _Run:
                 "CIDEr is 0 whatever the caption: its document frequencies are from one photo's "
                 "references, where no word is rarer than another; --df FILE takes them from others"
             )
-        if len(self.photos) < FEW:
-            cautions.append(
-                f"intervals and p-values of only {len(self.photos)} photos are too narrow: "
-                f"take at least {FEW}"
-            )
-        return cautions
+        return [*cautions, *caution(len(self.photos))]
 
     def _frequencies(self) -> Frequencies | None:
         if self.context.frequencies is None:
@@ -270,6 +266,12 @@ class _Run:
         return {name: self._groups(group_field(self.photos, name)) for name in fields} or None
 
     def _groups(self, groups: dict[str, list[PhotoId]]) -> Figures:
+        few = [name for name, keys in groups.items() if len(keys) < FEW <= len(self.photos)]
+        if few:
+            self.notes.append(
+                f"groups of fewer than {FEW} photos, whose intervals are too narrow: "
+                + first_few(few)
+            )
         return group_figures(
             self.scores, groups, self.java, self.frequencies, self.samples, self.seed
         )

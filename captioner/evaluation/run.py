@@ -13,6 +13,7 @@ from rich.console import Console
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few, read_references
 from captioner.datasets.photos.index import PhotoIndex
 from captioner.errors import CaptionerError
+from captioner.evaluation.bootstrap import caution
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.diagram import critical_difference
@@ -160,7 +161,9 @@ def _human(
         texts = {photo.id: photo.captions for photo in context.frequencies}
         counted = Frequencies.of(context.frequencies_name, tokenize_groups(java, texts))
     metrics = rated_metrics(ratings, photos, java, counted)
-    return {"human": human_figures(ratings, metrics, request.samples, request.seed)}
+    figures = human_figures(ratings, metrics, request.samples, request.seed)
+    notes += [f"{request.human.name}: {note}" for note in caution(figures["photos"])]
+    return {"human": figures}
 
 
 def _context(request: Request, photos: list[CaptionedPhoto]) -> tuple[Context, list[str]]:

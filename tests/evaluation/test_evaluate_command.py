@@ -315,7 +315,10 @@ def test_several_captions_groups_and_ratings(
     assert command(*options, "--group", "lens") == 1
     assert "has a field 'lens'; they have camera" in capsys.readouterr().err
     assert command("--annotations", references(tmp_path), "--human", human, "--samples", "5") == 0
-    assert "24 ratings of 12 photos" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "24 ratings of 12 photos" in said and "human.jsonl: intervals and p-values of only" in said
+    )
 
 
 def test_many_systems(tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:

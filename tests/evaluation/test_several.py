@@ -153,3 +153,14 @@ def test_groups_as_if_scored_alone(java: Java) -> None:
         assert low <= group["metrics"]["CIDEr"] <= high
     with pytest.raises(CaptionerError, match="has a field 'camera'; they have domain"):
         evaluate(photos, CANDIDATES, Context(groups=["camera"]), 20, java=java)
+
+
+def test_groups_of_few_photos_are_named(java: Java) -> None:
+    fields = [{"domain": "out" if place < 4 else "in"} for place in range(24)]
+    photos = [
+        CaptionedPhoto(place, f"{place}.jpg", tuple(texts), fields=fields[place])
+        for place, texts in enumerate([*REFERENCES.values()] * 2)
+    ]
+    report = evaluate(photos, [*CANDIDATES.values()] * 2, samples=20, java=java)
+    few = [note for note in report.notes if "too narrow" in note]
+    assert few == ["groups of fewer than 20 photos, whose intervals are too narrow: out"]
