@@ -67,9 +67,11 @@ def main() -> None:
             batch_size=size,
             format="jsonl",
             output=output,
+            overwrite=True,
         )
         command = [sys.executable, "-m", "captioner", "caption", folder, "--format", "jsonl"]
-        command += ["--beam", str(arguments.beam), "--batch-size", str(size), "-o", output]
+        command += ["--beam", str(arguments.beam), "--batch-size", str(size)]
+        command += ["-o", output, "--overwrite"]
         command += ["--model", arguments.model] if arguments.model else []
         ways: dict[str, Callable[[], object]] = {
             "decode + resize": lambda: decode_and_encode(model, paths, size, encode=False),

@@ -15,6 +15,7 @@ TABLES = (
     *(".csv", ".tsv", ".jsonl", ".ndjson", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".ndjson.gz"),
     *(".parquet", ".arrow", ".json", ".json.gz"),
 )
+SIDECARS = (".txt", ".caption", ".xmp", ".json")
 ATTENTION = ".attention.png"
 """How the command's own pictures of attention end: a folder's are no photos of its."""
 
@@ -76,6 +77,16 @@ class Search:
 def is_picture(name: str) -> bool:
     """Whether the file of that name is a picture by its ending."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether this is a photo's text or notes: `a.txt` or `a.jpg.xmp` beside `a.jpg`."""
+    stem, ending = os.path.splitext(name)
+    if ending.lower() not in SIDECARS:
+        return False
+    endings = (each for lower in IMAGE_SUFFIXES for each in (lower, lower.upper()))
+    beside = os.path.isfile(stem) and is_picture(stem)
+    return beside or any(os.path.isfile(stem + each) for each in endings)
 
 
 def holds_photos(item: object) -> bool:

@@ -17,7 +17,7 @@ from captioner.datasets.photos.folders import below, matching
 from captioner.datasets.photos.lists import lines
 from captioner.datasets.photos.names import on_disk
 from captioner.datasets.photos.photo import NO_PICTURES
-from captioner.datasets.photos.search import Search, is_for_patterns, kind_of, told
+from captioner.datasets.photos.search import Search, is_for_patterns, is_sidecar, kind_of, told
 from captioner.errors import CaptionerError, ImageError, why_unread
 
 LISTS = (".txt", ".lst", ".list")
@@ -30,16 +30,24 @@ def files(inputs: Iterable[str], search: Search | None = None) -> Iterator[str |
     pictures in it and below, by name, hidden ones left out and what `search` excludes; links that
     lead in circles are survived. A pattern such as `a/**/*.jpg` stands for the files it matches, a
     list (.txt, or "-" for standard input) for the files, folders, patterns and addresses in it (see
-    `lists.lines`), which start where the program runs, as all the inputs do.
+    `lists.lines`), which start where the program runs, as all the inputs do. What stands beside a
+    photo under its name, `a.txt` beside `a.jpg`, is left out: a shell's `*` names it too.
     """
-    search = search or Search()
+    search, alone, sidecar = search or Search(), True, ""
     for name in inputs:
         if name == "-":
             yield from _entries("standard input", sys.stdin.buffer, search)
+        elif is_sidecar(name):
+            search.left_out[f"{kind_of(name)} beside its photo"] += 1
+            sidecar = name
+            continue
         elif name.lower().endswith(LISTS) and (remote.is_remote(name) or os.path.isfile(name)):
             yield from _list(name, search)
         else:
             yield from _named(name, search)
+        alone = False
+    if alone and sidecar:
+        yield ImageError(sidecar, "is the text of a photo beside it; name the photo")
 
 
 def named(inputs: Iterable[str], like: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import IO
 
 from captioner.datasets.photos import archives, remote, tables
 from captioner.datasets.photos.photo import Photo
-from captioner.datasets.photos.search import ARCHIVES, TABLES, Search
+from captioner.datasets.photos.search import ARCHIVES, TABLES, Search, is_sidecar
 from captioner.datasets.photos.sources import opened
 from captioner.errors import CaptionerError, ImageError, why_unread
 
@@ -51,7 +51,7 @@ def check_tables(
 ) -> None:
     """Raise CaptionerError for a table among `inputs` that lacks a column or is none."""
     for name in inputs:
-        if name.lower().endswith(TABLES):
+        if name.lower().endswith(TABLES) and not is_sidecar(name):
             try:
                 with closing(opened(name)) as file:
                     tables.check(name, file, column, keep)
