@@ -55,6 +55,7 @@ def format_of(output: Path | None) -> str:
     from captioner.batch.formats import ENDINGS
 
     ending = output.suffix.lower() if output and is_plain(output) else ""
+    _check_ending(output)
     if ending not in ENDINGS:
         raise typer.BadParameter(
             f"--output {output} ends in no format's ending ({', '.join(filter(None, ENDINGS))}):"
@@ -86,7 +87,11 @@ def check_output(output: Path | None, format: str, resume: bool, keep: bool) -> 
             f"--output {output} has a picture's name; the captions are text: "
             f"call it {output.with_suffix('.txt').name}, say."
         )
-    elif output.suffix.lower() in _OTHERS:
+    _check_ending(output)
+
+
+def _check_ending(output: Path | None) -> None:
+    if output is not None and output.suffix.lower() in _OTHERS:
         raise typer.BadParameter(
             f"--output {output}: {output.suffix} files are not written; --format csv --excel makes"
             f" a table for spreadsheets: call it {output.with_suffix('.csv').name}."

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import PhotoResult
-from captioner.batch.rows import Format
+from captioner.batch.rows import Format, written_out
 from captioner.batch.run import Item
 from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
@@ -39,6 +39,7 @@ class Stream:
 
     def __init__(self, file: IO[str], format: Format) -> None:
         self._file, self._format = file, format
+        self._steered = file.isatty()
         self._file.write(format.header())
 
     def wanted(self, path: str) -> bool:
@@ -48,7 +49,8 @@ class Stream:
         return False
 
     def write(self, result: PhotoResult) -> None:
-        self._file.write(self._format.rows(result))
+        rows = self._format.rows(result)
+        self._file.write(written_out(rows, but="\t\n") if self._steered else rows)
         self._file.flush()
 
 

@@ -100,11 +100,11 @@ class Text(Lines):
             facts = {**result.facts, "rank": rank}
             caption = replace(caption, score=round(caption.score, 3))
             values = self.columns.row(replace(result, caption=caption, facts=facts))
-            lines.append("\t".join(_written_out(cell(value)) for value in values.values()))
+            lines.append("\t".join(written_out(cell(value)) for value in values.values()))
         return "".join(f"{line}\n" for line in lines)
 
     def key(self, path: str) -> str:
-        return _written_out(super().key(path))
+        return written_out(super().key(path))
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
         names = [*self.columns.own, *self.columns.kept]
@@ -243,8 +243,13 @@ def finish_list(draft: Path, target: Path) -> None:
     draft.unlink()
 
 
-def _written_out(text: str) -> str:
-    return _STEERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def written_out(text: str, but: str = "") -> str:
+    """The text with what ends lines or steers a terminal written out, \\n, `but` those."""
+
+    def visible(found: re.Match[str]) -> str:
+        return found[0] if found[0] in but else found[0].encode("unicode_escape").decode()
+
+    return _STEERS.sub(visible, text)
 
 
 def defused(text: str) -> str:

@@ -1,6 +1,7 @@
 """What a run shows of itself: lines by a clock that the test turns, a bar on a terminal."""
 
 import fcntl
+import io
 import os
 import pty
 import struct
@@ -14,7 +15,10 @@ from types import SimpleNamespace
 import pytest
 
 import captioner.batch.summary
+from captioner.batch.columns import Columns
+from captioner.batch.output import Stream
 from captioner.batch.result import PhotoResult
+from captioner.batch.rows import Csv
 from captioner.batch.summary import Progress, Summary
 from tests.batch.fakes import sentence
 
@@ -86,3 +90,11 @@ def test_on_a_terminal_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "captioner: b.jpg: is empty (0 bytes)" in shown
     assert "2/8" in shown and "photos/s" in shown and "1 error]" in shown
     assert "<" in shown  # before the time left
+
+
+def test_on_a_terminal_nothing_in_a_row_is_obeyed() -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    stream = Stream(terminal, Csv(Columns(("caption",))))
+    stream.write(PhotoResult("a\x1b[2J\u2028.jpg", sentence("a", "dog")))
+    assert terminal.getvalue() == "path,caption\na\\x1b[2J\\u2028.jpg,A dog.\n"

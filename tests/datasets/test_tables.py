@@ -238,3 +238,10 @@ def test_json_arrays_and_cocos_files(tmp_path: Path, content: str) -> None:
         (tmp_path / "t.json").write_text(broken)
         (error,) = found(tmp_path / "t.json")
         assert "is no list of JSON objects" in error.reason
+
+
+def test_flickrs_own_header_and_blanks_behind_its_bars(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "t.csv").write_text("comment_number| image_name| comment\n0| a.jpg| A dog.\n")
+    (photo,) = found(tmp_path / "t.csv")
+    assert photo.content == str(tmp_path / "a.jpg")

@@ -52,7 +52,10 @@ def _photo(table: str, row: str, value: Any) -> Photo:
     if remote.is_remote(table):
         address = f"{table.rpartition('/')[0]}/{value}"
         return Photo(address, partial(remote.read, address))
-    path = on_disk(os.path.join(os.path.dirname(table), value))
+    folder = os.path.dirname(table)
+    path = on_disk(os.path.join(folder, value))
+    if value != value.strip() and not os.path.lexists(path):
+        path = on_disk(os.path.join(folder, value.strip()))
     return Photo(path, path)
 
 

@@ -16,7 +16,7 @@ USUAL_COLUMNS = (
     *("path", "image", "image_path", "img", "img_path", "photo", "picture", "file", "file_path"),
     *("file_name", "filename", "filepath", "image_file", "pixel_values", "url", "image_url"),
     *("img_url", "coco_url", "jpg", "jpeg", "png", "webp", "bytes", "image_bytes"),
-    *("images", "photos", "pictures"),
+    *("images", "photos", "pictures", "image_name", "img_name", "image_file_path", "local_path"),
 )
 """Where pictures are looked for in a table when no column is named, the first that it has: in
 small or large letters, with a blank, "-" or "_" between words."""
