@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from fake_captioner import SENTENCES
-from PIL import Image
+from PIL import Image, ImageDraw
 
 WORDS = SENTENCES[0].split()
 INPUT = "#photo input[type=file]"
@@ -67,3 +67,12 @@ def give(page, paths, how="drop", target="body"):
           : new ClipboardEvent('paste', {clipboardData: data, ...about})); }""",
         [[(name, list(content)) for name, content in paths], how, target],
     )
+
+
+def drawn(name: str, size: tuple[int, int]) -> Image.Image:
+    photo = Image.new("RGB", size, (70, 130, 80))
+    draw = ImageDraw.Draw(photo)
+    width, height = size
+    draw.ellipse((width / 4, height / 4, width * 0.6, height * 0.8), fill=(150, 90, 40))
+    draw.text((10, 10), name, fill="white")
+    return photo

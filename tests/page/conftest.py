@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import ask
+from browsing import ask, drawn
 from fake_captioner import FakeCaptioner
-from PIL import Image, ImageDraw
 from serve import free_port
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -120,12 +119,3 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "notes.txt").write_text("no picture", encoding="utf-8")
     (folder / "broken.jpg").write_bytes((folder / "dog.jpg").read_bytes()[:900])
     return folder
-
-
-def drawn(name: str, size: tuple[int, int]) -> Image.Image:
-    photo = Image.new("RGB", size, (70, 130, 80))
-    draw = ImageDraw.Draw(photo)
-    width, height = size
-    draw.ellipse((width / 4, height / 4, width * 0.6, height * 0.8), fill=(150, 90, 40))
-    draw.text((10, 10), name, fill="white")
-    return photo

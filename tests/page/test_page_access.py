@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from browsing import CHIPS, ask, seen
+from browsing import CHIPS, ask, seen, visible
 from fake_captioner import LONG
 from PIL import Image
 
@@ -15,6 +15,7 @@ def test_on_a_phone_photo_sentence_and_copy_are_on_the_first_screen(visit, photo
         viewport={"width": width, "height": 844}, has_touch=True, is_mobile=True,
         device_scale_factor=2, reduced_motion="reduce",
     )  # fmt: skip
+    assert visible(page, ".drop .big", "[data-choose=files]") == [False, True]  # no finger drops
     ask(page, photos / "dog.jpg", rest=False)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.evaluate("scrollTo(0, 0)")

@@ -3,7 +3,7 @@
 from threading import Semaphore
 
 import pytest
-from browsing import CHIPS, DONE, INPUT, WORDS, ask, give, seen, until, visible
+from browsing import CHIPS, DONE, INPUT, WORDS, ask, drawn, give, seen, until, visible
 from fake_captioner import FakeCaptioner
 
 
@@ -28,6 +28,21 @@ def test_a_picture_that_the_browser_cannot_show_comes_back_as_one_it_can(visit, 
     ask(page, photos / "scan.tiff")
     assert page.evaluate("document.querySelector('#photo .look img').naturalWidth") == 400
     assert seen(page).std() > 10
+
+
+def test_photos_of_a_telephone_are_read_and_shown(visit, tmp_path):
+    """HEIC, which hardly a browser shows: the server's picture of it is looked at."""
+    heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif (requirements-dev.txt)")
+    heif.from_pillow(drawn("phone", (320, 240))).save(tmp_path / "IMG_1.HEIC")
+    page = visit(reduced_motion="reduce")
+    ask(page, tmp_path / "IMG_1.HEIC")
+    assert page.evaluate("document.querySelector('#photo .look img').naturalWidth") == 320
+    assert seen(page).std() > 10
+    page.get_by_role("tab", name="Many photos").click()
+    page.set_input_files("#many input[type=file] >> nth=0", tmp_path / "IMG_1.HEIC")
+    image = page.locator("#many .item img")
+    shown = "image => image.decode().then(() => image.naturalWidth / image.naturalHeight)"
+    assert image.evaluate(shown) == pytest.approx(4 / 3, abs=0.02)
 
 
 @pytest.mark.parametrize("target", ["body", "footer", "#photo .drop", "header"])

@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from browsing import CHIPS, SENTENCE, WORDS, ask, seen, until
+from browsing import CHIPS, DONE, SENTENCE, WORDS, ask, seen, until
 from fake_captioner import SENTENCES, FakeCaptioner, blob
 from PIL import Image
 
@@ -60,6 +60,20 @@ def test_a_word_offers_what_nearly_stood_there_and_rewrites_from_it(dog, served)
     undo.click()
     assert dog.locator("#photo .words").inner_text() == SENTENCE
     assert undo.count() == 0
+
+
+def test_the_last_sentence_stays_until_the_next_is_there(dog):
+    held = []
+    dog.route("**/ask/caption", lambda route: held.append(route))
+    before = dog.locator("#photo .look .photo").bounding_box()
+    dog.locator(CHIPS).nth(2).click()
+    dog.locator("#photo .rewrite .others button").first.click()
+    dog.wait_for_selector("#photo[data-state=again]")
+    assert dog.locator("#photo .words").inner_text() == SENTENCE
+    assert dog.locator("#photo .look .photo").bounding_box() == before  # nothing jumps
+    held[0].continue_()
+    dog.wait_for_selector(DONE)
+    assert dog.locator("#photo .words").inner_text().startswith("A dog horse")
 
 
 def test_alternatives_say_something_else(dog):
@@ -173,7 +187,7 @@ def alone_without_a_network(browser, path):
     assert page.title() == SENTENCE
     before = seen(page, ".photo")
     assert before.std() > 10
-    page.locator(".word").last.hover()
+    page.locator(".word").nth(2).hover()
     assert np.abs(seen(page, ".photo") - before).mean() > 3
     page.locator(".play").click()
     until(page, "document.querySelector('.play').textContent.includes('Stop')")

@@ -1,11 +1,8 @@
 // Further sentences for the photo, those that say something else.
 import {make} from "./dom.js";
-import {Look} from "./look.js";
+import {Look, isContent} from "./look.js";
 
-const SMALL = new Set(("a an the of in on at to with and or is are it its that this there up by " +
-  "for from next front top some other his her their").split(" "));
-
-const content = ({words}) => words.filter((word) => /\w/.test(word) && !SMALL.has(word));
+const content = ({words}) => words.filter(isContent);
 
 const MOST = 3;
 

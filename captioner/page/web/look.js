@@ -6,6 +6,12 @@ import {density, paint, place} from "./heat.js";
 // Milliseconds: from one word's attention to the next; that a word is read, and each of its letters.
 export const pace = {glide: 260, word: 280, letter: 45};
 
+const SMALL = new Set(("a an the of in on at to with and or is are it its that this there up by " +
+  "for from next front top some other his her their").split(" "));
+
+// Words that say something of the photo; the others hold the sentence together.
+export const isContent = (word) => /\w/.test(word) && !SMALL.has(word);
+
 const readingTime = (word) => pace.word + pace.letter * word.length;
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
@@ -53,6 +59,7 @@ export class Look {
     this.stop();
     this.caption = caption;
     this.pinned = this.shown = null;
+    this.resting = false;
     this.rows = caption.attention[0]?.length ?? 0;
     this.columns = caption.attention[0]?.[0].length ?? 0;
     this.maps = caption.attention.map((rows) => Float32Array.from(rows.flat()));
@@ -144,7 +151,8 @@ export class Look {
   pin(index) {
     this.ontouch();
     this.stop();
-    this.pinned = this.pinned === index ? null : index;
+    this.pinned = this.pinned === index && !this.resting ? null : index;
+    this.resting = false;
     this.select(this.pinned);
     this.onpin(this.pinned);
   }
@@ -223,10 +231,13 @@ export class Look {
     this.select(this.pinned);
   }
 
-  // Rests on the word that looked at one place most; `arrive` plays once before.
+  // Rests on the word of content that looked at one place most; `arrive` plays once before.
   rest() {
-    const peaks = this.maps.map((map) => Math.max(...map));
+    const {words} = this.caption, content = words.some(isContent);
+    const peaks = this.maps.map((map, index) =>
+      content && !isContent(words[index]) ? 0 : Math.max(...map));
     this.pinned = peaks.length ? peaks.indexOf(Math.max(...peaks)) : null;
+    this.resting = true;
     this.select(this.pinned);
   }
 

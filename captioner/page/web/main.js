@@ -48,7 +48,7 @@ Object.keys(views).forEach((name) => {
 });
 
 function exampleButton({file, alt, note = ""}) {
-  const image = make("img", "", {src: `page/${file}`, alt, width: 132, height: 88});
+  const image = make("img", "", {src: `page/${file}`, alt, width: 156, height: 104});
   const button = make("button", "", {type: "button"}, image,
     note ? make("span", "", {textContent: note}) : "");
   button.addEventListener("click", async () => takeOne(await fetchExample({file})));

@@ -22,7 +22,8 @@ const rewrite = new Rewrite(find(".rewrite"), {
   back: (caption) => show(caption),
 });
 
-// What is seen: "empty", "busy", "done", "refused" (the wishes), "failed" (the photo).
+// What is seen: "empty", "busy", "done", "again" (the last sentence, until the next is there),
+// "refused" (the wishes), "failed" (the photo).
 function enter(state, text = "") {
   view.dataset.state = state;
   const status = find(".status");
@@ -58,7 +59,8 @@ function ask(changes = {}, arriving = false) {
   if (!sending) return undefined;
   return latest.run(async (signal) => {
     const mine = sending;
-    enter("busy", "Looking …");
+    if (shown) enter("again");
+    else enter("busy", "Looking …");
     try {
       const visible = await mine.visible;
       const wishes = {choices: 5, ...readWishes(form), ...changes, preview: !visible};

@@ -8,9 +8,9 @@ const LENGTHS = {
 };
 const SEVERAL = {alternatives: 9, beam: 12, groups: 4}; // three that differ are shown
 const KINDS = {
-  coco: "about things (as in COCO)",
-  flickr8k: "about what happens (as in Flickr8k)",
-  flickr30k: "about people, in detail (as in Flickr30k)",
+  coco: "things (as in COCO)",
+  flickr8k: "what happens (as in Flickr8k)",
+  flickr30k: "people, in detail (as in Flickr30k)",
 };
 
 export function readWishes(form) {
