@@ -207,7 +207,10 @@ class Captioner:
             raise CaptionerError(
                 "no sentence obeys these options; allow more words, more beams or fewer constraints"
             )
-        rarity, sure = self.engine.notes.rarity, self.engine.notes.confidence
+        notes = self.engine.notes
+        rarity, sure = notes.rarity, notes.confidence
+        if (options.style or self.styles[0]) in self.styles[: notes.taught]:
+            shown, sure = {}, None  # the attribute head knows nothing of what was taught
         agreed = agreement(found, rarity)
         ranked = found
         if options.consensus:

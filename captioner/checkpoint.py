@@ -41,17 +41,20 @@ INT8_LOSS = 1e-3  # relative; rounding to fp16 alone loses 3e-4
 RETIRED = {"origin": "torchvision", "without": []}  # fields of the encoder
 
 
-def save(model: Model, file: Path, int8: bool = False) -> None:
+def save(
+    model: Model, file: Path, int8: bool = False, notes: Mapping[str, str] | None = None
+) -> None:
     """Write the model to `file`, small, replacing it in one step; with `int8` smaller (`pack`).
+    `notes` are added to its metadata.
 
     The encoder of the embedded captioner is not written a second time: the file says whose it is.
     Raises CaptionerError where it cannot be written.
     """
-    weights, notes = pack(model.state_dict(), int8), metadata(model)
+    weights, said = pack(model.state_dict(), int8), metadata(model) | dict(notes or {})
     if model.encoder.shared:
         weights = {n: w for n, w in weights.items() if not n.startswith(ENCODER)}
-        notes["encoder"] = fingerprint(model.encoder)
-    write(file, weights, notes)
+        said["encoder"] = fingerprint(model.encoder)
+    write(file, weights, said)
 
 
 def take_embedded_encoder(model: Model) -> None:

@@ -35,7 +35,8 @@ class Notes:
     """All of a model that a captioner needs besides what an engine computes.
 
     `pixels` is the side of the square that it sees, `attributes` are the words that its attribute
-    head scores, `rarity` (V) is as in `Model`.
+    head scores, `rarity` (V) is as in `Model`. The first `taught` of the vocabulary's styles were
+    taught: the attribute head knows nothing of their words, and nobody has judged their sentences.
     """
 
     name: str
@@ -44,12 +45,20 @@ class Notes:
     attributes: tuple[str, ...]
     rarity: npt.NDArray[np.float64]
     confidence: Confidence | None = None
+    taught: int = 0
 
 
 def of_model(model: Model, name: str) -> Notes:
     """The notes of a model that is in memory."""
     rarity = model.rarity.cpu().numpy().astype(np.float64)
-    return Notes(name, model.config.encoder.pixels, model.vocabulary, model.attributes, rarity)
+    return Notes(
+        name,
+        model.config.encoder.pixels,
+        model.vocabulary,
+        model.attributes,
+        rarity,
+        taught=model.config.decoder.taught,
+    )
 
 
 @dataclass(frozen=True)
@@ -156,12 +165,16 @@ def read_notes(file: Path) -> Notes:
     words = read_words(file, header.notes)
     vocabulary = Vocabulary(words["words"], words["styles"])
     try:
-        pixels = json.loads(header.notes["config"])["encoder"].get("pixels", 288)
+        config = json.loads(header.notes["config"])
+        pixels = config["encoder"].get("pixels", 288)
+        taught = config.get("decoder", {}).get("taught", 0)
         rarity = header.numbers("rarity")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError):
         raise CaptionerError(f"{file}: {DAMAGED} (no configuration, or no rarity)") from None
     if not isinstance(pixels, int) or not 32 <= pixels <= 1024:
         raise CaptionerError(f"{file}: {DAMAGED} (encoder.pixels must lie between 32 and 1024)")
+    if not isinstance(taught, int) or not 0 <= taught <= len(vocabulary.styles):
+        raise CaptionerError(f"{file}: {DAMAGED} (decoder.taught must be a number of its styles)")
     if len(rarity) != len(vocabulary) or not np.isfinite(rarity).all():
         raise CaptionerError(
             f"{file}: {DAMAGED} (rarity must be {len(vocabulary)} numbers, one a word)"
@@ -173,6 +186,7 @@ def read_notes(file: Path) -> Notes:
         words["attributes"],
         rarity.astype(np.float64),
         Confidence.read(file, header.notes.get("confidence")),
+        taught,
     )
 
 

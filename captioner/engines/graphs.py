@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
 START, STEP = "start", "step"
 AT_ONCE = 4  # photos: as quick as more, or quicker, in a third of the memory
-_RECURRENT = ("hidden", "cell")  # of each beam; all else is of the photo
+_RECURRENT = ("hidden", "cell", "taught")  # of each beam; all else is of the photo
 _LOOKED = ("attribute_ids", "certainty")  # not for the step
 
 

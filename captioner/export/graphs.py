@@ -117,12 +117,12 @@ class Step(nn.Module):
         )
         hidden = parts["hidden"].flatten(0, 1)
         cell = parts["cell"].flatten(0, 1) if "cell" in parts else hidden[:, :0]
+        taught = parts["taught"].flatten(0, 1) if "taught" in parts else hidden[:, :0, :1]
         log_probs, state, attention = self.decoder.step(
-            words.flatten(), State(memory, hidden, cell)
+            words.flatten(), State(memory, hidden, cell, taught)
         )
-        returned = [log_probs, state.hidden]
-        if "cell" in parts:
-            returned.append(state.cell)
+        returned = [log_probs]
+        returned += [getattr(state, name) for name in self.parts if name not in MEMORY]
         if "attention" in self.outputs:
             returned.append(attention)
         return tuple(part.unflatten(0, (photos, beams)) for part in returned)
@@ -135,7 +135,7 @@ def _parts(state: State) -> dict[str, Tensor]:
     parts = {name: getattr(memory, name) for name in MEMORY}
     if memory.region_keys is memory.regions:
         del parts["region_keys"], parts["attribute_keys"]
-    parts |= {"hidden": state.hidden, "cell": state.cell}
+    parts |= {"hidden": state.hidden, "cell": state.cell, "taught": state.taught}
     return {name: part for name, part in parts.items() if part.shape[1:].numel()}
 
 

@@ -48,7 +48,8 @@ class DecoderConfig(Section):
     the mean of the regions, or the last states of that reading. `attention` scores regions, with
     `heads` of them for dot; `hard` looks at one region at a time, not at their weighted mean.
     `layers` cells lie on one another, with `residual` each adding its input to its output from the
-    second on. `size` is that of words, regions and attention, `hidden` that of a cell's state.
+    second on. `size` is that of words, regions and attention, `hidden` that of a cell's state. The
+    first `taught` of the styles have adapters of `units` of their own (`StyleAdapter`).
     """
 
     kind: Literal["context", "feedback", "peek", "attention"] = "attention"
@@ -62,6 +63,8 @@ class DecoderConfig(Section):
     residual: bool = False
     size: int = Field(256, ge=1)
     hidden: int = Field(512, ge=1)
+    taught: int = Field(0, ge=0, le=100)
+    units: int = Field(128, ge=1)
 
     @property
     def attends(self) -> bool:

@@ -8,15 +8,19 @@ belong to the word being written, and a second attention reads the attribute wor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from captioner.model.adapter import StyleAdapter
 from captioner.model.attention import look_at_one, make_attention
 from captioner.model.config import DecoderConfig
 from captioner.model.reading import Reading
+from captioner.vocabulary import SPECIAL
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,15 @@ class State:
     memory: Memory
     hidden: Tensor  # (N, D, H) of the D layers
     cell: Tensor  # (N, D, H); (N, 0, H) of GRUs
+    taught: Tensor  # (N, S, 1), 1 for the one of S taught styles that the sentence is in
 
     def select(self, rows: Tensor, photos: Tensor | None = None) -> State:
         """Row n continues old row `rows[n]`; only `photos` stay (None: all of them)."""
         memory = self.memory
         if photos is not None:
             memory = Memory(*(getattr(memory, part.name)[photos] for part in fields(memory)))
-        return replace(self, memory=memory, hidden=self.hidden[rows], cell=self.cell[rows])
+        hidden, cell, taught = (part[rows] for part in (self.hidden, self.cell, self.taught))
+        return State(memory, hidden, cell, taught)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Taught:
-    """Teacher forcing over T words: features for `Decoder.score` (N, T, E), weights (N, T, L)."""
+    """Teacher forcing over T words: features for `Decoder.score` (N, T, E+S), weights (N, T, L)."""
 
     features: Tensor
     weights: Tensor
@@ -69,6 +75,8 @@ class Taught:
 
 class Decoder(nn.Module):
     """Writes a sentence word by word: `start` once per photo, then `step` once per word."""
+
+    starts: Tensor
 
     def __init__(
         self, config: DecoderConfig, channels: int, vocabulary: int, attributes: bool = True
@@ -101,6 +109,12 @@ class Decoder(nn.Module):
         self.output = nn.Linear(hidden + inputs, size)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         self.drop = nn.Dropout(0.0)
+        self.adapters = nn.ModuleList(
+            StyleAdapter(inputs, hidden, size, config.units, vocabulary)
+            for _ in range(config.taught)
+        )
+        starts = torch.arange(config.taught) + len(SPECIAL)  # taught styles are the first ones
+        self.register_buffer("starts", starts, persistent=False)
         nn.init.normal_(self.embedding.weight, std=size**-0.5)
 
     def regularise(self, dropout: float, grid_dropout: float) -> None:
@@ -139,7 +153,8 @@ class Decoder(nn.Module):
         hidden, cell = first[:, :layers], first[:, layers:]
         if self.config.cell == "lstm" and self.config.kind != "feedback":
             cell = torch.zeros_like(hidden)
-        return State(memory, hidden, cell)
+        taught = hidden.new_zeros(hidden.shape[0], self.config.taught, 1)
+        return State(memory, hidden, cell, taught)
 
     def _read_grid(self, grid: Tensor | None, attributes: Tensor | None) -> tuple[Tensor, Tensor]:
         """Regions (B, L, E) as the decoder sees them, and their summary (B, E)."""
@@ -161,15 +176,36 @@ class Decoder(nn.Module):
         words (N,) ids → log-probabilities (N, V), the new state, attention weights (N, L) of the
         words predicted, (N, 0) without attention. N = B·K rows, photo-major.
         """
-        features, state, inputs = self.read(self.embedding(words), state)
+        features, state, inputs = self.read(words, state)
         return self.score(features), state, inputs.weights
 
-    def read(self, word: Tensor, state: State) -> tuple[Tensor, State, Inputs]:
-        """`step` without the costly last layer: embedded words (N, E) → features (N, E)."""
-        inputs = self._inputs(self.drop(word), state)
-        top, state = self._advance(inputs.read, state)
-        features = self.output(self.drop(torch.cat([top, inputs.read], -1)))
+    def read(self, words: Tensor, state: State) -> tuple[Tensor, State, Inputs]:
+        """`step` without the costly last layer: words (N,) → features (N, E + S), the last S being
+        the taught style."""
+        if self.adapters:
+            begun = (words.unsqueeze(1) == self.starts).unsqueeze(2).to(state.taught.dtype)
+            state = replace(state, taught=torch.maximum(state.taught, begun))
+        inputs = self._inputs(self.drop(self.embedding(words)), state)
+        read = inputs.read
+        for adapter, on in self._opened(state.taught.squeeze(2)):
+            read = read + on * adapter.enter(inputs.read, state.hidden[:, -1])
+        top, state = self._advance(read, state)
+        said = self.drop(torch.cat([top, read], -1))
+        features = self.output(said)
+        for adapter, on in self._opened(state.taught.squeeze(2)):
+            features = features + on * adapter.leave(said)
+        if self.adapters:
+            features = torch.cat([features, state.taught.flatten(1)], -1)
         return features, state, inputs
+
+    @property
+    def style_adapters(self) -> list[StyleAdapter]:
+        """Those of the taught styles, in their order."""
+        return cast(list[StyleAdapter], list(self.adapters))
+
+    def _opened(self, taught: Tensor) -> Iterator[tuple[StyleAdapter, Tensor]]:
+        """Each taught style's adapter, and where it is on (…, 1), of taught (…, S)."""
+        return zip(self.style_adapters, taught.split(1, -1), strict=False)
 
     def _inputs(self, word: Tensor, state: State) -> Inputs:
         """What this kind of decoder reads after `word` (N, E)."""
@@ -218,8 +254,11 @@ class Decoder(nn.Module):
         return x, replace(state, hidden=torch.stack(hidden, 1), cell=cells)
 
     def score(self, features: Tensor) -> Tensor:
-        """Features (…, E) → log-probabilities (…, V), through the embedding (tied weights)."""
-        logits = F.linear(self.drop(features), self.embedding.weight, self.bias)
+        """Features (…, E + S) → log-probabilities (…, V), through the embedding (tied weights)."""
+        said = features[..., : self.config.size]
+        logits = F.linear(self.drop(said), self.embedding.weight, self.bias)
+        for adapter, on in self._opened(features[..., self.config.size :]):
+            logits = logits + on * adapter.bias
         return logits.float().log_softmax(-1)
 
     def forward(
@@ -239,7 +278,7 @@ class Decoder(nn.Module):
                 if chance is None or not per_sentence:
                     chance = torch.rand(len(word), device=word.device)
                 word = torch.where(chance < told, word, self._guess(features[-1]))
-            feature, state, read = self.read(self.embedding(word), state)
+            feature, state, read = self.read(word, state)
             features.append(feature)
             inputs.append(read)
         regions = [read.region for read in inputs if read.region is not None]

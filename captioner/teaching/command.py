@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = 10  # held-out photos that are shown with both sentences
-
 
 def teach(
     photos: Annotated[
@@ -34,6 +32,9 @@ def teach(
         float | None, typer.Option(min=0.01, help="Learn no longer than this.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws what is held out.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the lesson that was ended early.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Lose a file of that name.")
     ] = False,
@@ -45,20 +46,25 @@ def teach(
     """
     from captioner import checkpoint
     from captioner.cli.streams import tell
+    from captioner.teaching.before_after import SHOWN, write_before_after
     from captioner.teaching.lesson import Lesson
     from captioner.teaching.pairs import read_pairs
     from captioner.teaching.run import check_output, save, teach_model
 
-    check_output(output, overwrite)
-    start = checkpoint.load(model or checkpoint.EMBEDDED)
-    lesson = Lesson(minutes=minutes, seed=seed)
-    taught = teach_model(start, read_pairs(photos, tell), style, minimum, lesson, tell)
+    base = model or checkpoint.EMBEDDED
+    start, lesson = checkpoint.load(base), Lesson(minutes=minutes, seed=seed)
+    check_output(output, base, overwrite or resume)
+    taught = teach_model(
+        start, read_pairs(photos, tell), style, minimum, lesson, tell, output=output, resume=resume
+    )
     if taught.learnt.stopped:
-        tell("stopped; the best so far is kept")
-    save(taught.model, output)
-    for row in taught.verdict.rows[:EXAMPLES]:
-        typer.echo(f"{row.photo}\n  yours:  {row.captions[0]}")
+        tell("stopped; the best so far is kept, and --resume goes on")
+    save(taught.model, output, base, over=not taught.learnt.stopped)
+    page = write_before_after(taught.verdict, output)
+    for row in taught.verdict.rows[:SHOWN]:
+        typer.echo(f"{row.pair.name}\n  yours:  {row.pair.captions[0]}")
         typer.echo(f"  before: {row.before}\n  after:  {row.after}")
     typer.echo("\n".join(taught.verdict.table()))
     typer.echo(taught.verdict.sentence())
+    typer.echo(f"{page}: the same with the photos")
     typer.echo(f"{output}: the taught captioner; use it with --model {output}")

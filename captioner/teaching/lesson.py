@@ -1,8 +1,7 @@
-"""How a decoder learns new sentences without forgetting the old ones."""
+"""How a decoder learns a style of its own from a few photos: its other styles stay as they are."""
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,33 +12,26 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from captioner.model.decoder import Decoder
 from captioner.model.model import Model
-from captioner.training.batches import CaptionBatches, Captions, Order, pad
+from captioner.teaching.words import NEVER
+from captioner.training.batches import CaptionBatches, Order
 from captioner.training.data import Example
 from captioner.training.objectives import Teaching, repeat, teach
 from captioner.training.photos import Photos, encode
-from captioner.training.validate import write
-
-NEVER = -1e4  # the bias of a word that the model before did not know
 
 
 @dataclass(frozen=True)
 class Lesson:
     """How long and how hard is learnt.
 
-    `steps` None: 30 times through the photos, 150 to 3,000 steps. `replay` weighs what the model
-    would have said before, in its own styles, against the new captions; `hold` is the share of the
-    way back to where they started that weights go with each step at the full rate. It ends early
-    where `patience` looks at the held-out photos, of `looks`, found nothing better.
+    `steps` None: 30 times through the photos, 150 to 3,000 steps. It ends early where `patience`
+    looks at the held-out photos, of `looks`, found nothing better.
     """
 
     steps: int | None = None
     minutes: float | None = None
     rate: float = 1e-3
     batch: int = 16
-    replay: float = 0.5
-    hold: float = 2e-3
     smoothing: float = 0.1
     dropout: float = 0.3
     looks: int = 10
@@ -52,7 +44,7 @@ class Lesson:
 class Learnt:
     """CIDEr-D of the held-out photos as it went, by step, and whether a person ended it."""
 
-    scores: dict[int, float]
+    scores: Mapping[int, float]
     stopped: bool = False
 
     @property
@@ -66,68 +58,22 @@ def best_of(scores: Mapping[int, float]) -> int:
     return max(scores, key=lambda step: (scores[step], step))
 
 
-class Remembered:
-    """What a model says of photos before it is taught, in its own styles: to say it again.
-
-    Of the sentences, all probabilities are asked for, not only the words (Li and Hoiem 2016,
-    "Learning without Forgetting", https://arxiv.org/abs/1606.09282).
-    """
-
-    def __init__(
-        self, model: Model, new: Sequence[int], styles: Sequence[str], photos: Photos, count: int
-    ) -> None:
-        """`new` are the ids of words that it did not know; the first `count` photos are shown."""
-        self.vocabulary = model.vocabulary
-        self.decoder: Decoder = copy.deepcopy(model.decoder).eval().requires_grad_(False)
-        self.decoder.bias[list(new)] = NEVER
-        before = copy.copy(model)
-        before._modules = {**model._modules, "decoder": self.decoder}
-        self.starts = [self.vocabulary.start(style) for style in styles]
-        self.said = [_said(before, photos, style, count) for style in styles]
-
-    def draw(self, photos: Sequence[int], rng: np.random.Generator) -> Captions:
-        """A sentence about each of `photos` (B,), in a style at random."""
-        turns = rng.integers(len(self.starts), size=len(photos)).tolist()
-        starts = [self.starts[turn] for turn in turns]
-        sentences = [self.said[turn][i] for turn, i in zip(turns, photos, strict=True)]
-        return pad(starts, sentences, self.vocabulary)
-
-    def loss(self, model: Model, grid: Tensor, captions: Captions) -> Tensor:
-        """The cross-entropy between what was said before and is said now, of grid (B, L, C), in
-        nats a word."""
-        named = _named(model, grid)
-        taught = model.decoder(captions.words, model.decoder.start(grid, *named))
-        now = model.decoder.score(taught.features)
-        with torch.no_grad():
-            before = self.decoder(captions.words, self.decoder.start(grid, *named))
-            wanted = self.decoder.score(before.features).exp()
-        known = captions.targets >= 0
-        return -((wanted * now).sum(2) * known).sum() / max(1, captions.count)
-
-
-def _said(model: Model, photos: Photos, style: str, count: int) -> list[list[int]]:
-    examples = [Example(str(i), style, (), ()) for i in range(count)]
-    vocabulary = model.vocabulary
-    sentences = write(model, photos, examples, bf16=False)
-    return [vocabulary.encode(vocabulary.tokenize(sentence)) for sentence in sentences]
-
-
-def _named(model: Model, grid: Tensor) -> tuple[Tensor, ...]:
-    return model.name_attributes(model.head(grid)) if model.sees_attributes else ()
+def _nothing(learner: Learner) -> None:
+    pass
 
 
 class Learner:
-    """Teaches a model's decoder captions of photos; the encoder stays as it is."""
+    """Teaches a model its usual style, the first one; all else stays as it is.
+
+    What learns are the style's adapter and the embeddings of its start word and of the words that
+    it alone writes. `step`, `seconds`, `scores`, the best weights and those of the optimizer are
+    all that a lesson needs to go on where it was.
+    """
 
     def __init__(
-        self,
-        model: Model,
-        remembered: Remembered | None,
-        photos: Photos,
-        examples: Sequence[Example],
-        lesson: Lesson,
+        self, model: Model, photos: Photos, examples: Sequence[Example], lesson: Lesson
     ) -> None:
-        self.model, self.remembered, self.photos, self.lesson = model, remembered, photos, lesson
+        self.model, self.photos, self.lesson = model, photos, lesson
         several = max(len(example.captions) for example in examples)
         self.captions = CaptionBatches(
             examples, model.vocabulary, min(several, 2), lesson.max_words
@@ -135,72 +81,117 @@ class Learner:
         self.order = Order(self.captions.lengths, lesson.batch, lesson.seed)
         usual = min(max(150, 30 * self.order.batches), 3000)
         self.steps = lesson.steps or usual
+        decoder = model.decoder
+        self.learning: dict[str, Tensor] = {
+            **dict(decoder.style_adapters[0].named_parameters()),
+            "embedding": decoder.embedding.weight,
+        }
+        self.rows = _rows(model)
         model.requires_grad_(False)
-        model.decoder.requires_grad_(True)
-        model.decoder.regularise(lesson.dropout, lesson.dropout / 2)
-        self.learning = list(model.decoder.parameters())
-        self.start = [weight.detach().clone() for weight in self.learning]
-        self.optimizer = torch.optim.AdamW(self.learning, lesson.rate, weight_decay=0.0)
+        for weight in self.learning.values():
+            weight.requires_grad_(True)
+        decoder.regularise(lesson.dropout, lesson.dropout / 2)
+        self.optimizer = torch.optim.AdamW(
+            self.learning.values(), lesson.rate, weight_decay=0.0, foreach=True
+        )
+        self.step, self.seconds = 0, 0.0
+        self.scores: dict[int, float] = {}
+        self.best = self.weights()
 
-    def learn(self, score: Callable[[Model], float]) -> Learnt:
+    def learn(
+        self, score: Callable[[Model], float], after: Callable[[Learner], None] = _nothing
+    ) -> Learnt:
         """Learn until the steps, the minutes or the patience end, or a person does (Ctrl-C); the
-        model is left with the weights that wrote best about the held-out photos."""
-        lesson, began, stopped = self.lesson, time.monotonic(), False
-        scores = {0: score(self.model)}
-        kept = self._weights()
-        every = max(1, self.steps // lesson.looks)
-        with tqdm(total=self.steps, desc="teaching", unit="step", dynamic_ncols=True) as bar:
+        model is left with the weights that wrote best about the held-out photos.
+
+        `score` is a model's on the held-out photos; `after` is called at the start and after each
+        step.
+        """
+        every = max(1, self.steps // self.lesson.looks)
+        stopped = False
+        with tqdm(
+            total=self.steps, initial=self.step, desc="teaching", unit="step", dynamic_ncols=True
+        ) as bar:
             try:
-                for step in range(1, self.steps + 1):
-                    past = (time.monotonic() - began) / 60
-                    progress = max(step / self.steps, past / (lesson.minutes or math.inf))
-                    self.step(step, progress)
+                if not self.scores:
+                    self._look(score)
+                    after(self)
+                while not self._over(every):
+                    self._timed_step()
                     bar.update()
-                    if step % every and step < self.steps and progress < 1:
-                        continue
-                    scores[step] = score(self.model)
-                    bar.set_postfix_str(f"held-out CIDEr {scores[step]:.2f}")
-                    best = best_of(scores)
-                    if best == step:
-                        kept = self._weights()
-                    if progress >= 1 or step - best >= lesson.patience * every:
-                        break
+                    if self.step % every == 0 or self.progress >= 1:
+                        self._look(score)
+                        bar.set_postfix_str(f"held-out CIDEr {self.scores[self.step]:.2f}")
+                    after(self)
             except KeyboardInterrupt:
                 stopped = True
-        self.model.decoder.load_state_dict(kept)
+        self.restore(self.best)
         self.model.eval()
-        return Learnt(scores, stopped)
+        return Learnt(self.scores, stopped)
 
-    def step(self, step: int, progress: float) -> float:
+    @property
+    def progress(self) -> float:
+        """How much of the lesson is done, 0…1: by steps or by time, whichever is further."""
+        minutes = self.lesson.minutes or math.inf
+        return max(self.step / self.steps, self.seconds / 60 / minutes)
+
+    def _over(self, every: int) -> bool:
+        waited = self.step - best_of(self.scores)
+        return self.progress >= 1 or waited >= self.lesson.patience * every
+
+    def _look(self, score: Callable[[Model], float]) -> None:
+        self.scores[self.step] = score(self.model)
+        if best_of(self.scores) == self.step:
+            self.best = self.weights()
+
+    def _timed_step(self) -> None:
+        began = time.monotonic()
+        self.learn_batch(self.step, self.progress)
+        self.step += 1
+        self.seconds += time.monotonic() - began
+
+    def learn_batch(self, step: int, progress: float) -> float:
         """One step, at a rate that warms up and falls to nothing; returns the loss."""
-        lesson = self.lesson
-        scale = min(1.0, 10 * progress) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)))
+        lesson, decoder = self.lesson, self.model.decoder
+        scale = min(1.0, 10 * progress + 0.01) * (0.5 + 0.5 * math.cos(math.pi * progress))
         for group in self.optimizer.param_groups:
             group["lr"] = lesson.rate * scale
+        torch.manual_seed(lesson.seed * 1_000_003 + step)  # of the dropout
         rng = np.random.default_rng([lesson.seed, step])
-        chosen = self.order.at(step - 1)
-        self.model.decoder.train()
-        loss = self._loss(chosen, rng)
+        decoder.train()
+        loss = self._loss(self.order.at(step), rng)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.learning, 1.0)
+        assert decoder.embedding.weight.grad is not None
+        decoder.embedding.weight.grad *= self.rows
+        nn.utils.clip_grad_norm_(self.learning.values(), 1.0)
         self.optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_([*self.learning], self.start, lesson.hold * scale)
         return float(loss.detach())
 
     def _loss(self, chosen: np.ndarray, rng: np.random.Generator) -> Tensor:
-        model, lesson = self.model, self.lesson
+        model = self.model
         look = self.photos.draw(chosen, rng)
         grid = encode(self.photos, self.photos.read(torch.from_numpy(chosen), look), model.encoder)
         captions = self.captions.draw(chosen, rng)
-        state = repeat(model.decoder.start(grid, *_named(model, grid)), self.captions.count)
-        told, _ = teach(model.decoder, captions, state, Teaching(smoothing=lesson.smoothing))
-        loss = told / max(1, captions.count)
-        if self.remembered is not None and lesson.replay:
-            again = self.remembered.draw(chosen.tolist(), rng)
-            loss = loss + lesson.replay * self.remembered.loss(model, grid, again)
-        return loss
+        state = repeat(model.start_from_grid(grid), self.captions.count)
+        told, _ = teach(model.decoder, captions, state, Teaching(self.lesson.smoothing))
+        return told / max(1, captions.count)
 
-    def _weights(self) -> dict[str, Tensor]:
-        return {name: w.detach().clone() for name, w in self.model.decoder.state_dict().items()}
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of what learns."""
+        return {name: weight.detach().clone() for name, weight in self.learning.items()}
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Put back what `weights` gave."""
+        with torch.no_grad():
+            for name, weight in self.learning.items():
+                weight.copy_(weights[name])
+
+
+def _rows(model: Model) -> Tensor:
+    """(V, 1): 1 for the words that the usual style alone writes, and for its start word."""
+    decoder = model.decoder
+    others = [decoder.bias, *(decoder.bias + each.bias for each in decoder.style_adapters[1:])]
+    rows = (torch.stack(others).detach().amax(0) < NEVER / 2).float()
+    rows[model.vocabulary.start(model.vocabulary.styles[0])] = 1
+    return rows.unsqueeze(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def read_pairs(inputs: Sequence[str], tell: Tell) -> list[Pair]:
             f"{archives[0]}: the captions of its photos are in no file that is named; name the"
             " list of them too, or unpack it"
         )
-    listed = list(_listed(lists, [*folders, *archives], tell))
+    listed = _together(_listed(lists, [*folders, *archives], tell), tell)
     known = {os.path.realpath(pair.content) for pair in listed if isinstance(pair.content, str)}
     photos = [name for name in others if not name.lower().endswith(ARCHIVES)]
     return [*listed, *_described(photos, folders, known, tell)]
@@ -82,6 +82,26 @@ def _listed(lists: Sequence[Path], places: Sequence[Path], tell: Tell) -> Iterat
                 yield Pair(photo.file_name, content, photo.captions)
         _say(tell, f"{file}: captions without a photo", absent)
         _say(tell, f"{file}: photos without a caption", silent)
+
+
+def _together(listed: Iterable[Pair], tell: Tell) -> list[Pair]:
+    """Each photo once, with the captions of all lists that name it."""
+    found: dict[Any, Pair] = {}
+    twice: dict[str, None] = {}
+    for pair in listed:
+        key = os.path.realpath(pair.content) if isinstance(pair.content, str) else pair.content
+        known = found.get(key)
+        captions = pair.captions
+        if known is not None and set(known.captions) != set(captions):
+            twice[known.name] = None
+            captions = tuple(dict.fromkeys([*known.captions, *captions]))
+        found[key] = replace(known or pair, captions=captions)
+    if twice:
+        tell(
+            "photos of which two lists say different things; they are learnt with the captions of"
+            f" both ({len(twice)}): {first_few(list(twice))}"
+        )
+    return list(found.values())
 
 
 def _described(

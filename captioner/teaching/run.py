@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,17 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from captioner import checkpoint
 from captioner.captioner import Captioner
 from captioner.engines.torch import TorchEngine
 from captioner.errors import CaptionerError
 from captioner.files import unwritable
 from captioner.model.model import Model
-from captioner.teaching.lesson import Learner, Learnt, Lesson, Remembered
+from captioner.notes import read_header
+from captioner.teaching.lesson import Learner, Learnt, Lesson
 from captioner.teaching.pairs import Pair, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
+from captioner.teaching.unfinished import go_on, keep, mark_of, unfinished_file
 from captioner.teaching.verdict import Cider, Verdict, judge
 from captioner.teaching.words import Growth, enlarged, grow
 from captioner.training.data import Example
@@ -30,9 +32,11 @@ from captioner.training.validate import write
 
 LEAST = 10  # photos
 APART = 20  # held-out photos, from which on one half chooses the weights and the other one judges
+ROOM = 3  # times the size of a model, for it, the lesson that is kept, and a draft of either
 SHOWN = 12  # words in a sentence about new ones
 
 Tell = Callable[[str], None]
+After = Callable[[Learner], None]
 
 
 @dataclass(frozen=True)
@@ -59,21 +63,22 @@ def teach(
 
     It begins as the `model` in that checkpoint (None: the built-in one), learns the words that
     occur at least `minimum` times, and writes in a `style` of that name unless another is asked
-    for. It is saved to `output`, its graphs beside it, or kept in memory. `minutes` ends it early,
-    `lesson` says how it learns instead.
+    for; its other styles stay as they are. It is saved to `output`, its graphs beside it, or kept
+    in memory. `minutes` ends it early, `lesson` says how it learns instead.
 
     Raises CaptionerError for pairs from which nothing can be learnt, and an output that cannot be
     written.
     """
     file = None if output is None else Path(output)
+    base = checkpoint.EMBEDDED if model is None else Path(model)
+    start = checkpoint.load(base)
     if file is not None:
-        check_output(file)
-    start = checkpoint.load(checkpoint.EMBEDDED if model is None else Path(model))
+        check_output(file, base)
     lesson = lesson or Lesson(minutes=minutes)
-    taught = teach_model(start, given_pairs(pairs), style, minimum, lesson, _quiet)
+    taught = teach_model(start, given_pairs(pairs), style, minimum, lesson, _quiet, output=file)
     if file is None:
         return Captioner(TorchEngine(taught.model, style))
-    save(taught.model, file)
+    save(taught.model, file, base)
     from captioner.captioner import load
 
     return load(file)
@@ -83,8 +88,9 @@ def _quiet(message: str) -> None:
     pass
 
 
-def check_output(file: Path, overwrite: bool = True) -> None:
-    """Raise CaptionerError for a file that cannot be written, before anything is learnt for it."""
+def check_output(file: Path, base: Path, overwrite: bool = True) -> None:
+    """Raise CaptionerError for a file that cannot be written, before anything is learnt for it from
+    the model in `base`."""
     if file.suffix != ".safetensors":
         raise CaptionerError(f"{file}: a model's file ends in .safetensors; call it so")
     if file.resolve() == checkpoint.EMBEDDED.resolve():
@@ -95,24 +101,55 @@ def check_output(file: Path, overwrite: bool = True) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=file.parent):
             pass
+        room, needed = shutil.disk_usage(file.parent).free, ROOM * base.stat().st_size
     except OSError as error:
         raise unwritable(file, error) from None
+    if room < needed:
+        raise CaptionerError(
+            f"{file}: there is room for {room >> 20} MB there, and a model takes {needed >> 20} MB"
+            " while it is made; make room, or name another place"
+        )
 
 
-def save(model: Model, file: Path) -> None:
-    """Write the model with its encoder, and its graphs beside it. Raises CaptionerError."""
+def save(model: Model, file: Path, base: Path, over: bool = True) -> None:
+    """Write the model with its encoder and the confidence of `base`, from which it was taught, and
+    its graphs beside it; where the lesson is `over`, what was kept of it goes.
+
+    Raises CaptionerError where it cannot be written.
+    """
     from captioner.export.run import write_graphs
 
     model.encoder.shared = False
-    checkpoint.save(model, file)
-    write_graphs(file, checkpoint.load(file))
+    kept = read_header(base).notes.get("confidence")
+    try:
+        checkpoint.save(model, file, notes={} if kept is None else {"confidence": kept})
+        write_graphs(file, checkpoint.load(file))
+    except CaptionerError as error:
+        raise CaptionerError(
+            f"{error}; make room there and add --resume: no step is lost"
+        ) from None
+    if over:
+        unfinished_file(file).unlink(missing_ok=True)
 
 
 def teach_model(
-    start: Model, pairs: Sequence[Pair], style: str, minimum: int, lesson: Lesson, tell: Tell
+    start: Model,
+    pairs: Sequence[Pair],
+    style: str,
+    minimum: int,
+    lesson: Lesson,
+    tell: Tell,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    after: After = lambda learner: None,
 ) -> TaughtModel:
-    """Teach a model's decoder; `start` stays as it is. Raises CaptionerError."""
-    _check_style(style)
+    """Teach a model's decoder a style; `start` stays as it is.
+
+    Where `output` says what file it is for, the lesson is kept beside that as it goes, and can be
+    gone on with (`resume`). `after` is called after each step. Raises CaptionerError.
+    """
+    _check_style(style, start)
     check_pairs(pairs, LEAST)
     pairs, thumbnails = readable(pairs, tell)
     check_pairs(pairs, LEAST)
@@ -131,12 +168,41 @@ def teach_model(
         " nearly what another one shows, and stay with it"
     )
     with TemporaryDirectory() as folder:
-        return _Room(start, pairs, style, growth, lesson, Path(folder)).teach(own, held, tell)
+        room = _Room(start, pairs, style, growth, lesson, Path(folder))
+        return room.teach(own, held, tell, _Keeping(output, resume, tell, after))
 
 
-def _check_style(style: str) -> None:
+@dataclass
+class _Keeping:
+    """Notes the lesson beside what it makes after each look at the held-out photos."""
+
+    output: Path | None
+    resume: bool
+    tell: Tell
+    after: After
+
+    def begin(self, learner: Learner, examples: Sequence[Example], lesson: Lesson) -> None:
+        self.mark = mark_of(learner.model, examples, lesson)
+        if self.resume and self.output is not None:
+            go_on(learner, unfinished_file(self.output), self.mark)
+
+    def __call__(self, learner: Learner) -> None:
+        if self.output is not None and learner.step in learner.scores:
+            try:
+                keep(learner, unfinished_file(self.output), self.mark)
+            except CaptionerError as error:
+                self.tell(f"{error}; the lesson goes on, but could not be resumed")
+                self.output = None
+        self.after(learner)
+
+
+def _check_style(style: str, start: Model) -> None:
     if not style.isidentifier():
         raise CaptionerError(f"a style is one word of letters and digits, not {style!r}")
+    if style in start.vocabulary.styles[start.config.decoder.taught :]:
+        raise CaptionerError(
+            f"the style {style} is built in and stays as it is; choose another name"
+        )
 
 
 def _tell_words(growth: Growth, minimum: int, tell: Tell) -> None:
@@ -170,7 +236,9 @@ class _Room:
         self.lesson, self.folder = lesson, folder
         self.files = Pictures(pairs)
 
-    def teach(self, own: Sequence[int], held: Sequence[int], tell: Tell) -> TaughtModel:
+    def teach(
+        self, own: Sequence[int], held: Sequence[int], tell: Tell, keeping: _Keeping
+    ) -> TaughtModel:
         apart = len(held) >= APART
         watched, judged = (held[::2], held[1::2]) if apart else (held, held)
         examples = self._examples(own)
@@ -178,23 +246,16 @@ class _Room:
         model = enlarged(self.start, self.growth, self.style, captions, len(own))
         photos = self._photos(model, examples)
         seen = self._photos(model, self._examples(watched))
-        new = [model.vocabulary.ids[word] for word in self.growth.new]
-        styles = [name for name in self.start.vocabulary.styles if name != self.style]
-        remembered = None
-        if self.lesson.replay and styles:
-            tell("what the model says so far is noted, lest it forgets")
-            remembered = Remembered(model, new, styles, photos, len(own))
-        learner = Learner(model, remembered, photos, examples, self.lesson)
+        learner = Learner(model, photos, examples, self.lesson)
+        keeping.begin(learner, examples, self.lesson)
         tell(_duration(learner, self.lesson))
         looked, by = self._examples(watched), self._cider(own, watched)
         learnt = learner.learn(
-            lambda taught: float(by.scores(write(taught, seen, looked, bf16=False)).mean())
+            lambda taught: float(by.scores(write(taught, seen, looked, bf16=False)).mean()), keeping
         )
         before, after = (self._written(each, judged) for each in (self.start, model))
-        names = [self.pairs[i].name for i in judged]
-        told = [self.pairs[i].captions for i in judged]
-        cider = self._cider(own, judged)
-        verdict = judge(names, told, before, after, cider, self.growth.new)
+        shown = [self.pairs[i] for i in judged]
+        verdict = judge(shown, before, after, self._cider(own, judged), self.growth.new)
         return TaughtModel(model, self.growth, learnt, verdict)
 
     def _examples(self, places: Sequence[int]) -> list[Example]:
@@ -221,14 +282,16 @@ class _Room:
 
 def _duration(learner: Learner, lesson: Lesson) -> str:
     """How long the lesson will take at most, from the time of one step."""
-    weights = copy.deepcopy(learner.model.decoder.state_dict())
+    weights = learner.weights()
+    state = copy.deepcopy(learner.optimizer.state_dict())
     began = time.monotonic()
-    learner.step(1, 0.0)  # at a rate of nothing
-    minutes = (time.monotonic() - began) * learner.steps / 60
-    learner.model.decoder.load_state_dict(weights)
-    learner.optimizer.state.clear()
+    learner.learn_batch(0, 0.0)
+    left = learner.steps - learner.step
+    minutes = (time.monotonic() - began) * left / 60
+    learner.restore(weights)
+    learner.optimizer.load_state_dict(state)
     most = min(minutes, lesson.minutes or minutes)
     return (
-        f"{learner.steps} steps, about {max(1, int(np.ceil(most)))} minutes or less; Ctrl-C keeps"
-        " the best so far"
+        f"{left} steps, about {max(1, math.ceil(most))} minutes or less; Ctrl-C keeps the best so"
+        " far"
     )

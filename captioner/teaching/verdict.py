@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from captioner.cider import CiderReward
 from captioner.evaluation.bootstrap import Difference, compare, interval, sampled_means
+from captioner.teaching.pairs import Pair
 from captioner.vocabulary import tokenize_whole
 
 Array = npt.NDArray[np.float64]
@@ -37,10 +38,9 @@ class Cider:
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """A held-out photo, what was written about it, and what the model writes."""
+    """A held-out photo with what was written about it, and what the model writes."""
 
-    photo: str
-    captions: tuple[str, ...]
+    pair: Pair
     before: str
     after: str
 
@@ -97,14 +97,13 @@ class Verdict:
 
 
 def judge(
-    photos: Sequence[str],
-    captions: Sequence[tuple[str, ...]],
+    pairs: Sequence[Pair],
     before: Sequence[str],
     after: Sequence[str],
     cider: Cider,
     new_words: Collection[str],
 ) -> Verdict:
-    """Compare what was written about N photos before and after."""
+    """Compare what was written about N held-out photos before and after."""
     old, new = cider.scores(before), cider.scores(after)
     old_samples, new_samples = sampled_means(old), sampled_means(new)
     return Verdict(
@@ -113,8 +112,8 @@ def judge(
         interval(old_samples),
         interval(new_samples),
         compare(float(new.mean()), float(old.mean()), new_samples, old_samples),
-        tuple(map(VerdictRow, photos, captions, before, after)),
-        _names(new_words, captions, before, after),
+        tuple(map(VerdictRow, pairs, before, after)),
+        _names(new_words, [pair.captions for pair in pairs], before, after),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,8 @@ from captioner.training.stopwords import STOP_WORDS
 from captioner.vocabulary import SPECIAL, Vocabulary, tokenize_whole
 
 ALIKE = 0.6  # Dice's coefficient of the trigrams of two words that look alike
+NEVER = -100.0  # the bias of a word in the styles that lack it: its probability is 0
+ADAPTERS = "decoder.adapters."
 COMPANY = 8  # known words beside which a new one most often stands
 
 
@@ -78,34 +80,61 @@ def _commonest(counts: dict[str, int]) -> dict[str, int]:
 def enlarged(
     model: Model, growth: Growth, style: str, captions: Sequence[Sequence[str]], photos: int
 ) -> Model:
-    """The model with the new words and the style, which becomes its usual one.
+    """The model with the new words and the taught style, which becomes its usual one.
 
-    All that it knew stays as it is. The style's start word begins as that of the usual style; a
-    new word as the known ones that are written alike, else as those beside which it stands in the
-    tokenized `captions` of so many `photos`.
+    All other styles stay as they are, and write none of the new words. The style's start word and
+    its adapter begin as those of the usual style; a new word as the known ones that are written
+    alike, else as those beside which it stands in the tokenized `captions` of so many `photos`.
     """
     old = model.vocabulary
+    again = style in old.styles  # a style that was taught before learns more
     styles = (style, *(name for name in old.styles if name != style))
     words = (*old.words[len(SPECIAL) + len(old.styles) :], *growth.new)
     vocabulary = Vocabulary(words, styles)
-    larger = Model(model.config, vocabulary, model.attributes)
-    weights = dict(model.state_dict())
-    rows = {"decoder.embedding.weight", "decoder.bias", "rarity"}
-    larger.load_state_dict({n: w for n, w in weights.items() if n not in rows}, strict=False)
-    begun = old.start(style if style in old.styles else old.styles[0])
+    before = model.config.decoder
+    decoder = before.model_copy(update={"taught": before.taught + (not again)})
+    larger = Model(
+        model.config.model_copy(update={"decoder": decoder}), vocabulary, model.attributes
+    )
+    begun = old.start(style if again else old.styles[0])
     known = [old.ids.get(word, begun) for word in vocabulary.words]
-    starts = _starts(model, growth, captions)
+    fresh = torch.tensor([word in growth.new for word in vocabulary.words])
+    weights = {name: _by_word(name, weight, known) for name, weight in _moved(model, styles)}
+    larger.load_state_dict(weights, strict=False)  # the adapter of a first style begins as nothing
+    rare = model.decoder.bias[-max(1, len(words) // 10) :].mean()
     with torch.no_grad():
-        larger.decoder.embedding.weight.copy_(model.decoder.embedding.weight[known])
-        larger.decoder.bias.copy_(model.decoder.bias[known])
-        larger.rarity.copy_(model.rarity[known])
-        rare = model.decoder.bias[-max(1, len(words) // 10) :].mean()
-        for word, row in starts.items():
+        mine, *others = larger.decoder.style_adapters
+        mine.bias[fresh] = rare - NEVER
+        for other in others:
+            other.bias[fresh] = 0
+        larger.decoder.bias[fresh] = NEVER
+        for word, row in _starts(model, growth, captions).items():
             place = vocabulary.ids[word]
             larger.decoder.embedding.weight[place] = row
-            larger.decoder.bias[place] = rare
             larger.rarity[place] = max(0.0, float(torch.tensor(photos / growth.new[word]).log()))
     return larger.eval()
+
+
+def _moved(model: Model, styles: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """The weights of a model, its adapters at the places that their styles have in `styles`; that
+    of a new style begins as the usual one's."""
+    old = model.vocabulary.styles
+    taught = model.config.decoder.taught
+    for name, weight in model.state_dict().items():
+        if not name.startswith(ADAPTERS):
+            yield name, weight
+    for place, style in enumerate(styles[: taught + (styles[0] not in old)]):
+        there = old.index(style) if style in old else 0
+        for name, weight in model.decoder.adapters[there].state_dict().items() if taught else ():
+            yield f"{ADAPTERS}{place}.{name}", weight
+
+
+def _by_word(name: str, weight: Tensor, known: Sequence[int]) -> Tensor:
+    """The weight with its rows where a larger vocabulary has them."""
+    of_words = ("decoder.embedding.weight", "decoder.bias", "rarity")
+    if name in of_words or (name.startswith(ADAPTERS) and name.count(".") == 3):
+        return weight[list(known)]
+    return weight
 
 
 def _starts(model: Model, growth: Growth, captions: Sequence[Sequence[str]]) -> dict[str, Tensor]:

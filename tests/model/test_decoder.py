@@ -113,6 +113,7 @@ def test_select_continues_rows_and_lets_photos_leave(
             decoder.start(*(part[[photo]] for part in photos)).memory,
             state.hidden[[old_row]],
             state.cell[[old_row]],
+            state.taught[[old_row]],
         )
         expected, _, where = decoder.step(following[[new_row]], single)
         torch.testing.assert_close(log_probs[[new_row]], expected)

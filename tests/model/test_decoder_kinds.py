@@ -1,5 +1,6 @@
 """Every kind of decoder: what it reads, what it ignores, and its equations written out."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -89,7 +90,7 @@ def test_what_a_kind_reads(kind: str) -> None:
     reworded, _ = follow(decoder, (words + 1) % V, state)
     assert torch.allclose(reworded, log_probs) == (kind == "context")
     assert not torch.allclose(follow(decoder, words, other)[0], log_probs)
-    same_start = State(other.memory, state.hidden, state.cell)
+    same_start = replace(state, memory=other.memory)
     resumed, _ = follow(decoder, words, same_start)
     assert torch.allclose(resumed, log_probs) == (kind == "feedback")
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +24,10 @@ from captioner.teaching import lesson as lessons
 from captioner.teaching.lesson import Lesson
 from captioner.teaching.pairs import Pair
 from captioner.teaching.run import teach_model
+from captioner.teaching.unfinished import unfinished_file
 from tests.training.names import NAMES, album, picture
 
-QUICK = Lesson(steps=90, rate=0.01, hold=0.0, replay=0.2, dropout=0.0, smoothing=0.0, looks=3)
+QUICK = Lesson(steps=90, rate=0.01, dropout=0.0, smoothing=0.0, looks=3)
 
 
 def pairs_of(folder: Path) -> list[tuple[Path, str]]:
@@ -63,50 +68,110 @@ def test_the_encoder_stays_and_the_old_model_too(trained: Path, taught: Path) ->
         assert (new.head.state_dict()[name] - weight).abs().max() < 1e-2  # fp16
 
 
-def test_replay_keeps_the_old_styles(trained: Path, tmp_path: Path) -> None:
-    """What the model said in its own styles stays likelier with a replay than without."""
-    pairs = pairs_of(album(tmp_path / "album"))
-    before = captioner.load(trained)
-    said = [before.caption(picture(c), style="coco").words for c in NAMES]
-    kept = {}
-    for replay in (0.0, 2.0):
-        lesson = Lesson(**{**QUICK.__dict__, "replay": replay})
-        output = tmp_path / f"{replay}.safetensors"
-        captioner.teach(pairs, model=trained, lesson=lesson, output=output)
-        kept[replay] = _log_probability(checkpoint.load(output), said)
-    assert kept[2.0] > kept[0.0] + 1
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnxruntime"])
+def test_the_styles_of_before_are_untouched(trained: Path, taught: Path, engine: str) -> None:
+    """By construction nothing is forgotten: the sentences of all old styles are the same, and so
+    are their probabilities, on every engine."""
+    pytest.importorskip(engine)
+    before, after = captioner.load(trained, engine="torch"), captioner.load(taught, engine=engine)
+    for style in before.styles:
+        for colour in NAMES:
+            old = before.caption(picture(colour), style=style, beam=4, alternatives=3)
+            new = after.caption(picture(colour), style=style, beam=4, alternatives=3)
+            assert new.words == old.words
+            assert [each.words for each in new.alternatives] == [
+                each.words for each in old.alternatives
+            ]
+            assert new.log_probability == pytest.approx(old.log_probability, abs=2e-2)
 
 
-def _log_probability(model: Model, said: Sequence[tuple[str, ...]]) -> float:
-    """Of these sentences about the pictures, in the style coco; nats."""
-    side, vocabulary, total = model.config.encoder.pixels, model.vocabulary, 0.0
-    for colour, words in zip(NAMES, said, strict=True):
-        square = np.array(picture(colour).convert("RGB").resize((side, side)))
-        ids = vocabulary.encode(words)
-        with torch.inference_mode():
-            state = model.start(torch.from_numpy(square).permute(2, 0, 1)[None])
-            fed = torch.tensor([[vocabulary.start("coco"), *ids]])
-            scores = model.decoder.score(model.decoder(fed, state).features)[0]
-        total += float(scores[range(len(ids) + 1), [*ids, vocabulary.end]].sum())
-    return total
+def test_what_old_styles_compute_is_the_same_to_the_last_bit(trained: Path, tmp_path: Path) -> None:
+    """Also of a style that was taught before; only the sum over a larger vocabulary may round."""
+    pairs = [Pair(str(path), path, (text,)) for path, text in pairs_of(album(tmp_path))]
+    start, short = checkpoint.load(trained), replace(QUICK, steps=10)
+    once = teach_model(start, pairs, "mine", 2, short, lambda message: None).model
+    again = [replace(p, captions=(p.captions[0].replace("Rex", "Bello"),)) for p in pairs]
+    twice = teach_model(once, again, "yours", 2, short, lambda message: None).model
+    assert twice.vocabulary.styles == ("yours", "mine", *start.vocabulary.styles)
+    assert {"Rex", "Bello"} <= set(twice.vocabulary.words)
+    for older, newer in ((start, once), (start, twice), (once, twice)):
+        for style in older.vocabulary.styles:
+            (features, scores), (same, near) = (_said(m, older, style) for m in (older, newer))
+            assert torch.equal(features, same)
+            torch.testing.assert_close(scores, near, atol=1e-3, rtol=0)
+            assert torch.allclose(scores.exp().sum(1), near.exp().sum(1), atol=1e-4)
+    assert not torch.allclose(_said(twice, once, "yours")[1], _said(once, once, "mine")[1])
+
+
+def _said(model: Model, of: Model, style: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features (T, E), and log-probabilities (T, V) of `of`'s words, along a sentence."""
+    side, vocabulary = model.config.encoder.pixels, model.vocabulary
+    words = [word for word in of.vocabulary.words if word in vocabulary.ids]
+    square = np.array(picture("blue").convert("RGB").resize((side, side)))
+    fed = [f"<{style}>", "a", "square", "that", "is"]
+    with torch.inference_mode():
+        state = model.start(torch.from_numpy(square).permute(2, 0, 1)[None])
+        taught = model.decoder(torch.tensor([vocabulary.encode(fed)]), state)
+        scores = model.decoder.score(taught.features)[0][:, vocabulary.encode(words)]
+    return taught.features[0, :, : model.config.decoder.size], scores
 
 
 def test_a_person_ends_it_and_keeps_the_best(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = lessons.Learner.step
+    usual = lessons.Learner.learn_batch
 
     def interrupted(self: Any, step: int, progress: float) -> float:
         if step == 65:
             raise KeyboardInterrupt
         return usual(self, step, progress)
 
-    monkeypatch.setattr(lessons.Learner, "step", interrupted)
-    pairs = [Pair(str(path), path, (text,)) for path, text in pairs_of(album(tmp_path))]
-    taught = teach_model(checkpoint.load(trained), pairs, "mine", 2, QUICK, lambda message: None)
+    monkeypatch.setattr(lessons.Learner, "learn_batch", interrupted)
+    pairs = [Pair(str(path), path, (text,)) for path, text in pairs_of(album(tmp_path / "album"))]
+    start, output = checkpoint.load(trained), tmp_path / "mine.safetensors"
+    lesson: Any = (start, pairs, "mine", 2, QUICK, lambda message: None)
+    taught = teach_model(*lesson, output=output)
     assert taught.learnt.stopped
     assert set(taught.learnt.scores) == {0, 30, 60}
     assert taught.learnt.best in (30, 60) and taught.verdict.after > taught.verdict.before
+    assert unfinished_file(output).exists()
+    monkeypatch.setattr(lessons.Learner, "learn_batch", usual)
+    resumed = teach_model(*lesson, output=output, resume=True)
+    whole = teach_model(*lesson)
+    assert set(resumed.learnt.scores) == {0, 30, 60, 90}
+    assert resumed.learnt.scores == whole.learnt.scores
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], weight), name
+    other = [replace(pair, captions=("another " + pair.captions[0],)) for pair in pairs]
+    with pytest.raises(CaptionerError, match="other photos, captions or options"):
+        teach_model(start, other, "mine", 2, QUICK, lesson[-1], output=output, resume=True)
+    with pytest.raises(CaptionerError, match="no lesson to go on with"):
+        teach_model(*lesson, output=tmp_path / "never.safetensors", resume=True)
+
+
+def test_ctrl_c_ends_it_and_the_best_is_written(trained: Path, tmp_path: Path) -> None:
+    """A real signal to a real process, as soon as the first look at the held-out photos is kept."""
+    output = tmp_path / "mine.safetensors"
+    words = [
+        "teach",
+        str(album(tmp_path / "album", 60)),
+        "-o",
+        str(output),
+        "--model",
+        str(trained),
+    ]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "captioner", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not unfinished_file(output).exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=300)
+    assert child.returncode == 0, err
+    assert "stopped; the best so far is kept, and --resume goes on" in err
+    assert "Traceback" not in err and "held-out photos" in out
+    assert captioner.load(output).styles[0] == "mine" and unfinished_file(output).exists()
 
 
 def test_the_command(
@@ -128,6 +193,10 @@ def test_the_command(
     assert "captions without a photo, left out (1)" in err and "stray.txt" in err
     assert "yours:" in out and "held-out photos" in out and f"--model {output}" in out
     assert captioner.load(output).styles[0] == "mine"
+    assert not unfinished_file(output).exists()
+    page = (tmp_path / "mine.before-after.html").read_text("utf-8")
+    assert page.count("data:image/jpeg") == page.count("<dt>after") == out.count("  after:") == 4
+    assert " → ".join(re.findall(r"CIDEr (.*) → (.*) on", out)[-1]) in page
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as stop:
         cli.main()
@@ -150,5 +219,29 @@ def test_bad_lessons_are_refused_in_one_sentence(trained: Path, tmp_path: Path) 
         assert "\n" not in str(error.value)
     with pytest.raises(CaptionerError, match="safetensors"):
         captioner.teach(pairs, model=trained, output=tmp_path / "mine.pt")
-    with pytest.raises(CaptionerError, match="one word"):
-        captioner.teach(pairs, model=trained, style="my own", lesson=QUICK)
+    for style, said in (("my own", "one word"), ("coco", "built in")):
+        with pytest.raises(CaptionerError, match=said):
+            captioner.teach(pairs, model=trained, style=style, lesson=QUICK)
+
+
+def test_a_full_disk_is_said_before_and_costs_no_step_after(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, output = album(tmp_path / "album", 12), tmp_path / "mine.safetensors"
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1 << 20))
+        with pytest.raises(CaptionerError, match="there is room for 1 MB there"):
+            captioner.teach(pairs_of(folder), model=trained, output=output)
+    short, usual = replace(QUICK, steps=3), checkpoint.write
+
+    def full(file: Path, *rest: Any) -> None:
+        if file == output:
+            raise CaptionerError(f"{file}: cannot be written (No space left on device)")
+        usual(file, *rest)
+
+    monkeypatch.setattr(checkpoint, "write", full)
+    with pytest.raises(CaptionerError, match=r"No space left.*--resume: no step is lost") as error:
+        captioner.teach(pairs_of(folder), model=trained, output=output, lesson=short)
+    assert "\n" not in str(error.value)
+    assert not output.exists() and unfinished_file(output).exists()

@@ -70,6 +70,24 @@ def test_lists_of_captions(folder: Path, kind: str) -> None:
     assert any("photos without a caption" in line for line in told) == (kind == "metadata.csv")
 
 
+def test_lists_that_contradict_each_other_are_said_and_learnt_together(folder: Path) -> None:
+    (folder / "one.csv").write_text("path,caption\na.png,Rex.\nb.png,A café.\n")
+    (folder / "two.csv").write_text("path,caption\na.png,Bello.\nb.png,A café.\n")
+    found, told = read(folder / "one.csv", folder / "two.csv")
+    assert found == {"a.png": ("Rex.", "Bello."), "b.png": ("A café.",)}
+    [said] = [line for line in told if "different things" in line]
+    assert "(1): " in said and "a.png" in said
+
+
+def test_empty_files_are_photos_without_a_caption(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / f"{name}.txt").write_text(" \n")
+    (folder / "c.txt").write_text("Rex.")
+    found, told = read(folder)
+    assert found == {"c.png": ("Rex.",)}
+    assert len(told) == 1 and "photos without a caption, left out (2)" in told[0]
+
+
 def test_photos_in_an_archive(folder: Path) -> None:
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         archive.write(folder / "a.png", "inside/a.png")
