@@ -93,9 +93,10 @@ def enlarged(
     vocabulary = Vocabulary(words, styles)
     before = model.config.decoder
     decoder = before.model_copy(update={"taught": before.taught + (not again)})
-    larger = Model(
-        model.config.model_copy(update={"decoder": decoder}), vocabulary, model.attributes
-    )
+    config = model.config.model_copy(update={"decoder": decoder})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the same adapter to begin with, so that a lesson can be gone on with
+        larger = Model(config, vocabulary, model.attributes)
     begun = old.start(style if again else old.styles[0])
     known = [old.ids.get(word, begun) for word in vocabulary.words]
     fresh = torch.tensor([word in growth.new for word in vocabulary.words])

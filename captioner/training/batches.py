@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from captioner.errors import CaptionerError
-from captioner.training.data import Example, Sentence
+from captioner.training.data import Example, StyledSentence
 from captioner.training.text import SentenceAttributes
 from captioner.vocabulary import Vocabulary
 
@@ -183,7 +183,7 @@ class TextBatches:
 
     def __init__(
         self,
-        sentences: Sequence[Sentence],
+        sentences: Sequence[StyledSentence],
         vocabulary: Vocabulary,
         attributes: SentenceAttributes,
         batch: int,

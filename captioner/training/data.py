@@ -48,7 +48,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Sentence:
+class StyledSentence:
     """A tokenized sentence that has no photo."""
 
     style: str
@@ -81,13 +81,13 @@ def read_examples(
     ]
 
 
-def read_sentences(files: Mapping[str, Path]) -> list[Sentence]:
+def read_sentences(files: Mapping[str, Path]) -> list[StyledSentence]:
     """One sentence a line, from plain or xz-compressed text. Raises CaptionerError."""
     return [sentence for style, file in files.items() for sentence in _sentences(style, file)]
 
 
 @cache
-def _sentences(style: str, file: Path) -> list[Sentence]:
+def _sentences(style: str, file: Path) -> list[StyledSentence]:
     """Read once for all stages of a run."""
     try:
         with lzma.open(file, "rt") if file.suffix == ".xz" else file.open() as opened:
@@ -95,14 +95,14 @@ def _sentences(style: str, file: Path) -> list[Sentence]:
     except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
         raise CaptionerError(f"{file}: cannot be read as sentences ({error})") from None
     if len(lines) < MANY:
-        return [Sentence(style, tuple(tokenize(line))) for line in lines]
+        return [StyledSentence(style, tuple(tokenize(line))) for line in lines]
     with ProcessPoolExecutor(mp_context=get_context("fork")) as tokenizers:
         told = tokenizers.map(tokenize, lines, chunksize=2000)
-        return [Sentence(style, tuple(words)) for words in told]
+        return [StyledSentence(style, tuple(words)) for words in told]
 
 
 def choose_words(
-    config: DataConfig, count: int, examples: Sequence[Example], sentences: Sequence[Sentence]
+    config: DataConfig, count: int, examples: Sequence[Example], sentences: Sequence[StyledSentence]
 ) -> tuple[Vocabulary, tuple[str, ...]]:
     """The vocabulary, and the `count` attribute words that most photos' captions hold."""
     captions = [caption for example in examples for caption in example.captions]

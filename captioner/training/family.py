@@ -57,7 +57,7 @@ Places = Mapping[str, npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Result:
+class VariantResult:
     """What a variant came to on the N validation photos, each in its own style."""
 
     name: str
@@ -95,7 +95,7 @@ def _refuse_another(recipe: Recipe, folder: Path) -> None:
         )
 
 
-def judge(recipe: Recipe, name: str, examples: Sequence[Example]) -> Result:
+def judge(recipe: Recipe, name: str, examples: Sequence[Example]) -> VariantResult:
     """Caption the validation photos with a trained variant, and score each caption."""
     folder, data = recipe.training.output, recipe.data
     model = checkpoint.load(folder / LAST)
@@ -107,10 +107,10 @@ def judge(recipe: Recipe, name: str, examples: Sequence[Example]) -> Result:
     with (folder / "log.csv").open(newline="") as lines:
         seconds = max(float(row["seconds"] or 0) for row in csv.DictReader(lines))
     size = (folder / LAST).stat().st_size
-    return Result(name, parameters, size, seconds, captions, cider, log.training["nll"])
+    return VariantResult(name, parameters, size, seconds, captions, cider, log.training["nll"])
 
 
-def table(results: Sequence[Result], styles: Places) -> str:
+def table(results: Sequence[VariantResult], styles: Places) -> str:
     """A Markdown table: CIDEr of each style's photos (their places) with 95 % intervals, and the
     paired difference to `attention` over all photos."""
     base = next((one for one in results if one.name == BASE), results[0])
@@ -131,7 +131,7 @@ def table(results: Sequence[Result], styles: Places) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _difference(one: Result, base: Result) -> str:
+def _difference(one: VariantResult, base: VariantResult) -> str:
     if one is base:
         return "0"
     mean, other = float(one.cider.mean()), float(base.cider.mean())
@@ -139,7 +139,7 @@ def _difference(one: Result, base: Result) -> str:
     return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
-def write_log(results: Sequence[Result], file: Path, every: int = 20) -> None:
+def write_log(results: Sequence[VariantResult], file: Path, every: int = 20) -> None:
     """Nats a word of every variant, each the mean of `every` steps."""
     with whole_file(file, "w", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
@@ -183,7 +183,7 @@ def family(
 
 
 def _write_all(
-    results: Sequence[Result], styles: Places, examples: Sequence[Example], to: Path
+    results: Sequence[VariantResult], styles: Places, examples: Sequence[Example], to: Path
 ) -> None:
     try:
         to.mkdir(parents=True, exist_ok=True)

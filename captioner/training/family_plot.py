@@ -16,12 +16,14 @@ from captioner.training.plot import save_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from captioner.training.family import Result
+    from captioner.training.family import VariantResult
 
 BINS = 4
 
 
-def draw_family(results: Sequence[Result], lengths: npt.NDArray[np.float64], file: Path) -> None:
+def draw_family(
+    results: Sequence[VariantResult], lengths: npt.NDArray[np.float64], file: Path
+) -> None:
     """Write the picture; lengths (N) are the mean words of each photo's human captions."""
     try:
         from matplotlib import colormaps
@@ -48,7 +50,7 @@ def draw_family(results: Sequence[Result], lengths: npt.NDArray[np.float64], fil
     save_figure(figure, file)
 
 
-def _against_parameters(axis: Axes, results: Sequence[Result]) -> None:
+def _against_parameters(axis: Axes, results: Sequence[VariantResult]) -> None:
     places = _side_by_side([one.parameters / 1e6 for one in results])
     for one, place in zip(results, places, strict=True):
         mean, (low, high) = float(one.cider.mean()), interval(sampled_means(one.cider))
@@ -71,7 +73,7 @@ def _side_by_side(sizes: Sequence[float], gap: float = 0.025) -> list[float]:
 
 
 def _against_length(
-    axis: Axes, results: Sequence[Result], lengths: npt.NDArray[np.float64]
+    axis: Axes, results: Sequence[VariantResult], lengths: npt.NDArray[np.float64]
 ) -> None:
     """The mean CIDEr of the photos that people describe in few words, in more, in many."""
     groups = np.array_split(np.argsort(lengths, kind="stable"), BINS)

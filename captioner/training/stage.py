@@ -24,7 +24,7 @@ from captioner.training.batches import (
 from captioner.training.data import (
     Example,
     PhotoFiles,
-    Sentence,
+    StyledSentence,
     attribute_targets,
     photo_files,
     read_examples,
@@ -205,10 +205,10 @@ class Stage:
             return PixelPhotos(encoder, files, examples, data.hold, tune != "nothing")
         return CachedPhotos(encoder, files, examples, data.cache, tune == "nothing")
 
-    def _read_text(self, sentences: Sequence[Sentence]) -> None:
+    def _read_text(self, sentences: Sequence[StyledSentence]) -> None:
         self._need_attributes("training.batch_sentences: sentences without photos are told by them")
         limit = self.recipe.data.max_words
-        captions = [Sentence(e.style, c) for e in self.examples for c in e.captions]
+        captions = [StyledSentence(e.style, c) for e in self.examples for c in e.captions]
         kept = [s for s in [*sentences, *captions] if 0 < len(s.words) <= limit]
         model, shown = self.model, self.recipe.attributes.shown
         attributes = SentenceAttributes(kept, model.vocabulary, model.attributes, shown)

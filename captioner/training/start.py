@@ -14,7 +14,7 @@ from captioner.model.lite3 import Lite3
 from captioner.model.model import Model
 from captioner.training.data import (
     Example,
-    Sentence,
+    StyledSentence,
     attribute_targets,
     choose_words,
     word_rarity,
@@ -40,7 +40,7 @@ def prepare(model: Model, config: TrainingConfig) -> None:
 
 
 def first_model(
-    recipe: Recipe, examples: Sequence[Example], sentences: Sequence[Sentence]
+    recipe: Recipe, examples: Sequence[Example], sentences: Sequence[StyledSentence]
 ) -> Model:
     """The model a stage begins with: pretrained encoder, then what the checkpoints of `start` hold.
 

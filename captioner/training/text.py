@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from captioner.training.data import Sentence
+from captioner.training.data import StyledSentence
 from captioner.vocabulary import Vocabulary
 
 SIMILAR_SENTENCES = 2
@@ -25,7 +25,7 @@ class SentenceAttributes:
 
     def __init__(
         self,
-        sentences: Sequence[Sentence],
+        sentences: Sequence[StyledSentence],
         vocabulary: Vocabulary,
         attributes: Sequence[str],
         shown: int,

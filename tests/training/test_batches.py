@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from captioner.errors import CaptionerError
 from captioner.training.batches import CaptionBatches, Order, Share, TextBatches, pad
-from captioner.training.data import Example, Sentence
+from captioner.training.data import Example, StyledSentence
 from captioner.training.text import SentenceAttributes
 from captioner.vocabulary import Vocabulary
 
@@ -117,7 +117,7 @@ def test_shares_of_captions_are_the_rows_of_the_whole() -> None:
 
 
 def test_shares_of_sentences_are_the_rows_of_the_whole() -> None:
-    told = [Sentence("coco", VOCABULARY.words[5 : 5 + n]) for n in (2, 3, 4, 5)] * 3
+    told = [StyledSentence("coco", VOCABULARY.words[5 : 5 + n]) for n in (2, 3, 4, 5)] * 3
     attributes = SentenceAttributes(told, VOCABULARY, ("dog", "grass", "red"), shown=3)
     batches = TextBatches(told, VOCABULARY, attributes, batch=5, seed=1)
     again = TextBatches(told, VOCABULARY, attributes, batch=5, seed=1)
@@ -133,7 +133,9 @@ def test_shares_of_sentences_are_the_rows_of_the_whole() -> None:
 
 def test_attribute_words_of_a_sentence() -> None:
     """Its own are surer than those made up; padding is 0 and comes last; the draw repeats."""
-    told = [Sentence("coco", tuple(s.split())) for s in ("a dog on grass", "red cat", "the")] * 4
+    told = [
+        StyledSentence("coco", tuple(s.split())) for s in ("a dog on grass", "red cat", "the")
+    ] * 4
     known = ("dog", "grass", "red", "cat")
     attributes = SentenceAttributes(told, VOCABULARY, known, shown=6)
     rng = np.random.default_rng(0)
@@ -153,7 +155,7 @@ def test_attribute_words_of_a_sentence() -> None:
 
 
 def test_without_attribute_words_there_is_padding_alone() -> None:
-    told = [Sentence("coco", ("a", "dog"))]
+    told = [StyledSentence("coco", ("a", "dog"))]
     for known in ((), ("cat",)):
         attributes = SentenceAttributes(told, VOCABULARY, known, shown=2)
         ids, certainty = attributes.draw(0, np.random.default_rng(0))
