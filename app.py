@@ -2,9 +2,10 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import captioner
-from captioner.checkpoint import FAMILY
+from captioner.checkpoint import EMBEDDED, FAMILY
 from captioner.page import build, launch
 
 
@@ -25,9 +26,9 @@ def main() -> None:
     models = parser.parse_args().model or [path for path in listed.split(os.pathsep) if path]
     try:
         if models:
-            page = build([captioner.load(path) for path in models])
+            page = build([captioner.load(path) for path in models], base=Path(models[0]))
         else:
-            page = build([captioner.load()], FAMILY)
+            page = build([captioner.load()], FAMILY, EMBEDDED)
         launch(page)
     except captioner.CaptionerError as error:
         raise SystemExit(f"captioner: {error}") from error

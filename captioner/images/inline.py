@@ -1,4 +1,4 @@
-"""A picture inside an address, for pages that need no file beside them."""
+"""Pictures for pages: as JPEG, and inside an address, where no file may lie beside the page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import io
 from PIL import Image
 
 
-def data_url(image: Image.Image, side: int) -> str:
-    """The picture, at most `side` pixels long, as a JPEG."""
-    small = image.convert("RGB")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2)
+def as_jpeg(photo: Image.Image, side: int, quality: int = 80) -> bytes:
+    """The photo, at most `side` pixels long, as a JPEG."""
+    small = photo.copy()
+    small.thumbnail((side, side), reducing_gap=2)
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    small.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def data_url(photo: Image.Image, side: int, quality: int = 80) -> str:
+    """The same inside an address."""
+    return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(photo, side, quality)).decode()

@@ -12,8 +12,9 @@ from PIL import Image
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
+from captioner.images.inline import as_jpeg, data_url
 from captioner.options import Options
-from captioner.page.answers import LARGE, SMALL, as_jpeg, data_url, open_photo, sureness
+from captioner.page.answers import LARGE, SMALL, open_photo, sureness
 from captioner.page.options import read_options
 from captioner.page.saving import File
 from captioner.page.uploads import Upload, count, unpack
@@ -31,16 +32,16 @@ def album_rows(worker: ModelWorker, uploads: list[Upload] | None) -> list[Row]:
 
 
 def album_steps(
-    worker: ModelWorker, uploads: list[Upload] | None, wish: Row | None
+    worker: ModelWorker, uploads: list[Upload] | None, wish: Row | None, model: int = 0
 ) -> Iterator[Row]:
     """The album in steps: {"total", "rows"}, the rows being those that are new, each with a
-    `thumbnail`.
+    `thumbnail`; by the model at that place.
 
     Raises CaptionerError for too many photos or none, and for impossible options.
     """
     options, _ = read_options(wish)
     total = count(uploads)
-    captioned = _captioned(worker, unpack(uploads or []), options)
+    captioned = _captioned(worker, unpack(uploads or []), options, model)
     yield {"total": total, "rows": []}
     while step := list(islice(captioned, BATCH)):
         rows = [
@@ -65,13 +66,13 @@ def packed_photo(upload: Upload | None, path: str | None) -> File:
 
 
 def _captioned(
-    worker: ModelWorker, photos: Iterator[Photo | ImageError], options: Options
+    worker: ModelWorker, photos: Iterator[Photo | ImageError], options: Options, model: int = 0
 ) -> Iterator[tuple[Row, Image.Image | None]]:
     """A row for each photo, in order, with the opened photo; one that failed has an `error`."""
     opened = ((photo.path, _open(photo)) for photo in photos)
     while chunk := list(islice(opened, BATCH)):
         good = [photo for _, photo in chunk if isinstance(photo, Image.Image)]
-        captions = _followed(worker.caption(good, options), options)
+        captions = _followed(worker.caption(good, options, model), options)
         for path, photo in chunk:
             if isinstance(photo, ImageError):
                 yield _row(path, photo), None

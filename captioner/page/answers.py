@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from threading import Lock
 from typing import Any
 
@@ -15,6 +13,7 @@ from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.search import ARCHIVES
 from captioner.errors import CaptionerError, ImageError
 from captioner.images import open_image
+from captioner.images.inline import data_url
 from captioner.options import Options
 from captioner.page.options import read_options
 from captioner.page.uploads import Upload
@@ -131,17 +130,3 @@ def sureness(caption: Caption) -> Answer:
     if confidence is None:
         return {"confidence": None, "sure": ""}
     return {"confidence": round(confidence, 5), "sure": in_words(confidence)}
-
-
-def as_jpeg(photo: Image.Image, side: int, quality: int = 80) -> bytes:
-    """The photo, at most `side` pixels long, as a JPEG."""
-    small = photo.copy()
-    small.thumbnail((side, side), reducing_gap=2)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=quality)
-    return file.getvalue()
-
-
-def data_url(photo: Image.Image, side: int, quality: int = 80) -> str:
-    """The same inside an address."""
-    return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(photo, side, quality)).decode()

@@ -17,6 +17,7 @@ from captioner.page.endpoints import ALIKE, WAITING, Endpoints
 from captioner.page.frontend import routes
 from captioner.page.guard import Guard, Page, hosts_allowed
 from captioner.page.storage import KEPT, own_folder
+from captioner.page.teaching import PageLessons, owner_alone
 from captioner.page.uploads import MAX_UPLOAD, Upload, photo_input
 from captioner.page.worker import ModelWorker
 
@@ -30,10 +31,13 @@ PHOTO: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": ALIKE}
 MANY: dict[str, Any] = {"concurrency_id": "many", "concurrency_limit": 3}
 
 
-def build(captioners: Sequence[Captioner], family: Sequence[Path] = ()) -> Page:
+def build(
+    captioners: Sequence[Captioner], family: Sequence[Path] = (), base: Path | None = None
+) -> Page:
     """The page for these models: the first answers for one photo and for many, all are compared.
 
-    So are the checkpoints of `family`, which are loaded when they are first asked for.
+    So are the checkpoints of `family`, which are loaded when they are first asked for. Where the
+    page is its owner's alone, the checkpoint `base` can be taught there.
     """
     folder = own_folder()
     worker = ModelWorker(captioners, family)
@@ -41,7 +45,8 @@ def build(captioners: Sequence[Captioner], family: Sequence[Path] = ()) -> Page:
         _endpoints(worker)
     guard = Middleware(Guard, hosts=hosts_allowed(), folder=folder)
     # Our routes come before gradio's own: "/" is our page.
-    own = [*routes(worker), Endpoints(worker, folder).route()]
+    lessons = PageLessons(worker, base, Path.cwd()) if base and owner_alone() else None
+    own = [*routes(worker, bool(lessons)), Endpoints(worker, folder, lessons).route()]
     page.app_kwargs = {"middleware": [guard], "routes": own}
     page.queue(max_size=WAITING, api_open=False)
     return page

@@ -21,6 +21,7 @@ from captioner.page.answers import answer, compare
 from captioner.page.keepsakes import save_keepsake
 from captioner.page.saving import File, save_album
 from captioner.page.storage import UploadFolder
+from captioner.page.teaching import PageLessons
 from captioner.page.uploads import Upload
 from captioner.page.worker import ModelWorker
 
@@ -37,7 +38,9 @@ class Endpoints:
     """`POST /page/ask/NAME` with {"files": [as /gradio_api/upload named them], "request": an
     object}. What was asked wrongly is answered {"detail": a sentence}."""
 
-    def __init__(self, worker: ModelWorker, folder: UploadFolder) -> None:
+    def __init__(
+        self, worker: ModelWorker, folder: UploadFolder, lessons: PageLessons | None = None
+    ) -> None:
         photos, files = CapacityLimiter(ALIKE), CapacityLimiter(FILES)
         self._known: dict[str, tuple[Endpoint, CapacityLimiter]] = {
             "caption": (_of_one(partial(answer, worker)), photos),
@@ -47,6 +50,8 @@ class Endpoints:
             "save_photo": (_of_one(save_keepsake), files),
             "save_album": (lambda _, request: save_album(request), files),
         }
+        for name, endpoint in lessons.endpoints().items() if lessons else ():
+            self._known[name] = endpoint, self._known["album"][1]
         self._folder = folder
         self._waiting = self._albums = 0
 

@@ -14,8 +14,9 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from captioner.caption import Caption
+from captioner.images.inline import data_url
 from captioner.overlay import INFERNO, STRENGTH
-from captioner.page.answers import data_url, maps_as_json
+from captioner.page.answers import maps_as_json
 from captioner.page.options import LIMITS
 from captioner.page.uploads import MAX_PHOTOS, MAX_UPLOAD
 from captioner.page.worker import ModelWorker
@@ -38,9 +39,10 @@ _SECURITY = {
 _SIDE = 1024  # longest side of the photo in a page of its own, pixels
 
 
-def routes(worker: ModelWorker) -> list[BaseRoute]:
-    """The page and the files that belong to it, each by its name."""
-    page = _index(worker)
+def routes(worker: ModelWorker, teachable: bool = False) -> list[BaseRoute]:
+    """The page and the files that belong to it, each by its name; with `teachable` a model can be
+    taught on it."""
+    page = _index(worker, teachable)
     files = {path.name: path for folder in (WEB, EXAMPLES) for path in folder.iterdir()}
 
     async def index(request: Request) -> Response:
@@ -67,13 +69,14 @@ def routes(worker: ModelWorker) -> list[BaseRoute]:
     ]
 
 
-def _index(worker: ModelWorker) -> str:
+def _index(worker: ModelWorker, teachable: bool) -> str:
     """The page's HTML, with what its scripts have to know of this program in it."""
     settings = {
         "colours": INFERNO.hex(),
         "strength": STRENGTH,
         "styles": list(worker.first.styles),
-        "models": worker.names,
+        "models": list(worker.names),
+        "teachable": teachable,
         "examples": json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8")),
         "limits": {"photos": MAX_PHOTOS, "upload": MAX_UPLOAD, "beam": LIMITS["beam"]},
     }

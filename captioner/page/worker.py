@@ -49,6 +49,12 @@ class ModelWorker:
         self._changed = Condition()
         Thread(target=self._work, name="captioner", daemon=True).start()
 
+    def add(self, captioner: Captioner) -> int:
+        """One model more; gives its place."""
+        self._models.append(captioner)
+        self.names.append(captioner.name)
+        return len(self._models) - 1
+
     def caption(
         self, photos: Sequence[Image.Image], options: Options, model: int = 0
     ) -> list[Caption | CaptionerError]:

@@ -21,11 +21,11 @@ PATIENCE = 60_000  # milliseconds: the machine may have other work
 class Served:
     """A page that answers at `url`, with the models behind it."""
 
-    def __init__(self, fakes: list[FakeCaptioner], **queue: Any) -> None:
+    def __init__(self, fakes: list[FakeCaptioner], base: Path | None = None, **queue: Any) -> None:
         from captioner.page import build, launch
 
         self.fakes = fakes
-        self.blocks = build(fakes)
+        self.blocks = build(fakes, base=base)
         if queue:
             self.blocks.queue(api_open=False, **queue)
         launch(self.blocks, wait=False, server_port=free_port())

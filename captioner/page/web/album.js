@@ -38,6 +38,15 @@ export class Album {
     this.arrange();
   }
 
+  // Another model's sentence, where nobody has written their own.
+  revise(path, {caption, score, confidence, sure, error}) {
+    const found = this.items.find(({row}) => row.path === path && !row.edited && !row.error);
+    if (!found || error) return;
+    Object.assign(found.row, {caption, score, confidence, sure});
+    found.element.querySelector("textarea").value = caption;
+    found.element.querySelector(".sure").textContent = inWords(found.row);
+  }
+
   clear() {
     this.items = [];
     this.list.replaceChildren();

@@ -6,6 +6,7 @@ import {pace} from "./look.js";
 import * as many from "./many.js";
 import * as photo from "./photo.js";
 import {Tabs} from "./tabs.js";
+import "./teach.js";
 
 const views = {photo, compare, many};
 let last = null; // the photo that was looked at last, for the other view

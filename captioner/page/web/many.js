@@ -5,11 +5,12 @@ import {isArchive, tooLarge} from "./chooser.js";
 import {save, settings} from "./dom.js";
 import {readWishes} from "./wishes.js";
 
-const GROUP = 8; // photos that are sent and asked about together
+export const GROUP = 8; // photos that are sent and asked about together
 const view = document.getElementById("many");
 const find = (selector) => view.querySelector(selector);
-const album = new Album(find(".album"), {change: tell});
+export const album = new Album(find(".album"), {change: tell});
 const known = new Set(); // files that were given before, by what they are
+export const choice = {album: "album"}; // the endpoint, and by it the model, that writes
 let waiting = [], stopping = null, stopped = false;
 
 // All photos: those in the album and those to come, as far as is known of the archives among them.
@@ -70,7 +71,7 @@ async function next(signal) {
     else done(rows.map((row, place) => ({...row, ...group[answered + place], error: row.error})));
     answered += rows.length;
   };
-  await follow("album", photos, wishes, signal, step);
+  await follow(choice.album, photos, wishes, signal, step);
   if (isArchive(first.path)) waiting.shift();
   return undefined;
 }
@@ -116,6 +117,7 @@ function tell() {
   find("[data-act=stop]").hidden = !busy;
   find(".save-bar").hidden = !album.length;
   find("[data-save=teaching]").disabled = !album.edited;
+  view.dispatchEvent(new Event("told"));
 }
 
 const acts = {
