@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -145,6 +146,21 @@ class OnnxRuntime:
         return run
 
 
+@cache
+def _openvino_core() -> Any:
+    """One for the whole process, as long as it lives.
+
+    Each gives the thread a stack for signal handlers (sigaltstack), and where of two the elder goes
+    first, the younger leaves the thread with what the elder has unmapped: the next signal that
+    Python handles, Ctrl-C or the end of a child, then ends the process.
+    """
+    # its import would tell a server of Google's that it was imported
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino.Core()
+
+
 class OpenVino:
     """Opens graphs on OpenVINO's CPU plugin: the encoder in bf16 where the processor has it, the
     decoder's step always in fp32."""
@@ -153,11 +169,7 @@ class OpenVino:
     precisions = ("float32", "bfloat16")
 
     def __init__(self, precision: str | None) -> None:
-        # its import would tell a server of Google's that it was imported
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = _openvino_core()
         able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and not able:
             raise CaptionerError("this processor does not compute in bfloat16; use float32")

@@ -129,6 +129,25 @@ def test_the_encoder_computes_in_the_precision_that_is_told(tiny: Path) -> None:
             assert used == ("bf16" if short else "f32")
 
 
+def test_a_signal_after_two_engines_that_came_and_went_is_handled() -> None:
+    """What remained was a stack for signal handlers that was no more: SIGSEGV ended the process."""
+    program = """
+import gc, signal
+from captioner.engines.graphs import OpenVino
+first, second = OpenVino(None), OpenVino(None)
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
 def test_a_checkpoint_without_graphs_is_for_torch(tiny: Path, tmp_path: Path) -> None:
     file = tmp_path / "bare.safetensors"
     file.write_bytes(tiny.read_bytes())
