@@ -24,7 +24,7 @@ assert program == "spice-1.0.jar" and "-Xmx8G" in sys.argv[:jar]
 assert options[0] == "-cache" and options[2] == "-out" and options[4:] == ["-subset", "-silent"]
 entries = json.load(open(given))
 if entries[0]["test"] == "fail":
-    sys.exit("no memory left")
+    sys.exit("Caused by: no memory left\\n\\tat Spice.main\\n\\t... 3 more")
 scores = [
     {{"image_id": one["image_id"], "scores": {{"All": {{"f": len(one["refs"]) / 10}}}}}}
     for one in entries
@@ -51,7 +51,9 @@ def test_scores_come_back_in_order(program: Path) -> None:
 
 
 def test_failure_is_told(program: Path) -> None:
-    with pytest.raises(CaptionerError, match="SPICE failed: no memory left"):
+    with pytest.raises(
+        CaptionerError, match="SPICE failed: Caused by: no memory left; where its models"
+    ):
         spice.spice_scores(Tokens({1: ["a"]}, {1: ["fail"]}), program)
 
 
