@@ -5,7 +5,7 @@
 #
 # For those who work on it:
 #   make quick     ruff, mypy and the tests that take a moment: some minutes less than make test
-#   make coverage  all tests, and how much of each file they ran
+#   make coverage  all tests, how much of each file they ran, and of each room: 90 % at least
 #   make docs      the pages that the code tells: docs/commands.md, docs/python.md
 #   make wheel     wheel and sdist in dist/, checked, and the wheel tried in an empty environment
 #   make sbom      dist/sbom.cdx.json, a CycloneDX list of all packages
@@ -38,6 +38,10 @@ quick: .venv/.installed-dev
 
 coverage: .venv/.installed-dev
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@low=; for room in $(dir $(wildcard captioner/*/__init__.py)); do \
+	  echo "$$room $$($(BIN)/coverage report --format=total --include="$$room*") %"; \
+	  $(BIN)/coverage report --fail-under=90 --include="$$room*" > /dev/null || low="$$low $$room"; \
+	done; test -z "$$low" || { echo "below 90 %:$$low"; exit 1; }
 
 docs: .venv/.installed-dev
 	$(BIN)/python docs/generate.py
