@@ -53,10 +53,12 @@ def test_one_command_compares(album: Album, tmp_path: Path) -> None:
         run(str(recipe), "--output", str(out), *names, *settings)
 
 
-def result(name: str, cider: list[float], seconds: float = 90) -> family.Result:
+def result(name: str, cider: list[float], seconds: float = 90) -> family.VariantResult:
     captions = ["A red square.", "A red square.", "A big blue wall.", "A wall."]
     curve = Curve(list(range(1, 41)), [4.0] * 20 + [2.0] * 20)
-    return family.Result(name, 1_234_567, 2_500_000, seconds, captions, np.array(cider), curve)
+    return family.VariantResult(
+        name, 1_234_567, 2_500_000, seconds, captions, np.array(cider), curve
+    )
 
 
 def test_the_table_says_what_was_measured() -> None:
