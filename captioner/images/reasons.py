@@ -17,6 +17,7 @@ _KNOWN = (
 )
 _SIGNATURES = (
     (rb"^....ftyp(?!avi[fs]|hei|hev|mif1|msf1)", "is a film; save one picture of it as JPEG"),
+    (rb"^\xff\xd8\xff\xf7", "is JPEG-LS; save it as JPEG"),
     (rb"^%PDF", "is a PDF document; save its page as PNG"),
     (rb"^\s*<(svg|\?xml.*<svg)", "is an SVG drawing; save it as PNG"),
     (rb"^\x89PNG.{8}CgBI", "is a PNG as Apple's tools change it for iPhones; save it as PNG again"),
@@ -57,7 +58,7 @@ def what_it_is(file: IO[bytes], error: Exception) -> str:
             return reason
     if start[4:11] == b"ftypavi" and not features.check("avif"):
         return "is an AVIF photo, which this Pillow was built without; save it as JPEG"
-    unknown = isinstance(error, KeyError) and start.startswith((b"II", b"MM"))
+    unknown = isinstance(error.__cause__ or error, KeyError) and start.startswith((b"II", b"MM"))
     if unknown or re.search(_NOT_READ, str(error)):
         why = f"compression {error}" if unknown else error
         return f"is of a kind that cannot be read ({why}); save it as JPEG or PNG with 8 bits"

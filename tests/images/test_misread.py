@@ -230,3 +230,9 @@ def test_the_transparent_colour_of_other_depths_than_8_bits() -> None:
     rows = b"\0" + struct.pack(">6H", 0x1234, 0, 0, 0x5678, 0, 0)
     colour = png(2, 1, 16, 2, rows, chunk(b"tRNS", struct.pack(">3H", 0x1234, 0, 0)))
     assert seen(colour) == [white, (86, 0, 0)]
+
+
+def test_a_good_tiff_of_an_unknown_compression_is_not_called_damaged() -> None:
+    data = tiff([np.zeros((4, 5, 3), np.uint8)], 2, more={259: (34712,)})  # JPEG 2000
+    with pytest.raises(ImageError, match=r"kind that cannot be read \(compression 34712\)"):
+        open_image(data)
