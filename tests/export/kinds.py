@@ -16,7 +16,14 @@ from tests.tiny import PIXELS, STYLES, WORDS
 
 KINDS: dict[str, dict[str, Any]] = {
     "attention": {"reading": "gru"},
-    "heads": {"attention": "dot", "heads": 4, "cell": "gru", "layers": 2, "residual": True},
+    "heads": {
+        "attention": "dot",
+        "heads": 4,
+        "cell": "gru",
+        "layers": 2,
+        "residual": True,
+        "taught": 1,
+    },
     "general": {"shown": 0, "attention": "general", "hard": True, "reading": "lstm", "layers": 3},
     "context": {"shown": 0, "kind": "context", "cell": "gru", "reading": "gru", "summary": "last"},
     "feedback": {"shown": 0, "kind": "feedback"},

@@ -35,6 +35,7 @@ def test_the_tables(kind: str) -> None:
     lengths: dict[str, int | str] = {
         "B": "photos", "K": "beams", "1": 1, "3": 3, "S": model.config.encoder.pixels, "L": 4,
         "E": config.size, "M": 3, "D": config.layers, "H": config.hidden, "V": vocabulary,
+        "Y": config.taught,
     }  # fmt: skip
     for graph in graphs(model):
         documented, described = table(graph.name), graph.describe()

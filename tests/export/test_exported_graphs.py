@@ -67,7 +67,7 @@ def check_graphs(model: Model, folder: Path, photos: int, beams: int, engine: st
         state = model.start(squares)
         for name in set(begun) & set(MEMORY):
             check(begun, name, getattr(state.memory, name))
-        rows = [name for name in ("hidden", "cell") if name in begun]
+        rows = [name for name in ("hidden", "cell", "taught") if name in begun]
         for name in rows:
             check(begun, name, getattr(state, name)[:, None])
         if model.sees_attributes:
