@@ -295,7 +295,7 @@ def test_a_page_that_cannot_be_read_is_named_and_the_others_go_on(site: Path) ->
     code, said = alt(site, "site", "--write")
     assert code == 1 and "2 texts written into 1 file" in said
     assert "captioner: site/odd.html: is not text in UTF-16; save it as UTF-8" in said
-    assert "captioner: site/gone.html: cannot be read: No such file" in said
+    assert "captioner: site/gone.html: there is no such file" in said
     (site / "site" / "blog" / "post.md").unlink()
     code, said = alt(site, "--check", "site")
     assert code == 1 and "no picture there lacks" not in said and "site/odd.html: is not" in said

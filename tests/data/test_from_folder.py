@@ -115,7 +115,7 @@ def test_missing_captions_are_named(folder: Path, tmp_path: Path) -> None:
     (folder / "captions_test.json").unlink()
     from_folder(folder, tmp_path / "out")  # one can train without
     (folder / "captions_val.json").unlink()
-    with pytest.raises(CaptionerError, match=r"captions_val\.json: No such file"):
+    with pytest.raises(CaptionerError, match=r"captions_val\.json: there is no such file"):
         from_folder(folder, tmp_path / "out")
 
 

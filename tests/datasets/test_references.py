@@ -162,7 +162,7 @@ def test_bad_files(tmp_path: Path, name: str, content: Any, message: str) -> Non
 
 
 def test_no_such_file_and_no_text(tmp_path: Path) -> None:
-    with pytest.raises(CaptionerError, match="No such file"):
+    with pytest.raises(CaptionerError, match="there is no such file"):
         read_references(tmp_path / "none.json")
     (tmp_path / "photo.json").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(CaptionerError, match="not a text file in UTF-8"):

@@ -37,8 +37,11 @@ class PhotoIndex:
         for number, place in enumerate(_with_archives(places)):
             try:
                 found = _entries(place)
-            except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+            except OSError as error:
                 raise CaptionerError(f"{place}: {why_unread(error)}") from error
+            except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+                why = "cannot be opened: it is no archive, or a damaged one"
+                raise CaptionerError(f"{place}: {why}") from error
             for position, (name, read) in enumerate(found):
                 self._names.add(name, StoredPhoto(number, position, name, read))
 
