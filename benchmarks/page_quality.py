@@ -14,24 +14,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
+from served_page import PHONE, ROOT, browser, chromium, served
 
-ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "captioner" / "page" / "examples" / "cat.webp"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 SMALL = {**PHONE, "viewport": {"width": 320, "height": 700}}
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -44,28 +36,6 @@ LOOKS: dict[str, dict[str, Any]] = {
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 GRADES = ("performance", "accessibility", "best-practices", "seo")
 LEAST = 95
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "tests/page/serve.py", "2"]
-    process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(url, timeout=60).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def photo(page: Page) -> None:
@@ -88,7 +58,28 @@ def compare(page: Page) -> None:
     page.locator("#compare .card .word").first.wait_for()
 
 
-VIEWS = {"start": lambda page: None, "photo": photo, "many": many, "compare": compare}
+def refused(page: Page) -> None:
+    photo(page)
+    page.get_by_label("Start with …").fill("zzz")
+    page.wait_for_selector("#photo[data-state=refused]")
+
+
+def several(page: Page) -> None:
+    photo(page)
+    page.get_by_label("Several that differ").check()
+    page.locator("#photo .alternatives .card").first.wait_for()
+
+
+VIEWS: dict[str, Callable[[Page], None]] = {
+    "start": lambda page: None,
+    "photo": photo,
+    "photo, several sentences": several,
+    "photo, refused": refused,
+    "many, empty": lambda page: page.get_by_role("tab", name="Many photos").click(),
+    "many": many,
+    "compare, empty": lambda page: page.get_by_role("tab", name="Compare").click(),
+    "compare": compare,
+}
 
 
 def findings(browser: Browser, url: str, axe: str) -> list[tuple[str, str, list[str]]]:
@@ -128,7 +119,7 @@ def first_load(browser: Browser, url: str) -> tuple[int, int]:
     return len(sizes), round(sum(sizes))
 
 
-def grades(url: str, tools: Path, chromium: str, preset: str) -> dict[str, int]:
+def grades(url: str, tools: Path, preset: str) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = [
@@ -137,7 +128,7 @@ def grades(url: str, tools: Path, chromium: str, preset: str) -> dict[str, int]:
             "--chrome-flags=--headless=new --no-sandbox --disable-gpu",
         ]  # fmt: skip
         command += ["--preset=desktop"] if preset == "desktop" else []
-        subprocess.run(command, check=True, env=os.environ | {"CHROME_PATH": chromium})
+        subprocess.run(command, check=True, env=os.environ | {"CHROME_PATH": chromium()})
         categories = json.loads(report.read_text())["categories"]
     return {name: round(100 * categories[name]["score"]) for name in GRADES}
 
@@ -148,18 +139,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="a Markdown file to write")
     parser.add_argument("--axe-only", action="store_true")
     given = parser.parse_args()
-    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if chromium is None:
-        raise SystemExit("No browser found: install chromium.")
     axe = (given.tools / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
-    with served() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        found = findings(browser, url, axe)
-        requests, size = first_load(browser, url)
-        browser.close()
-        graded = {} if given.axe_only else {
-            preset: grades(url, given.tools, chromium, preset) for preset in ("phone", "desktop")
-        }  # fmt: skip
+    with served("tests/page/serve.py", "2") as url:
+        with browser() as opened:
+            found = findings(opened, url, axe)
+            requests, size = first_load(opened, url)
+        presets = () if given.axe_only else ("phone", "desktop")
+        graded = {preset: grades(url, given.tools, preset) for preset in presets}
     text = as_markdown(found, graded, requests, size)
     print(text)
     if given.output:

@@ -10,59 +10,24 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent / "benchmarks"))
+from served_page import PHONE, browser, served  # noqa: E402
+
 EXAMPLES = DOCS.parent / "captioner" / "page" / "examples"
 PHOTOS = [EXAMPLES / one["file"] for one in json.loads((EXAMPLES / "examples.json").read_text())]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1240, "height": 900}}
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
 REST = 600  # milliseconds until everything has come to rest
 STRIP = (390, 640)  # of the strip's panels, pixels of the page
 PANEL = 330  # their width in the picture
-
-
-@contextmanager
-def served(models: list[str]) -> Iterator[str]:
-    """`app.py` with these models, and its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = os.environ | {"GRADIO_SERVER_PORT": str(port)}
-    command = [sys.executable, "app.py", *(part for model in models for part in ("--model", model))]
-    process = subprocess.Popen(command, cwd=DOCS.parent, env=settings)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(url, timeout=60).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def opened(browser: Browser, url: str, **settings: Any) -> Page:
@@ -93,9 +58,7 @@ def one_photo(page: Page, photo: Path, word: int) -> None:
     page.wait_for_selector("#photo[data-state=done]")
     page.evaluate("document.activeElement.blur()")
     page.evaluate("document.querySelector('#photo .hint').hidden = true")
-    chosen = page.locator("#photo .saying .word").nth(word)
-    if chosen.get_attribute("aria-pressed") != "true":
-        chosen.click()
+    page.locator("#photo .saying .word").nth(word).click()
 
 
 def many_photos(page: Page, folder: Path) -> None:
@@ -142,32 +105,28 @@ def main() -> None:
     parser.add_argument("--word", type=int, default=1, help="the word whose attention is shown")
     given = parser.parse_args()
     photo = PHOTOS[given.photo]
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        raise SystemExit("No browser found: install chromium.")
+    models = [part for model in given.model for part in ("--model", model)]
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(given.model) as url,
-        sync_playwright() as playwright,
+        served("app.py", *models) as url,
+        browser() as chrome,
     ):
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for scheme, ending in (("light", ""), ("dark", "-dark")):
-            page = opened(browser, url, color_scheme=scheme, **DESKTOP)
+            page = opened(chrome, url, color_scheme=scheme, **DESKTOP)
             one_photo(page, photo, given.word)
             keep(seen(page), f"page{ending}")
-            page = opened(browser, url, color_scheme=scheme, **PHONE)
+            page = opened(chrome, url, color_scheme=scheme, **PHONE)
             one_photo(page, photo, given.word)
             keep(seen(page, PHONE["viewport"]["height"]), f"page-phone{ending}")
-        page = opened(browser, url, **DESKTOP)
+        page = opened(chrome, url, **DESKTOP)
         keep(seen(page, 640), "page-start")
         many_photos(page, Path(folder))
         keep(seen(page, DESKTOP["viewport"]["height"]), "page-many")
         if len(given.model) != 1:
-            page = opened(browser, url, **DESKTOP)
+            page = opened(chrome, url, **DESKTOP)
             compare(page, photo)
             keep(seen(page), "page-compare")
-        keep(story(browser, url, photo, given.word, Path(folder)), "story")
-        browser.close()
+        keep(story(chrome, url, photo, given.word, Path(folder)), "story")
 
 
 if __name__ == "__main__":
