@@ -21,11 +21,10 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 from PIL import Image, ImageDraw
@@ -137,9 +136,11 @@ class Curve:
     """Lessons of several lengths on the same photos."""
 
     def __init__(self, learnt: Told, held: Told, files: PhotoFiles, maps: Path) -> None:
-        self.learnt, self.held, self.files, self.maps = learnt, held, files, maps
+        self.learnt, self.files, self.maps = learnt, files, maps
+        self.watched, self.judged = held[::2], held[1::2]
         self.start = checkpoint.load(checkpoint.EMBEDDED)
-        self.seen, self.looked = self._photos(held), self._photos(learnt)
+        self.seen, self.looked = self._photos(self.watched), self._photos(learnt)
+        self.before = self._written(self.start, self.start.vocabulary.styles[0])
 
     def _photos(self, told: Told) -> CachedPhotos:
         return CachedPhotos(self.start.encoder, self.files, _examples(told), self.maps, grids=True)
@@ -154,45 +155,45 @@ class Curve:
         ]
         captions = [caption for example in examples for caption in example.captions]
         model = enlarged(self.start, growth, "mine", captions, count)
-        cider = Cider([c for _, c in told], [c for _, c in self.held])
-        held = _examples(self.held)
-        chosen = np.arange(len(held)) % 2 == 0
+        cider, by = (
+            Cider([c for _, c in told], [c for _, c in held])
+            for held in (self.judged, self.watched)
+        )
+        watched = _examples(self.watched)
 
         def score(taught: Any) -> float:
-            written = write(taught, self.seen, held, bf16=False)
-            return float(cider.scores(written)[chosen].mean())
+            return float(by.scores(write(taught, self.seen, watched, bf16=False)).mean())
 
         began = time.process_time()
         learnt = Learner(model, self.looked, examples, Lesson()).learn(score)
         seconds = time.process_time() - began
         after = self._written(model, "mine")
-        before = self._written(self.start, self.start.vocabulary.styles[0])
         found: dict[str, Any] = {
             "photos": count,
             "best step": learnt.best,
             "seconds": round(seconds),
         }
-        for name, written in (("before", before), ("after", after)):
-            scores = cider.scores(written)[~chosen]
+        for name, written in (("before", self.before), ("after", after)):
+            scores = cider.scores(written)
             low, high = interval(sampled_means(scores))
             found |= {name: round(float(scores.mean()), 3)}
             found |= {f"{name} low": round(low, 3), f"{name} high": round(high, 3)}
-        found["new words said"] = self._said(growth.new, after, ~chosen)
+        found["new words said"] = self._said(growth.new, after)
         return found
 
     def _written(self, model: Any, style: str) -> list[str]:
         """As `caption` tells them: the beam is ranked as for a user."""
         captioner = Captioner(TorchEngine(model, device="cpu", dtype="float32"))
-        pictures = (self.files.read(n, self.start.config.encoder.pixels) for n, _ in self.held)
+        pictures = (self.files.read(n, self.start.config.encoder.pixels) for n, _ in self.judged)
         return [caption.text for caption in captioner.caption_many(pictures, style=style)]
 
-    def _said(self, new: Any, written: Sequence[str], judged: Any) -> float:
+    def _said(self, new: Collection[str], written: Sequence[str]) -> float:
         names = {word.lower() for word in new}
         wanted = said = 0
-        for (_, captions), text, counts in zip(self.held, written, judged, strict=True):
+        for (_, captions), text in zip(self.judged, written, strict=True):
             own = {w for c in captions for w in spoken(c)} & names
-            wanted += len(own) * counts
-            said += len(own & set(spoken(text))) * counts
+            wanted += len(own)
+            said += len(own & set(spoken(text)))
         return round(said / max(1, wanted), 3)
 
 

@@ -209,15 +209,17 @@ class Captioner:
             )
         notes = self.engine.notes
         rarity, sure = notes.rarity, notes.confidence
+        attributes = self._attributes
         if (options.style or self.styles[0]) in self.styles[: notes.taught]:
-            shown, sure = {}, None  # the attribute head knows nothing of what was taught
+            # the attribute head knows nothing of what was taught, and nobody judged its sentences
+            attributes, sure = frozenset(), None
         agreed = agreement(found, rarity)
         ranked = found
         if options.consensus:
-            ranked = by_consensus(found, rarity, agreed, shown, self._attributes)
+            ranked = by_consensus(found, rarity, agreed, shown, attributes)
         first, *others = map(self._caption, ranked[: options.alternatives + 1])
         best = next(i for i, hypothesis in enumerate(found) if hypothesis is ranked[0])
-        borne = support(ranked[0], rarity, shown, self._attributes)
+        borne = support(ranked[0], rarity, shown, attributes)
         figures = evidence(ranked[0], agreed[best], shown, borne, look)
         return replace(
             first,

@@ -3,6 +3,7 @@ background. For a page that only its owner can reach."""
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
 import os
 import shutil
@@ -78,7 +79,9 @@ class PageLessons:
             self._state = {"state": "none"}
             room.cleanup()
             raise
-        Thread(target=self._run, args=(pairs, room), name="lesson", daemon=True).start()
+        thread = Thread(target=self._run, args=(pairs, room), name="lesson", daemon=True)
+        atexit.register(self._end, thread)
+        thread.start()
         return self._state
 
     def cancel(self, uploads: list[Upload], request: Any) -> Row:
@@ -103,6 +106,11 @@ class PageLessons:
             raise
         finally:
             room.cleanup()
+
+    def _end(self, thread: Thread) -> None:
+        """With the page; torch does not bear to be cut off."""
+        self._cancelled.set()
+        thread.join(60)
 
     def _teach(self, pairs: list[Pair]) -> None:
         from captioner import checkpoint
