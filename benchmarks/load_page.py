@@ -3,11 +3,13 @@
     python benchmarks/load_page.py                     # 64 clients for 60 seconds
     python benchmarks/load_page.py --clients 8 --seconds 10
     python benchmarks/load_page.py --hostile 8         # and eight that send anything but photos
+    python benchmarks/load_page.py --batch --plot load.png   # and a batch run beside it
 
 Starts `app.py` in a process of its own on two cores. Each client sends a photo, asks for its
 caption, reads the answer, and begins again; one that is told "busy" (HTTP 503) waits a little and
 tries again. Prints one table; those that attack are not in it. The exit code is 1 where a request
 failed in any other way, or where the page ends up with 200 MB more memory than it had when idle.
+--plot draws memory and open files of the page, and of the batch run beside it.
 """
 
 from __future__ import annotations
@@ -24,12 +26,17 @@ import sys
 import time
 import zlib
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+import numpy as np
 from gradio.media import get_image
+from made_photos import linked_photos, make_photos
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ("lion.jpg", "cheetah.jpg", "tower.jpg", "cheetah1.jpg")
@@ -39,8 +46,47 @@ SETTLE = 15  # seconds after the load until the memory is read
 GROWTH = 200  # MB allowed
 
 
+@dataclass
+class Watched:
+    """A process with its memory, in MB, and its open files as time goes by."""
+
+    name: str
+    pid: int
+    samples: list[tuple[float, float, int]] = field(default_factory=list)
+
+    def look(self) -> float:
+        """Its memory now."""
+        command = ["ps", "-o", "rss=", "-p", str(self.pid)]
+        memory = int(subprocess.check_output(command)) / 1024
+        with suppress(FileNotFoundError):  # no Linux
+            held = len(os.listdir(f"/proc/{self.pid}/fd"))
+            self.samples.append((time.monotonic(), memory, held))
+        return memory
+
+
+def draw(watched: list[Watched], file: Path) -> None:
+    """The samples as two curves a process; what they were in each quarter is printed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 1, figsize=(8, 6), sharex=True, constrained_layout=True)
+    began = watched[0].samples[0][0]
+    for each in watched:
+        times, *columns = np.array(each.samples).T
+        for axis, column, what in zip(axes, columns, ("MB", "open files"), strict=True):
+            axis.plot((times - began) / 60, column, label=each.name)
+            axis.set(ylabel=what, ylim=(0, None))
+            highest = [f"{part.max():.0f}" for part in np.array_split(column, 4)]
+            print(f"{each.name}: at most {', '.join(highest)} {what} in the four quarters")
+    axes[0].legend()
+    axes[1].set(xlabel="minutes")
+    figure.savefig(file, dpi=120)
+
+
 class Page:
-    """`app.py` on a free port, with its memory in MB."""
+    """`app.py` on a free port."""
 
     def __init__(self, command: list[str]) -> None:
         with socket.socket() as probe:
@@ -54,10 +100,7 @@ class Page:
         if hasattr(os, "sched_setaffinity"):
             cores = sorted(os.sched_getaffinity(0))[:CORES]
             os.sched_setaffinity(self.process.pid, cores)
-
-    def memory(self) -> float:
-        command = ["ps", "-o", "rss=", "-p", str(self.process.pid)]
-        return int(subprocess.check_output(command)) / 1024
+        self.watched = Watched("page", self.process.pid)
 
     async def ready(self) -> None:
         async with httpx.AsyncClient() as http:
@@ -102,10 +145,15 @@ async def asked_by_program(http: httpx.AsyncClient, url: str, sent: dict[str, An
     return f"answer {answer[:80]!r}"
 
 
+def client() -> httpx.AsyncClient:
+    """Lets go of a connection before the server does, after 5 seconds: else they may meet."""
+    return httpx.AsyncClient(timeout=120, limits=httpx.Limits(keepalive_expiry=2))
+
+
 async def visitor(url: str, until: float, outcomes: Counter[str], waits: list[float]) -> None:
     chance = random.Random()
     photos = [Path(get_image(name)).read_bytes() for name in PHOTOS]
-    async with httpx.AsyncClient(timeout=120) as http:
+    async with client() as http:
         while time.monotonic() < until:
             began = time.monotonic()
             # A byte after the end of a JPEG makes it a new file to the server.
@@ -156,18 +204,35 @@ async def attack(http: httpx.AsyncClient, url: str, chance: random.Random) -> No
 
 async def intruder(url: str, until: float) -> None:
     chance = random.Random()
-    async with httpx.AsyncClient(timeout=120) as http:
+    async with client() as http:
         while time.monotonic() < until:
             with suppress(httpx.HTTPError, TimeoutError, asyncio.TimeoutError):
                 await attack(http, url, chance)
             await asyncio.sleep(0.05)
 
 
-async def measure(page: Page, clients: int, hostile: int, seconds: float) -> bool:
+@contextmanager
+def batch_run(folder: Path) -> Iterator[Watched]:
+    """The batch command at work on more photos than it gets through."""
+    linked_photos(folder / "photos", 200_000, make_photos(folder / "originals", 100))
+    command = [sys.executable, "-m", "captioner", "caption", str(folder / "photos")]
+    command += ["--format", "jsonl", "-o", str(folder / "rows.jsonl")]
+    settings = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=settings, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield Watched("batch", process.pid)
+            assert process.poll() is None, "the batch run ended"
+        finally:
+            process.kill()
+
+
+async def measure(
+    page: Page, beside: list[Watched], clients: int, hostile: int, seconds: float
+) -> bool:
     await page.ready()
     await visitor(page.url, time.monotonic() + 2, Counter(), [])
     await asyncio.sleep(5)
-    idle, highest = page.memory(), 0.0
+    idle, highest = page.watched.look(), 0.0
     outcomes: Counter[str] = Counter()
     waits: list[float] = []
     until = time.monotonic() + seconds
@@ -176,10 +241,12 @@ async def measure(page: Page, clients: int, hostile: int, seconds: float) -> boo
         *(intruder(page.url, until) for _ in range(hostile)),
     )
     while not load.done():
-        highest = max(highest, page.memory())
+        highest = max(highest, page.watched.look())
+        for each in beside:
+            each.look()
         await asyncio.wait([load], timeout=1)
     await asyncio.sleep(SETTLE)
-    after = page.memory()
+    after = page.watched.look()
     failed = sum(outcomes.values()) - outcomes["answered"] - outcomes["busy"]
     waits.sort()
     half, most = (waits[int(len(waits) * part)] if waits else 0 for part in (0.5, 0.95))
@@ -200,14 +267,21 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--hostile", type=int, default=0, help="clients more that attack it")
+    parser.add_argument("--batch", action="store_true", help="a batch run beside it")
+    parser.add_argument("--plot", type=Path, help="where to draw memory and open files")
     parser.add_argument("--fake", action="store_true", help="models that answer at once")
     given = parser.parse_args()
     page = Page(["tests/page/serve.py"] if given.fake else ["app.py"])
-    try:
-        good = asyncio.run(measure(page, given.clients, given.hostile, given.seconds))
-    finally:
-        page.process.terminate()
-        page.process.wait()
+    with ExitStack() as stack:
+        stack.callback(page.process.wait)
+        stack.callback(page.process.terminate)
+        beside: list[Watched] = []
+        if given.batch:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            beside.append(stack.enter_context(batch_run(folder)))
+        good = asyncio.run(measure(page, beside, given.clients, given.hostile, given.seconds))
+        if given.plot:
+            draw([page.watched, *beside], given.plot)
     raise SystemExit(not good)
 
 
