@@ -17,9 +17,9 @@ from captioner.search.arrays import Array
 class Started:
     """What an engine knows of B photos before the first word.
 
-    `state` has a row a photo and can `select` (see `captioner.search.types.State`). `attributes`
-    (B, M) are the ids of the attribute words that the decoder is shown, `certainty` (B, M) their
-    probabilities; M may be 0.
+    `state` has a row a photo and can `select` (see `captioner.search.types.SearchState`).
+    `attributes` (B, M) are the ids of the attribute words that the decoder is shown, `certainty`
+    (B, M) their probabilities; M may be 0.
     """
 
     state: Any

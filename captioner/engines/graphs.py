@@ -60,7 +60,7 @@ class GraphState:
         return photos, beams
 
     def select(self, rows: Array, photos: Array | None = None) -> GraphState:
-        """As `captioner.search.types.State` says: rows count photo by photo."""
+        """As `captioner.search.types.SearchState` says: rows count photo by photo."""
         kept = self.photos if photos is None else {n: p[photos] for n, p in self.photos.items()}
         count = self.shape[0] if photos is None else len(photos)
         beams = {

@@ -53,7 +53,7 @@ def graphs(model: Model) -> tuple[Graph, Graph]:
     with torch.no_grad():
         state = model.start(photos)
         parts = _parts(state)
-        step = Step(model, tuple(parts))
+        step = StepGraph(model, tuple(parts))
         given = {name: parts[name] for name in parts if name in MEMORY}
         given |= {
             name: part.unsqueeze(1).expand(-1, 3, -1, -1).contiguous()
@@ -62,7 +62,7 @@ def graphs(model: Model) -> tuple[Graph, Graph]:
         }
         inputs = {"words": torch.full((2, 3), model.vocabulary.end), **given}
         returned = dict(zip(step.outputs, step(*inputs.values()), strict=True))
-        start = Start(model)
+        start = StartGraph(model)
         begun = dict(zip((*parts, *start.shows), start(photos), strict=True))
     return (
         Graph("start", start.eval(), {PHOTOS: photos}, begun),
@@ -70,7 +70,7 @@ def graphs(model: Model) -> tuple[Graph, Graph]:
     )
 
 
-class Start(nn.Module):
+class StartGraph(nn.Module):
     """Photos (B, 3, S, S) uint8 → the memory (B, …), hidden and cell (B, 1, D, H), and the
     attribute words shown (B, M) with their probabilities."""
 
@@ -88,7 +88,7 @@ class Start(nn.Module):
         return (*begun, *shown)
 
 
-class Step(nn.Module):
+class StepGraph(nn.Module):
     """Words (B, K), memory, hidden, cell → log-probabilities (B, K, V), hidden, cell, attention."""
 
     def __init__(self, model: Model, parts: tuple[str, ...]) -> None:

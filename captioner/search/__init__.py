@@ -4,12 +4,12 @@ from captioner.search.beam import beam_search
 from captioner.search.consensus import agreement, by_consensus, support
 from captioner.search.options import SearchOptions
 from captioner.search.sampling import sample, sample_ids
-from captioner.search.types import Hypothesis, State, Step
+from captioner.search.types import Hypothesis, SearchState, Step
 
 __all__ = [
     "Hypothesis",
     "SearchOptions",
-    "State",
+    "SearchState",
     "Step",
     "agreement",
     "beam_search",

@@ -25,7 +25,7 @@ from captioner.search.arrays import (
 )
 from captioner.search.candidates import Candidates, banked, continuing, diverse, plain
 from captioner.search.constraints import Constraints
-from captioner.search.history import Finished, Record, rebuild
+from captioner.search.history import BeamStep, Finished, rebuild
 from captioner.search.options import SearchOptions
 from captioner.search.types import Hypothesis, S, Step
 
@@ -42,7 +42,7 @@ def beam_search(
     if not len(start):
         return []
     beams = _Beams(len(start), options, start)
-    history: list[Record] = []
+    history: list[BeamStep] = []
     words, regions = start, 0
     for length in range(options.max_words + 1):
         log_probs, state, attention = step(words, state)
@@ -113,7 +113,7 @@ class _Beams:
 
     def move(
         self, candidates: Candidates, log_probs: Array, attention: Array, length: int
-    ) -> tuple[Record, Array]:
+    ) -> tuple[BeamStep, Array]:
         """Go on with the best continuations that do not end, for the photos that need it.
 
         Returns what was done and which of the A photos stay (A,) bool.
@@ -129,7 +129,7 @@ class _Beams:
         place[self.photo] = arange(photos, place)
         taken = take(log_probs.reshape(photos, -1), parent * vocabulary + word)
         looked = attention.reshape(photos, self.rows, -1)
-        record = Record(place, parent, word, taken, looked, self._choices(log_probs))
+        record = BeamStep(place, parent, word, taken, looked, self._choices(log_probs))
 
         stay = ~done.all(1)
         here = arange(photos, place)[stay][:, None]
@@ -160,7 +160,7 @@ class _Beams:
 
 
 def _collect(
-    history: list[Record], finished: Finished, options: SearchOptions, regions: int
+    history: list[BeamStep], finished: Finished, options: SearchOptions, regions: int
 ) -> list[list[Hypothesis]]:
     """Rebuild the finished sentences of each photo, best first, none twice."""
     photo, log_prob, row, length = finished.ranked()

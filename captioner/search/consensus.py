@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from captioner.cider import pairwise
+from captioner.search.types import Hypothesis
 
 SHARPNESS = 0.25  # a sentence's say is its probability to this power
 TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
@@ -27,26 +27,16 @@ AGREEMENT, TOLD, DOUBTED = 0.3, 1.5, 1.0  # weights
 UNEXPECTED = 0.02  # what is added to the probability of a word, so that none is impossible
 
 
-class Sentence(Protocol):
-    """Word ids, and the log-probability of the whole sentence in nats."""
-
-    @property
-    def words(self) -> Sequence[int]: ...
-    @property
-    def log_probability(self) -> float: ...
-
-
 Rarity = Sequence[float] | npt.NDArray[np.float64]
-Found = TypeVar("Found", bound=Sentence)
 
 
 def by_consensus(
-    found: Sequence[Found],
+    found: Sequence[Hypothesis],
     rarity: Rarity,
     agreed: Sequence[float] | None = None,
     shown: Mapping[int, float] | None = None,
     attributes: frozenset[int] = frozenset(),
-) -> list[Found]:
+) -> list[Hypothesis]:
     """One photo's sentences again, the best first; those that name something twice ("a bed with a
     bed") come after them, the more often the later, and one without words last.
 
@@ -76,7 +66,7 @@ def by_consensus(
     return [found[i] for i in sorted(range(len(found)), key=place)]
 
 
-def agreement(found: Sequence[Sentence], rarity: Rarity) -> list[float]:
+def agreement(found: Sequence[Hypothesis], rarity: Rarity) -> list[float]:
     """How far each sentence agrees with all of them, itself among them: the mean of their CIDEr-D
     (0…10), weighed by their say."""
 
@@ -88,7 +78,7 @@ def agreement(found: Sequence[Sentence], rarity: Rarity) -> list[float]:
 
 
 def support(
-    sentence: Sentence,
+    sentence: Hypothesis,
     rarity: Rarity,
     shown: Mapping[int, float],
     attributes: frozenset[int],

@@ -23,7 +23,7 @@ from captioner.search.types import Hypothesis
 
 
 @dataclass(frozen=True)
-class Record:
+class BeamStep:
     """One step over A live photos with R rows each; nothing in it is ever moved again."""
 
     place: Array  # (B,) int64: where a photo lies among the live ones, -1 when it has left
@@ -68,7 +68,7 @@ class Finished:
 
 
 def rebuild(
-    history: list[Record],
+    history: list[BeamStep],
     photo: Array,
     row: Array,
     length: Array,
@@ -99,7 +99,7 @@ def rebuild(
     return unpack(words, scores, attention, length, log_prob, choices)
 
 
-def _room(history: Sequence[Record], count: int, steps: int) -> tuple[Array, ...]:
+def _room(history: Sequence[BeamStep], count: int, steps: int) -> tuple[Array, ...]:
     if not history or history[0].choices is None:
         return ()
     scores, ids = history[0].choices

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from captioner.search.arrays import Array
 
-S = TypeVar("S", bound="State")
+S = TypeVar("S", bound="SearchState")
 
 
-class State(Protocol):
+class SearchState(Protocol):
     """What the model remembers of N sentences about B photos, N a multiple of B.
 
     Rows are photo-major: photo b owns the rows b·K … b·K + K - 1. What depends on the photo
