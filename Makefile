@@ -76,7 +76,7 @@ sbom: .venv/.installed-release
 	$(BIN)/python docs/sbom.py
 
 audit: .venv/.installed-release
-	$(BIN)/pip-audit --no-deps --disable-pip -r requirements.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements.txt
 
 licences: .venv/.installed-dev .venv/.installed-release
 	$(BIN)/python docs/licences.py

@@ -185,7 +185,7 @@ async def attack(http: httpx.AsyncClient, url: str, chance: random.Random) -> No
         b'{"data": [' + b"{}," * 100_000 + b"{}]}", b"[" * 9000, chance.randbytes(2000),
         b'{"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}',
     ]  # fmt: skip
-    names = ("caption", "caption_with", "caption_batch", "save_photo", "compare_models")
+    names = ("caption", "caption_with", "caption_batch", "nothing")
     kind = chance.choice(("json", "foreign", "bomb", "leave", "large"))
     if kind == "json":
         name, body = chance.choice(names), chance.choice(bodies)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+LOGS = HERE.parent / "runs" / "trust"
 TRIALS: tuple[tuple[str, ...], ...] = (
     ("alt_mutated_pages.py", "--pages", "2000"),
     ("alt_kills.py", "--kills", "50"),
@@ -25,25 +26,29 @@ TRIALS: tuple[tuple[str, ...], ...] = (
     ("batch_format_kills.py",),
     ("batch_memory.py",),
     ("evaluate_kills.py", "--kills", "50"),
+    ("model_kills.py", "--kills", "50"),
+    ("repeated_training.py", "--steps", "50"),
     ("mutated_captions.py", "--files", "10000"),
     ("mutated_checkpoints.py",),
-    ("load_page.py", "--hostile", "8", "--seconds", "1800"),
+    (
+        "load_page.py", "--hostile", "8", "--seconds", "1800", "--batch",
+        "--plot", str(LOGS / "load.png"),
+    ),
     ("pictures.py", "--mutated", "100000"),
-)
+)  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default="", help="the trials with this in their name")
     only = parser.parse_args().only
-    logs = HERE.parent / "runs" / "trust"
-    logs.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
     failed = []
     for name, *arguments in TRIALS:
         if only not in name:
             continue
         started = time.monotonic()
-        log = logs / f"{Path(name).stem}.txt"
+        log = LOGS / f"{Path(name).stem}.txt"
         with open(log, "w") as file:
             command = [sys.executable, str(HERE / name), *arguments]
             code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode

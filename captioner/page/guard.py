@@ -126,6 +126,9 @@ def _what(scope: Scope, headers: Headers) -> tuple[int, str] | None:
         return 404, "There is nothing here."
     if scope["method"] != "POST":
         return None
+    called = path.partition("/call/")[2]
+    if called and called not in _api_names(scope["app"].blocks):
+        return 404, f"There is no function {called[:80]!r} here."
     length = headers.get("content-length", "")
     if "transfer-encoding" in headers or not re.fullmatch("[0-9]{1,15}", length):
         return 411, "Say how large this is: a Content-Length is missing."
@@ -133,6 +136,10 @@ def _what(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     if int(length) > limit + MAX_JSON * path.endswith("/upload"):
         return 413, f"This is larger than the {limit // 1024:,} kB allowed."
     return None
+
+
+def _api_names(blocks: gr.Blocks) -> set[str]:
+    return {str(function.api_name) for function in blocks.fns.values()}
 
 
 def _json_refusal(body: bytes) -> tuple[int, str] | None:

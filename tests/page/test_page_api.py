@@ -214,6 +214,13 @@ def test_a_malformed_request_does_not_fail_those_that_wait_with_it(serve, photos
 ODD = ["x", [None], [[]], {"a": [1]}, {}]
 
 
+def test_a_function_that_is_not_there_makes_no_traceback(served, capfd):
+    for data in ([], [None], [{}]):
+        answer = httpx.post(f"{served.url}/gradio_api/call/save_photo", json={"data": data})
+        assert answer.status_code == 404 and "save_photo" in answer.json()["detail"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["caption_batch", "caption_with"])
 def test_no_request_makes_a_traceback(served, photos, name, capfd):
     good = upload(served.url, photos / "dog.jpg")
