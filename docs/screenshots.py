@@ -121,7 +121,7 @@ def main() -> None:
         page = opened(chrome, url, **DESKTOP)
         keep(seen(page, 640), "page-start")
         many_photos(page, Path(folder))
-        keep(seen(page, DESKTOP["viewport"]["height"]), "page-many")
+        keep(seen(page), "page-many")
         if len(given.model) != 1:
             page = opened(chrome, url, **DESKTOP)
             compare(page, photo)
