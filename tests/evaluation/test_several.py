@@ -11,11 +11,13 @@ from scored_sentences import CANDIDATES, REFERENCES
 
 from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
+from captioner.evaluation import spice
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r, self_cider
 from captioner.evaluation.figures import Context, evaluate
+from captioner.evaluation.human import Rating, rated_metrics
 from captioner.evaluation.java import Java
-from captioner.evaluation.scorers import score
+from captioner.evaluation.scorers import Tokens, score
 from captioner.evaluation.several import diversity, mutual_bleu
 
 FOUR = ["a dog runs on grass", "a dog runs on green grass", "the cat sleeps", "a red car"]
@@ -164,3 +166,21 @@ def test_groups_of_few_photos_are_named(java: Java) -> None:
     report = evaluate(photos, [*CANDIDATES.values()] * 2, samples=20, java=java)
     few = [note for note in report.notes if "too narrow" in note]
     assert few == ["groups of fewer than 20 photos, whose intervals are too narrow: out"]
+
+
+def test_spice_stands_beside_the_other_scores(monkeypatch: pytest.MonkeyPatch, java: Java) -> None:
+    """Several captions of a photo and rated ones too; a caption's length stands for its SPICE."""
+
+    def lengths(tokens: Tokens) -> tuple[float, np.ndarray]:
+        each = np.array([float(len(texts[0])) for texts in tokens.candidates.values()])
+        return float(each.mean()), each
+
+    monkeypatch.setattr(spice, "spice_missing", lambda: "")
+    monkeypatch.setattr(spice, "spice_scores", lengths)
+    report = evaluate(
+        {1: ["a dog runs"], 2: ["a cat"]}, {1: ["a dog", "dogs"], 2: "cat"}, java=java
+    )
+    assert report["spice"] == 4 and report.notes[-1].startswith("intervals")
+    assert report.figures["several"]["metrics"]["SPICE"]["mean"] == (4.5 + 3) / 2
+    ratings = [Rating(1, "a dog", 3.0), Rating(2, "cats", 1.0)]
+    assert rated_metrics(ratings, report.photos, java)["SPICE"].tolist() == [5, 4]

@@ -7,13 +7,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from captioner.errors import CaptionerError
-from captioner.evaluation import evaluate, spice
-from captioner.evaluation.human import Rating, rated_metrics
-from captioner.evaluation.java import Java
+from captioner.evaluation import spice
 from captioner.evaluation.scorers import Tokens
 
 PROGRAM = """#!{python}
@@ -55,26 +52,6 @@ def test_failure_is_told(program: Path) -> None:
         CaptionerError, match="SPICE failed: Caused by: no memory left; where its models"
     ):
         spice.spice_scores(Tokens({1: ["a"]}, {1: ["fail"]}), program)
-
-
-def test_it_stands_beside_the_other_scores_wherever_captions_are_scored(
-    monkeypatch: pytest.MonkeyPatch, java: Java
-) -> None:
-    """Several captions of a photo and rated ones too; a caption's length stands for its SPICE."""
-
-    def lengths(tokens: Tokens) -> tuple[float, np.ndarray]:
-        each = np.array([float(len(texts[0])) for texts in tokens.candidates.values()])
-        return float(each.mean()), each
-
-    monkeypatch.setattr(spice, "spice_missing", lambda: "")
-    monkeypatch.setattr(spice, "spice_scores", lengths)
-    report = evaluate(
-        {1: ["a dog runs"], 2: ["a cat"]}, {1: ["a dog", "dogs"], 2: "cat"}, java=java
-    )
-    assert report["spice"] == 4 and report.notes[-1].startswith("intervals")
-    assert report.figures["several"]["metrics"]["SPICE"]["mean"] == (4.5 + 3) / 2
-    ratings = [Rating(1, "a dog", 3.0), Rating(2, "cats", 1.0)]
-    assert rated_metrics(ratings, report.photos, java)["SPICE"].tolist() == [5, 4]
 
 
 def archive(folder: Path, *names: str) -> Path:
