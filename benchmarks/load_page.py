@@ -3,6 +3,7 @@
     python benchmarks/load_page.py                     # 64 clients for 60 seconds
     python benchmarks/load_page.py --clients 8 --seconds 10
     python benchmarks/load_page.py --hostile 8         # and eight that send anything but photos
+    python benchmarks/load_page.py --api               # through gradio's queue, as programs ask
     python benchmarks/load_page.py --batch --plot load.png   # and a batch run beside it
 
 Starts `app.py` in a process of its own on two cores. Each client sends a photo, asks for its
@@ -26,7 +27,7 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,6 @@ from made_photos import linked_photos, make_photos
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ("lion.jpg", "cheetah.jpg", "tower.jpg", "cheetah1.jpg")
 CORES = 2
-API = "--api" in sys.argv
 SETTLE = 15  # seconds after the load until the memory is read
 GROWTH = 200  # MB allowed
 
@@ -113,13 +113,7 @@ class Page:
         raise SystemExit("The page did not start: run `python app.py` to see why.")
 
 
-async def request(http: httpx.AsyncClient, url: str, photo: bytes) -> str:
-    """One photo's way through the page: "answered", "busy", or what went wrong."""
-    reply = await http.post(f"{url}/upload", files={"files": ("photo.jpg", photo)})
-    if reply.status_code != 200:
-        return f"upload {reply.status_code}"
-    sent = {"path": reply.json()[0], "meta": {"_type": "gradio.FileData"}}
-    return await (asked_by_program if API else asked_by_page)(http, url, sent)
+Ask = Callable[[httpx.AsyncClient, str, dict[str, Any]], Awaitable[str]]
 
 
 async def asked_by_page(http: httpx.AsyncClient, url: str, sent: dict[str, Any]) -> str:
@@ -145,12 +139,23 @@ async def asked_by_program(http: httpx.AsyncClient, url: str, sent: dict[str, An
     return f"answer {answer[:80]!r}"
 
 
+async def request(http: httpx.AsyncClient, url: str, photo: bytes, ask: Ask) -> str:
+    """One photo's way through the page: "answered", "busy", or what went wrong."""
+    reply = await http.post(f"{url}/upload", files={"files": ("photo.jpg", photo)})
+    if reply.status_code != 200:
+        return f"upload {reply.status_code}"
+    sent = {"path": reply.json()[0], "meta": {"_type": "gradio.FileData"}}
+    return await ask(http, url, sent)
+
+
 def client() -> httpx.AsyncClient:
     """Lets go of a connection before the server does, after 5 seconds: else they may meet."""
     return httpx.AsyncClient(timeout=120, limits=httpx.Limits(keepalive_expiry=2))
 
 
-async def visitor(url: str, until: float, outcomes: Counter[str], waits: list[float]) -> None:
+async def visitor(
+    url: str, until: float, outcomes: Counter[str], waits: list[float], ask: Ask
+) -> None:
     chance = random.Random()
     photos = [Path(get_image(name)).read_bytes() for name in PHOTOS]
     async with client() as http:
@@ -159,7 +164,7 @@ async def visitor(url: str, until: float, outcomes: Counter[str], waits: list[fl
             # A byte after the end of a JPEG makes it a new file to the server.
             photo = chance.choice(photos) + chance.randbytes(8)
             try:
-                outcome = await request(http, url, photo)
+                outcome = await request(http, url, photo, ask)
             except httpx.HTTPError as error:
                 outcome = type(error).__name__
             outcomes[outcome] += 1
@@ -184,22 +189,24 @@ async def attack(http: httpx.AsyncClient, url: str, chance: random.Random) -> No
         b'{"data": []}', b'{"data": [null]}', b'{"data": [{}, {}, {}]}', b"{}" * 100_000,
         b'{"data": [' + b"{}," * 100_000 + b"{}]}", b"[" * 9000, chance.randbytes(2000),
         b'{"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}',
+        b'{"files": [{"path": "/etc/passwd"}], "request": {}}', b'{"files": {}, "request": [[]]}',
     ]  # fmt: skip
-    names = ("caption", "caption_with", "caption_batch", "nothing")
+    called, asked = ("caption", "caption_with", "caption_batch"), ("caption", "album", "save_photo")
+    own = url.replace("gradio_api", "page/ask")
+    places = [f"{url}/call/{name}" for name in called] + [f"{own}/{name}" for name in asked]
     kind = chance.choice(("json", "foreign", "bomb", "leave", "large"))
     if kind == "json":
-        name, body = chance.choice(names), chance.choice(bodies)
-        await http.post(f"{url}/call/{name}", content=body, headers=json)
+        await http.post(chance.choice(places), content=chance.choice(bodies), headers=json)
     elif kind == "foreign":
         headers = chance.choice(({"host": "evil.example"}, {"origin": "http://evil.example"}))
         await http.post(f"{url}/upload", files={"files": ("a.jpg", b"x")}, headers=headers)
     elif kind == "bomb":
-        await request(http, url, _bomb() + chance.randbytes(8))
+        await request(http, url, _bomb() + chance.randbytes(8), asked_by_page)
     elif kind == "large":
         await http.post(f"{url}/upload", files={"files": ("a.jpg", bytes(5 * 2**20))})
     else:  # asks, and leaves before the answer
         photo = Path(get_image(PHOTOS[0])).read_bytes()
-        await asyncio.wait_for(request(http, url, photo), chance.uniform(0.01, 0.2))
+        await asyncio.wait_for(request(http, url, photo, asked_by_page), chance.uniform(0.01, 0.2))
 
 
 async def intruder(url: str, until: float) -> None:
@@ -227,17 +234,17 @@ def batch_run(folder: Path) -> Iterator[Watched]:
 
 
 async def measure(
-    page: Page, beside: list[Watched], clients: int, hostile: int, seconds: float
+    page: Page, beside: list[Watched], clients: int, hostile: int, seconds: float, ask: Ask
 ) -> bool:
     await page.ready()
-    await visitor(page.url, time.monotonic() + 2, Counter(), [])
+    await visitor(page.url, time.monotonic() + 2, Counter(), [], ask)
     await asyncio.sleep(5)
     idle, highest = page.watched.look(), 0.0
     outcomes: Counter[str] = Counter()
     waits: list[float] = []
     until = time.monotonic() + seconds
     load = asyncio.gather(
-        *(visitor(page.url, until, outcomes, waits) for _ in range(clients)),
+        *(visitor(page.url, until, outcomes, waits, ask) for _ in range(clients)),
         *(intruder(page.url, until) for _ in range(hostile)),
     )
     while not load.done():
@@ -269,6 +276,7 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=0, help="clients more that attack it")
     parser.add_argument("--batch", action="store_true", help="a batch run beside it")
     parser.add_argument("--plot", type=Path, help="where to draw memory and open files")
+    parser.add_argument("--api", action="store_true", help="ask through gradio's queue")
     parser.add_argument("--fake", action="store_true", help="models that answer at once")
     given = parser.parse_args()
     page = Page(["tests/page/serve.py"] if given.fake else ["app.py"])
@@ -279,7 +287,9 @@ def main() -> None:
         if given.batch:
             folder = Path(stack.enter_context(TemporaryDirectory()))
             beside.append(stack.enter_context(batch_run(folder)))
-        good = asyncio.run(measure(page, beside, given.clients, given.hostile, given.seconds))
+        ask = asked_by_program if given.api else asked_by_page
+        load = measure(page, beside, given.clients, given.hostile, given.seconds, ask)
+        good = asyncio.run(load)
         if given.plot:
             draw([page.watched, *beside], given.plot)
     raise SystemExit(not good)

@@ -108,7 +108,7 @@ function card({name, error, ...caption}, photo, number) {
 function departure({words, departs, doubt}) {
   if (departs === undefined) return "";
   const chance = doubt < 0.001 ? "less than 0.1\u00a0%" : `${(doubt * 100).toFixed(1)}\u00a0%`;
-  return `Here it goes astray: to the whole model “${words[departs]}” has a chance of ${chance}.`;
+  return `Here the whole model would not follow: it gives “${words[departs]}” a chance of ${chance}.`;
 }
 
 if (settings.models.length < 2) view.dataset.state = "alone";
