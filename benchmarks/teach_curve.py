@@ -209,16 +209,21 @@ def draw(files: Sequence[Path], picture: Path) -> None:
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axis = figure.subplots()
+    sizes: set[float] = set()
     for file in files:
         rows = list(csv.DictReader(file.open()))
         x, y, low, high = (
             [float(row[name]) for row in rows]
             for name in ("photos", "after", "after low", "after high")
         )
+        sizes |= {*x}
         [line] = axis.plot(x, y, marker="o", label=file.stem)
         axis.fill_between(x, low, high, color=line.get_color(), alpha=0.2)
         axis.axhline(float(rows[0]["before"]), color=line.get_color(), linestyle=":")
-    axis.set(xscale="log", xlabel="photos to learn from", ylabel="CIDEr on held-out photos")
+    axis.set(xscale="log")
+    axis.set_xticks(sorted(sizes), [f"{size:,.0f}" for size in sorted(sizes)])
+    axis.minorticks_off()
+    axis.set(xlabel="photos to learn from", ylabel="CIDEr on held-out photos")
     axis.legend(title="dotted: before", frameon=False)
     figure.savefig(picture, dpi=120)
 
