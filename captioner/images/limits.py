@@ -37,7 +37,10 @@ class Allowed:
     def check_pixels(self, width: int, height: int) -> None:
         """Raises TooMuch for a picture of that size."""
         if width * height > self.pixels:
-            raise TooMuch(f"has more than the {self.pixels:,} pixels allowed; make it smaller")
+            raise TooMuch(
+                f"has more than the {self.pixels:,} pixels allowed; make it smaller (the command"
+                " takes more with --max-pixels)"
+            )
 
     def check_bytes(self, needed: float) -> None:
         """Raises TooMuch for a picture that needs so much memory."""

@@ -79,6 +79,12 @@ def test_what_is_no_text_is_no_list(tmp_path: Path) -> None:
         assert "is no list" in failures(tmp_path / name)[str(tmp_path / name)]
 
 
+@pytest.mark.parametrize("content", [b"", b"\n \n", "\ufeff".encode("utf-16-le")])
+def test_a_list_that_names_nothing_is_told_of(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "photos.txt").write_bytes(content)
+    assert failures(tmp_path / "photos.txt")[str(tmp_path / "photos.txt")].startswith("is empty")
+
+
 def test_what_an_editor_and_a_person_leave_in_a_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

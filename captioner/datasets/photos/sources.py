@@ -116,10 +116,13 @@ def _list(name: str, search: Search) -> Iterator[str | ImageError]:
 
 
 def _entries(name: str, file: IO[bytes], search: Search) -> Iterator[str | ImageError]:
+    path = None
     try:
         for path in lines(file):
             for item in _named(path, search):
                 yield _with_hint(name, item)
+        if path is None:
+            yield ImageError(name, "is empty; a list names photos, one a line")
     except CaptionerError as error:
         yield ImageError(name, str(error))
 
