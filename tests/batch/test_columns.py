@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -206,13 +205,15 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
             pandas.DataFrame(rows).to_csv(path, index=False)
 
 
-def test_csv_that_a_spreadsheet_takes_for_text(tmp_path: Path) -> None:
+def test_csv_that_a_spreadsheet_takes_for_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = ["=1+1.png", "-a.png", "@b.png", "+c\rd.png", "ü.png"]
     for name in names:
         Image.new("RGB", (4, 5)).save(tmp_path / name)
     (tmp_path / "list.txt").write_bytes("\0".join(f"./{name}" for name in names).encode())
     arguments = ["-o", "out.csv", "--excel", "--before", "=HYPERLINK(", "--fields", "caption"]
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     code = process.run(["caption", "--exclude", "*.txt", *arguments, "--", *names], tmp_path)
     assert code == 0, (tmp_path / "said.txt").read_text()
     raw = (tmp_path / "out.csv").read_bytes()
