@@ -38,10 +38,10 @@ def read_options(wish: dict[str, Any] | None) -> tuple[Options, bool]:
     for name in given:
         if name not in _NAMES:
             raise CaptionerError(f"There is no option {name[:40]!r}; see docs/api.md for all.")
-    options = Options(**given)
     for name, most in LIMITS.items():
-        if (value := getattr(options, name)) > most:
+        if isinstance(value := given.get(name), int | float) and value > most:
             raise CaptionerError(f"{name} must be at most {most} on this page, not {value:,}.")
+    options = Options(**given)
     for name, most in WORDS.items():
         texts = getattr(options, name)
         if len(tokenize(" ".join([texts] if isinstance(texts, str) else texts))) > most:
