@@ -164,6 +164,8 @@ def test_ctrl_c_ends_it_and_the_best_is_written(trained: Path, tmp_path: Path) -
     child = subprocess.Popen(
         [sys.executable, "-m", "captioner", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a shell's background jobs ignore Ctrl-C, and so would what they start
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     while not unfinished_file(output).exists() and child.poll() is None:
         time.sleep(0.01)
