@@ -51,6 +51,7 @@ def test_corrected_captions_teach_a_model(visit, serve, base, pictures, tmp_path
     page.set_input_files("#many input[type=file] >> nth=0", pictures)
     done(page, f"{COUNT} photos done.")
     button = page.get_by_role("button", name="Teach these")
+    assert page.get_by_text("Correct 10 captions at least: 0 are.").is_visible()
     written = [path.with_suffix(".txt").read_text("utf-8").strip() for path in pictures[:-1]]
     for number, text in enumerate(written):
         assert button.is_disabled() == (number < 10)

@@ -19,6 +19,7 @@ const cancels = button("Cancel", () => call("cancel_lesson", [], {}));
 const chooser = make("select", "", {},
   new Option("the built-in model", "album"), new Option("the taught model", "album_taught"));
 const choosing = make("label", "", {hidden: true}, "Sentences by ", chooser);
+const needs = make("span");
 const said = make("div", "status");
 said.setAttribute("role", "status");
 const bar = make("progress", "", {max: 1, value: 0, hidden: true});
@@ -32,7 +33,8 @@ function tell() {
   const taught = written().length;
   begins.parentElement.parentElement.hidden = !album.length;
   begins.disabled = learning || taught < LEAST;
-  begins.title = taught < LEAST ? `Correct ${LEAST} captions at least: ${taught} are.` : "";
+  needs.textContent = taught < LEAST && !learning
+    ? `Teaches a model your words. Correct ${LEAST} captions at least: ${taught} are.` : "";
   cancels.hidden = bar.hidden = !learning;
 }
 
@@ -106,7 +108,7 @@ async function again() {
 
 if (settings.teachable) {
   view.append(make("div", "teach", {},
-    make("div", "tools", {}, begins, cancels, choosing), bar, said, found));
+    make("div", "tools", {}, begins, cancels, needs, choosing), bar, said, found));
   chooser.addEventListener("change", () => again().catch((error) => say(error.message, true)));
   view.addEventListener("told", tell);
   tell();
