@@ -23,6 +23,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "layers": 2,
         "residual": True,
         "taught": 1,
+        "units": 8,
     },
     "general": {"shown": 0, "attention": "general", "hard": True, "reading": "lstm", "layers": 3},
     "context": {"shown": 0, "kind": "context", "cell": "gru", "reading": "gru", "summary": "last"},
