@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 _MEMORY = re.compile(
     r"alloc\w* (\w+ )?memory|not enough memory|bad_alloc|failed to map segment|start new thread"
@@ -41,7 +42,8 @@ def is_of_memory(error: BaseException) -> bool:
 def why_unread(error: Exception) -> str:
     """Why a file or folder cannot be had, in words that follow its name."""
     if isinstance(error, FileNotFoundError):
-        return "there is no such file; check the name"
+        what = "file" if PurePath(str(error.filename or "a.file")).suffix else "file or folder"
+        return f"there is no such {what}; check the name"
     if isinstance(error, PermissionError):
         return "may not be read; check its permissions"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

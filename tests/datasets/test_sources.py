@@ -112,7 +112,8 @@ def test_what_cannot_be_had_is_named_with_the_reason(tmp_path: Path) -> None:
     assert reasons.pop("zero\0byte.jpg")
     by_name = {Path(path).name: reason for path, reason in reasons.items()}
     assert list(by_name) == names
-    assert by_name["missing.jpg"].startswith("there is no such file")
+    assert by_name["missing.jpg"].startswith("there is no such file; ")
+    assert failures("missing/")["missing/"].startswith("there is no such file or folder; ")
     assert "no pictures" in by_name["empty"] and "no pictures" in by_name["notes"]
     assert by_name["pipe"] == "neither a file nor a folder"
 
