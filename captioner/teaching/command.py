@@ -13,7 +13,7 @@ def teach(
         list[str],
         typer.Argument(
             metavar="PHOTOS...",
-            help="Folders, photos, and files that list captions (CSV, JSON, JSON lines, COCO).",
+            help="Folders, archives, photos, and files that list captions (CSV, JSON, Parquet).",
         ),
     ],
     output: Annotated[
@@ -44,6 +44,8 @@ def teach(
     Captions lie beside the photos (photo.txt, photo.caption, XMP), in them, or in a list. A part of
     the photos is held out, and tells at the end whether it helped (docs/teach.md).
     """
+    from tempfile import TemporaryDirectory
+
     from captioner import checkpoint
     from captioner.cli.streams import tell
     from captioner.teaching.before_after import SHOWN, write_before_after
@@ -54,13 +56,15 @@ def teach(
     base = model or checkpoint.EMBEDDED
     start, lesson = checkpoint.load(base), Lesson(minutes=minutes, seed=seed)
     check_output(output, base, overwrite or resume)
-    taught = teach_model(
-        start, read_pairs(photos, tell), style, minimum, lesson, tell, output=output, resume=resume
-    )
-    if taught.learnt.stopped:
-        tell("stopped; the best so far is kept, and --resume goes on")
-    save(taught.model, output, base, over=not taught.learnt.stopped)
-    page = write_before_after(taught.verdict, output)
+    with TemporaryDirectory() as room:
+        pairs = read_pairs(photos, Path(room), tell)
+        taught = teach_model(
+            start, pairs, style, minimum, lesson, tell, output=output, resume=resume
+        )
+        if taught.learnt.stopped:
+            tell("stopped; the best so far is kept, and --resume goes on")
+        save(taught.model, output, base, over=not taught.learnt.stopped)
+        page = write_before_after(taught.verdict, output)
     for row in taught.verdict.rows[:SHOWN]:
         typer.echo(f"{row.pair.name}\n  yours:  {row.pair.captions[0]}")
         typer.echo(f"  before: {row.before}\n  after:  {row.after}")

@@ -17,6 +17,7 @@ from captioner.datasets.photos.search import ARCHIVES
 from captioner.datasets.photos.sources import files
 from captioner.datasets.text import encoding_of
 from captioner.errors import CaptionerError, ImageError
+from captioner.teaching.unpack import from_table, holds_photos, unpacked
 
 LISTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz")
 OF_A_FOLDER = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # Hugging Face's names
@@ -34,54 +35,68 @@ class Pair:
     captions: tuple[str, ...]
 
 
-def read_pairs(inputs: Sequence[str], tell: Tell) -> list[Pair]:
+def read_pairs(inputs: Sequence[str], room: Path, tell: Tell) -> list[Pair]:
     """The photos that the inputs stand for, with their captions.
 
     An input is a photo, a folder, a pattern, a file that lists captions (what `read_references`
-    reads), or an archive with the photos of such a file. The captions of a photo that no list names
-    are those beside it (`photo.txt`, `photo.caption`, XMP sidecars), else the description in it.
-    `tell` gets a sentence on photos without a caption and on captions without a photo.
+    reads), a Parquet file with photos in it, or an archive, which is unpacked into `room` and
+    stands for what a folder does. The captions of a photo that no list names are those beside it
+    (`photo.txt`, `photo.caption`, XMP sidecars), else the description in it. `tell` gets a sentence
+    on photos without a caption and on captions without a photo.
 
     Raises CaptionerError for an input that cannot be read.
     """
     lists = [Path(name) for name in inputs if name.lower().endswith(LISTS) and _is_list(name)]
-    others = [name for name in inputs if Path(name) not in lists]
+    others = [
+        str(unpacked(Path(name), room)) if name.lower().endswith(ARCHIVES) else name
+        for name in inputs
+        if Path(name) not in lists
+    ]
     folders = [Path(name) for name in others if os.path.isdir(name)]
-    lists += [folder / name for folder in folders for name in OF_A_FOLDER]
-    lists = [file for file in lists if file.is_file()]
-    archives = [Path(name) for name in others if name.lower().endswith(ARCHIVES)]
-    if archives and not lists:
-        raise CaptionerError(
-            f"{archives[0]}: the captions of its photos are in no file that is named; name the"
-            " list of them too, or unpack it"
-        )
-    listed = _together(_listed(lists, [*folders, *archives], tell), tell)
+    lists += [
+        path for folder in folders for name in OF_A_FOLDER for path in sorted(folder.rglob(name))
+    ]
+    listed = _together(_listed(lists, folders, room, tell), tell)
     known = {os.path.realpath(pair.content) for pair in listed if isinstance(pair.content, str)}
-    photos = [name for name in others if not name.lower().endswith(ARCHIVES)]
-    return [*listed, *_described(photos, folders, known, tell)]
+    described = _described(others, folders, known, tell)
+    return [replace(p, name=p.name.removeprefix(f"{room}{os.sep}")) for p in [*listed, *described]]
 
 
 def _is_list(name: str) -> bool:
     return os.path.isfile(name) and not name.lower().endswith(ARCHIVES)
 
 
-def _listed(lists: Sequence[Path], places: Sequence[Path], tell: Tell) -> Iterator[Pair]:
+def _listed(
+    lists: Iterable[Path], places: Sequence[Path], room: Path, tell: Tell
+) -> Iterator[Pair]:
     for file in lists:
-        index = PhotoIndex(list(dict.fromkeys([*places, file.parent])))
-        absent, silent = [], []
-        for photo in read_references(file, need_captions=False, tell=tell):
-            near = [Path(photo.file_name), file.parent / photo.file_name]
-            found = next((str(path) for path in near if path.is_file()), None)
-            stored = None if found else index.find(photo.file_name)
-            if not photo.captions:
-                silent.append(photo.file_name)
-            elif found is None and stored is None:
-                absent.append(photo.file_name)
+        absent: list[str] = []
+        silent: list[str] = []
+        for name, content, captions in _photos_in(file, places, room, tell):
+            if not captions:
+                silent.append(name)
+            elif content is None:
+                absent.append(name)
             else:
-                content = stored.read() if stored else found
-                yield Pair(photo.file_name, content, photo.captions)
+                yield Pair(name, content, captions)
         _say(tell, f"{file}: captions without a photo", absent)
         _say(tell, f"{file}: photos without a caption", silent)
+
+
+def _photos_in(
+    file: Path, places: Sequence[Path], room: Path, tell: Tell
+) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
+    """The photos that a list names or holds: the name, what is to be opened if it is there, the
+    captions."""
+    if holds_photos(file):
+        yield from from_table(file, room)
+        return
+    index = PhotoIndex(list(dict.fromkeys([*places, file.parent])))
+    for photo in read_references(file, need_captions=False, tell=tell):
+        near = [Path(photo.file_name), file.parent / photo.file_name]
+        found = next((str(path) for path in near if path.is_file()), None)
+        stored = None if found else index.find(photo.file_name)
+        yield photo.file_name, stored.read() if stored else found, photo.captions
 
 
 def _together(listed: Iterable[Pair], tell: Tell) -> list[Pair]:

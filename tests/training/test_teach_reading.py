@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -31,7 +33,8 @@ def folder(tmp_path: Path) -> Path:
 def read(*inputs: Path) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Captions by the photo's name, and what was told."""
     told: list[str] = []
-    pairs = read_pairs([str(each) for each in inputs], told.append)
+    with TemporaryDirectory() as room:
+        pairs = read_pairs([str(each) for each in inputs], Path(room), told.append)
     return {Path(pair.name).name: pair.captions for pair in pairs}, told
 
 
@@ -95,8 +98,38 @@ def test_photos_in_an_archive(folder: Path) -> None:
     table = folder / "other" / "table.csv"
     table.write_text("image,caption\ninside/a.png,Rex.\n")
     assert read(folder / "photos.zip", table)[0] == {"a.png": ("Rex.",)}
-    with pytest.raises(CaptionerError, match="name the list of them too"):
-        read(folder / "photos.zip")
+
+
+def test_an_archive_stands_for_what_a_folder_does(folder: Path) -> None:
+    """A WebDataset shard, a packed folder of Hugging Face's, and a name that leads out of it."""
+    with tarfile.open(folder / "shard.tar", "w") as shard:
+        for name, text in (("a", "Rex."), ("b", "A café.")):
+            shard.add(folder / f"{name}.png", f"{name}.png")
+            (folder / "text").write_text(text, "utf-8")
+            shard.add(folder / "text", f"{name}.txt")
+        shard.add(folder / "text", "../../../stray.txt")
+    found, told = read(folder / "shard.tar")
+    assert found == {"a.png": ("Rex.",), "b.png": ("A café.",)}
+    assert len(told) == 1 and "captions without a photo" in told[0] and "stray.txt" in told[0]
+    with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
+        archive.write(folder / "a.png", "in/a.png")
+        archive.writestr("in/metadata.jsonl", '{"file_name": "a.png", "text": "Rex."}')
+    assert read(folder / "photos.zip")[0] == {"a.png": ("Rex.",)}
+
+
+def test_photos_within_a_table(folder: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = {
+        "image": [{"bytes": (folder / "a.png").read_bytes(), "path": None}] * 2
+        + [{"bytes": None, "path": None}],
+        "caption": [["Rex.", "A dog."], [], ["Nobody."]],
+    }
+    parquet.write_table(pyarrow.table(table), folder / "table.parquet")
+    found, told = read(folder / "table.parquet")
+    assert found == {"table.parquet#0": ("Rex.", "A dog.")}
+    assert "photos without a caption" in told[1] and "table.parquet#1" in told[1]
+    assert "captions without a photo" in told[0] and "table.parquet#2" in told[0]
 
 
 def test_words_are_written_as_within_sentences() -> None:

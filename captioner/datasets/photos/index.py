@@ -35,14 +35,7 @@ class PhotoIndex:
     def __init__(self, places: Sequence[Path]) -> None:
         self._names: Names[StoredPhoto] = Names()
         for number, place in enumerate(_with_archives(places)):
-            try:
-                found = _entries(place)
-            except OSError as error:
-                raise CaptionerError(f"{place}: {why_unread(error)}") from error
-            except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-                why = "cannot be opened: it is no archive, or a damaged one"
-                raise CaptionerError(f"{place}: {why}") from error
-            for position, (name, read) in enumerate(found):
+            for position, (name, read) in enumerate(entries(place)):
                 self._names.add(name, StoredPhoto(number, position, name, read))
 
     def find(self, file_name: str) -> StoredPhoto | None:
@@ -64,6 +57,18 @@ def _with_archives(places: Sequence[Path]) -> list[Path]:
 
 def _is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVES) and path.is_file()
+
+
+def entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:
+    """The files in a folder or an archive by name: of a folder's the path is to be had, of an
+    archive's the bytes. Raises CaptionerError where it cannot be opened."""
+    try:
+        return _entries(place)
+    except OSError as error:
+        raise CaptionerError(f"{place}: {why_unread(error)}") from error
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        why = "cannot be opened: it is no archive, or a damaged one"
+        raise CaptionerError(f"{place}: {why}") from error
 
 
 def _entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:
