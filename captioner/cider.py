@@ -47,20 +47,26 @@ def vector(words: Words, rarity: Callable[[Gram], float]) -> Vector:
     return Vector(weights, tuple(map(math.sqrt, squares)), len(words))
 
 
-def similarity(candidate: Vector, reference: Vector) -> float:
-    """CIDEr-D of one sentence against one reference, 0…10."""
+def cosine(one: Vector, other: Vector, clip: bool = True) -> float:
+    """The mean over n = 1…4 of the n-gram vectors' cosines, 0…1; `clip`: no weight of `one` counts
+    for more than that of `other`."""
     products = [0.0] * LONGEST
-    for gram, weight in candidate.weights.items():
-        other = reference.weights.get(gram)
-        if other is not None:
-            products[len(gram) - 1] += min(weight, other) * other
-    cosines = sum(
+    for gram, weight in one.weights.items():
+        there = other.weights.get(gram)
+        if there is not None:
+            products[len(gram) - 1] += (min(weight, there) if clip else weight) * there
+    cosines = (
         product / (a * b)
-        for product, a, b in zip(products, candidate.norms, reference.norms, strict=True)
+        for product, a, b in zip(products, one.norms, other.norms, strict=True)
         if a and b
     )
+    return sum(cosines) / LONGEST
+
+
+def similarity(candidate: Vector, reference: Vector) -> float:
+    """CIDEr-D of one sentence against one reference, 0…10."""
     difference = candidate.length - reference.length
-    return 10 * cosines / LONGEST * math.exp(-(difference**2) / (2 * SIGMA**2))
+    return 10 * cosine(candidate, reference) * math.exp(-(difference**2) / (2 * SIGMA**2))
 
 
 def pairwise(sentences: Sequence[Sequence[int]], rarity: npt.NDArray[np.float64]) -> Similarities:

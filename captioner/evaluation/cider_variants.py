@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from captioner.cider import LONGEST, Gram, Vector, vector
+from captioner.cider import Gram, Vector, cosine, vector
 from captioner.datasets.captions import PhotoId
 from captioner.evaluation.cider import Frequencies
 
@@ -52,7 +52,7 @@ def self_cider(captions: Sequence[str], frequencies: Frequencies) -> float | Non
     if len(captions) < 2:
         return None
     vectors = [_sentence(text, frequencies).vector for text in captions]
-    kernel = np.array([[_cosine(a, b, clip=False) for b in vectors] for a in vectors])
+    kernel = np.array([[cosine(a, b, clip=False) for b in vectors] for a in vectors])
     roots = np.sqrt(np.clip(np.linalg.eigvalsh(kernel), 0, None))
     if not roots.sum():
         return None
@@ -81,19 +81,4 @@ def _cider_r(candidate: _Sentence, reference: _Sentence) -> float:
     ]
     repetition = math.exp(-sum(map(math.log1p, excess)) / len(excess))  # geometric mean
     penalty = repetition**_REPETITION * length**_LENGTH
-    return 10 * penalty * _cosine(candidate.vector, reference.vector, clip=True)
-
-
-def _cosine(one: Vector, other: Vector, clip: bool) -> float:
-    """The mean over n = 1…4 of the n-gram vectors' cosines, 0…1."""
-    products = [0.0] * LONGEST
-    for gram, weight in one.weights.items():
-        there = other.weights.get(gram)
-        if there is not None:
-            products[len(gram) - 1] += (min(weight, there) if clip else weight) * there
-    cosines = (
-        product / (a * b)
-        for product, a, b in zip(products, one.norms, other.norms, strict=True)
-        if a and b
-    )
-    return sum(cosines) / LONGEST
+    return 10 * penalty * cosine(candidate.vector, reference.vector)

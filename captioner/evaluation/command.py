@@ -214,7 +214,10 @@ def _check(request: Request) -> None:
     if request.table not in (None, "latex", "markdown"):
         raise typer.BadParameter(f"--table is latex or markdown, not {request.table!r}")
     if len(request.results) > 1:
-        for name in ("html", "write_results", "against", "human"):
+        for name in (
+            *("html", "write_results", "against", "human", "instances", "training"),
+            *("embeddings", "pac_embeddings"),
+        ):
             if getattr(request, name) is not None:
                 option = name.replace("_", "-")
                 raise typer.BadParameter(f"--{option} is for one system; give one --results")

@@ -8,6 +8,7 @@ are the photos' ids or file names; without them the rows are in the order of the
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,10 @@ def read_embeddings(path: Path, photos: Sequence[CaptionedPhoto]) -> Embeddings:
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise CaptionerError(f"{path}: is one array; an .npz of named ones is needed")
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise CaptionerError(f"{path}: is one array; an .npz of named ones is needed")
+        with file:
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise CaptionerError(f"{path}: {error.strerror or 'is no .npz file'}") from error
@@ -116,6 +118,9 @@ def _rows(
             )
         return list(range(count))
     found = _found(path, arrays, "ids", count, photos)
+    counts = Counter(key for key in found if key is not None)
+    if doubles := [key for key, times in counts.items() if times > 1]:
+        raise CaptionerError(f"{path}: 'ids' names a photo more than once: {first_few(doubles)}")
     rows = {key: row for row, key in enumerate(found) if key is not None}
     missing = [photo.id for photo in photos if photo.id not in rows]
     if missing:

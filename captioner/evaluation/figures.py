@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError
 from captioner.evaluation.bertscore import bert_scores
@@ -36,9 +38,9 @@ from captioner.evaluation.pointing import Pointed, point_all, pointing_figures
 from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate, check_english
 from captioner.evaluation.scorers import Scores, score
-from captioner.evaluation.several import several_figures
+from captioner.evaluation.several import mutual_bleu, several_figures
 from captioner.evaluation.spice import with_spice
-from captioner.evaluation.style import self_bleu, style_figures
+from captioner.evaluation.style import style_figures
 
 Figures = dict[str, Any]
 EmbeddingSource = Callable[[Sequence[CaptionedPhoto], Mapping[PhotoId, Candidate]], Embeddings]
@@ -333,7 +335,8 @@ class _Run:
             if one.alternatives
         }
         if several:
-            figures["self_bleu"] = self_bleu(list(tokenize_groups(self.java, several).values()))
+            told = tokenize_groups(self.java, several).values()
+            figures["self_bleu"] = float(np.mean([mutual_bleu(texts)[3] for texts in told]))
             figures["self_bleu_captions"] = max(map(len, several.values()))
         return figures
 

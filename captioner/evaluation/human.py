@@ -69,10 +69,11 @@ def read_ratings(
     if unknown:
         notes.append(
             f"{path.name}: {len(unknown)} ratings are of photos that the references do not have: "
-            + first_few(unknown)
+            + first_few(dict.fromkeys(unknown))
         )
         if not (allow_missing and found):
-            raise CaptionerError(f"{notes[0]} (--allow-missing leaves them out)")
+            advice = "--allow-missing leaves them out" if found else "no rating is of theirs"
+            raise CaptionerError(f"{notes[0]} ({advice})")
     return found, [f"{note}; left out" for note in notes]
 
 
@@ -141,9 +142,7 @@ def human_figures(
 def _correlations(values: Array, given: Array, weights: Array) -> dict[str, Any]:
     whole = np.ones((1, len(given)))
     names = ("tau_b", "tau_c", "pearson")
-    scores, drawn = (
-        (*kendall(values, given, w), pearson(values, given, w)) for w in (whole, weights)
-    )
+    scores, drawn = (_three(values, given, counts) for counts in (whole, weights))
     found = {}
     for name, value, sampled in zip(names, scores, drawn, strict=True):
         known = sampled[np.isfinite(sampled)]
@@ -153,6 +152,12 @@ def _correlations(values: Array, given: Array, weights: Array) -> dict[str, Any]
             "interval": interval(known) if there else None,
         }
     return found
+
+
+def _three(values: Array, given: Array, weights: Array) -> tuple[Array, Array, Array]:
+    tau_b, tau_c = kendall(values, given, weights)
+    known = np.isfinite(tau_b)  # τ-b counts, and sees a constant column where r may see rounding
+    return tau_b, tau_c, np.where(known, pearson(values, given, weights), np.nan)
 
 
 def kendall(one: Array, other: Array, weights: Array) -> tuple[Array, Array]:
@@ -174,6 +179,7 @@ def kendall(one: Array, other: Array, weights: Array) -> tuple[Array, Array]:
 
 def pearson(one: Array, other: Array, weights: Array) -> Array:
     """Pearson's correlation (S) of two columns (N), weighted by `weights` (S, N)."""
+    one, other = one - one.mean(), other - other.mean()  # large numbers would lose their digits
     total = weights.sum(1)
     mean, other_mean = weights @ one / total, weights @ other / total
     together = weights @ (one * other) / total - mean * other_mean

@@ -15,6 +15,7 @@ from captioner.datasets.captions import PhotoId, brief
 from captioner.evaluation.bootstrap import least_p, p_text
 from captioner.evaluation.report import Report, plain
 from captioner.evaluation.results import Candidate
+from captioner.evaluation.systems import RANKED
 from captioner.files import whole_file
 
 
@@ -135,11 +136,11 @@ def _human_lines(figures: Mapping[str, Any]) -> Iterable[str]:
 
 
 def print_systems(figures: Mapping[str, Any], console: Console) -> None:
-    """Systems with their ranks, the paired tests by CIDEr, and the notes."""
+    """Systems with their ranks, by group, the paired tests by CIDEr, and the notes."""
     figures = plain(dict(figures))
     systems = sorted(figures["systems"], key=lambda system: system["rank"])
     metrics = list(systems[0]["metrics"])
-    heads = ["system", *metrics, "rank by CIDEr", "95 %"]
+    heads = ["system", *metrics, f"rank by {RANKED}", "95 %"]
     rows = [
         [
             brief(system["name"]),
@@ -150,12 +151,25 @@ def print_systems(figures: Mapping[str, Any], console: Console) -> None:
         for system in systems
     ]
     console.print(_table(heads, rows))
+    for name in _grouped(systems[0]):
+        console.print()
+        console.print(_systems_by_group(systems, name))
     console.print()
     console.print(_pairs(figures))
     console.print()
     console.print(f"{figures['photos_scored']} photos", highlight=False)
     for note in figures["notes"]:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _systems_by_group(systems: Sequence[Mapping[str, Any]], name: str) -> Table:
+    grouped = [_grouped(system)[name] for system in systems]
+    rows = [
+        [group, str(part["photos"]), *(_number(one[group]["metrics"][RANKED]) for one in grouped)]
+        for group, part in grouped[0].items()
+    ]
+    heads = [f"{RANKED} by {name}", "photos", *(brief(system["name"]) for system in systems)]
+    return _table(heads, rows)
 
 
 def _pairs(figures: Mapping[str, Any]) -> Table:
@@ -168,9 +182,9 @@ def _pairs(figures: Mapping[str, Any]) -> Table:
             p_text(pair["p"], samples),
             p_text(pair["p_holm"], samples, below=pair["p"] <= least_p(samples)),
         ]
-        for pair in figures["pairs"]["CIDEr"]
+        for pair in figures["pairs"][RANKED]
     ]
-    return _table(["CIDEr", "difference", "95 % interval", "p", "p (Holm)"], rows)
+    return _table([RANKED, "difference", "95 % interval", "p", "p (Holm)"], rows)
 
 
 def _lines(figures: Mapping[str, Any]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -98,7 +99,7 @@ def _run_one(
         print_report(report, _console())
     else:
         name = next(iter(captions.system.values()))
-        print(paper_table([{"name": name, "metrics": report.metrics}], request.table), end="")
+        _print_table([{"name": name, "metrics": report.metrics}], request.table, report.notes)
 
 
 def _with_clip(request: Request, context: Context, found: Found) -> Context:
@@ -134,7 +135,14 @@ def _run_systems(
     if request.table is None:
         print_systems(figures, _console())
     else:
-        print(paper_table(figures["systems"], request.table), end="")
+        _print_table(figures["systems"], request.table, figures["notes"])
+
+
+def _print_table(systems: Sequence[Mapping[str, Any]], kind: str, notes: Sequence[str]) -> None:
+    """The table alone to standard output, that it can go into a file; what is odd beside it."""
+    print(paper_table(systems, kind), end="")
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _run_human(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -58,23 +58,3 @@ def repeats(text: str) -> bool:
         for n in range(1, len(words) // 2 + 1)
         for i in range(len(words) - 2 * n + 1)
     )
-
-
-def self_bleu(alternatives: Sequence[Sequence[str]]) -> float | None:
-    """Mean BLEU-4 of each of a photo's tokenized n best captions against its others.
-
-    Zhu et al. 2018, "Texygen": 1 when a photo's captions are all alike, 0 when they share nothing.
-    None where no photo has two captions.
-    """
-    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
-
-    scorer = BleuScorer(n=4)
-    for captions in alternatives:
-        for place, caption in enumerate(captions):
-            others = [*captions[:place], *captions[place + 1 :]]
-            if others:
-                scorer += (caption, others)
-    if not scorer.crefs:
-        return None
-    _, (*_, each) = scorer.compute_score(option="closest")
-    return float(np.mean(each))

@@ -34,9 +34,9 @@ def compare_systems(
 ) -> dict[str, Any]:
     """The figures of K systems on the photos that all of them have captions of.
 
-    "systems" hold each one's metrics, intervals and mean rank; "pairs" the differences of every two
-    with p-values as they are and after Holm's correction for all pairs of a metric. Raises
-    CaptionerError where the systems have no photo in common.
+    "systems" hold each one's metrics, intervals and mean rank, and its figures by source and group;
+    "pairs" the differences of every two with p-values as they are and after Holm's correction for
+    all pairs of a metric. Raises CaptionerError where the systems have no photo in common.
     """
     common = [photo for photo in photos if all(photo.id in found for found in systems.values())]
     if not common:
@@ -108,6 +108,9 @@ def _with_ranks(reports: Mapping[str, Report], samples: int, seed: int) -> list[
             "intervals": one.intervals,
             "rank": float(placed[:, column].mean()),
             "rank_interval": interval(drawn[:, column]),
+            **{
+                part: one.figures[part] for part in ("by_source", "by_group") if part in one.figures
+            },
         }
         for column, (name, one) in enumerate(reports.items())
     ]

@@ -11,8 +11,11 @@ HEADS = {
     "ROUGE_L": "R-L", "CIDEr": "C", "SPICE": "S", "CIDEr_R": "C-R", "CLIPScore": "CLIP-S",
     "RefCLIPScore": "RefCLIP-S", "PAC_S": "PAC-S", "RefPAC_S": "RefPAC-S", "BERTScore": "BERT-S",
 }  # fmt: skip
-_SPECIAL = re.compile(r"[&%$#_{}~^\\]")
-_WORDS = {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+_SPECIAL = re.compile(r"[&%$#_{}~^\\|<>]")
+_WORDS = {
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+    "|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
 
 
 def paper_table(systems: Sequence[Mapping[str, Any]], kind: str) -> str:

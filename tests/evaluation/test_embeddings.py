@@ -89,6 +89,7 @@ def test_rows_by_id_in_any_order(tmp_path: Path) -> None:
         ({"references": np.ones((3, 2, 8))}, "'references' are 3 × 2 × 8, which does not fit"),
         ({"ids": np.array([7, 8, 10])}, "1 of 3 photos have no embedding: 9"),
         ({"ids": np.array([7, 8])}, "'ids' are 2, and 3 are needed"),
+        ({"ids": np.array([7, 8, 8])}, "'ids' names a photo more than once: 8"),
         ({"images": np.ones((2, 16)), "candidates": np.ones((2, 16))},
          "holds 2 photos, and 3 are scored"),
     ],
@@ -108,6 +109,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_embeddings(tmp_path / "none.npz", PHOTOS)
     np.savez(path, images=np.ones((3, 4)))
     with pytest.raises(CaptionerError, match="has no array 'candidates'; it has images"):
+        read_embeddings(path, PHOTOS)
+    with path.open("wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(CaptionerError, match=r"is one array; an \.npz"):
         read_embeddings(path, PHOTOS)
     np.savez(path, images=np.array([{}], dtype=object), candidates=np.ones((1, 4)))
     with pytest.raises(CaptionerError, match="plain arrays"):

@@ -331,16 +331,20 @@ def test_many_systems(tmp_path: Path, command: Command, capsys: pytest.CaptureFi
     paths[1].write_text(json.dumps([{**row, "caption": "a [dog] on grass"} for row in good][1:]))
     report, plot = tmp_path / "report.json", tmp_path / "cd.svg"
     options = ["--annotations", references(tmp_path), "--results", *paths, "--samples", "50"]
-    assert command(*options, "--output", report, "--plot", plot) == 0
+    assert command(*options, "--group", "camera", "--output", report, "--plot", plot) == 0
+    assert "CIDEr by camera" in capsys.readouterr().out
     figures = json.loads(report.read_text())
+    assert [one["by_group"]["camera"]["old"]["photos"] for one in figures["systems"]] == [4, 4]
     assert [one["name"] for one in figures["systems"]] == ["one/results", "two/results"]
     assert figures["photos_scored"] == 11
     assert "11 of 12 photos that every system has a caption of" in " ".join(figures["notes"])
     assert plot.read_text().startswith("<svg")
-    capsys.readouterr()
     assert command(*options, "--table", "latex") == 0
-    assert capsys.readouterr().out.startswith("\\begin{tabular}{lrrrrrrrrr}")
-    assert command(*options, "--html", tmp_path / "no.html") == 2
+    said = capsys.readouterr()
+    assert said.out.startswith("\\begin{tabular}{lrrrrrrrrr}") and "note" not in said.out
+    assert "note: scored are the 11 of 12 photos that every system has" in said.err
+    for option in ("--html", "--embeddings", "--instances"):  # one system's
+        assert command(*options, option, tmp_path / "no") == 2
     assert command(*options[:2], "--results", paths[0], paths[0]) == 1
     assert "the same results are given twice" in capsys.readouterr().err
     assert command(*options[:2], "--results", paths[0], "--table", "word") == 2

@@ -96,7 +96,14 @@ def test_ratings_of_captions(tmp_path: Path, java: Java) -> None:
             low, high = part["interval"]
             assert 0 < low <= part["value"] <= high <= 1
     flat = human_figures(ratings, {"CIDEr": np.ones(25)}, 10, 0)["metrics"]["CIDEr"]
-    assert flat["tau_b"] == {"value": None, "interval": None}
+    nothing = {"value": None, "interval": None}
+    assert flat["tau_b"] == nothing
+    alike = [Rating(one.photo, one.caption, 4.1) for one in ratings]  # 4.1 is no binary number
+    assert set(map(str, human_figures(alike, metrics, 10, 0)["metrics"]["CIDEr"].values())) == {
+        str(nothing)
+    }
+    far = pearson(metrics["CIDEr"] + 1e9, metrics["METEOR"] + 1e9, np.ones((1, 25)))
+    assert far[0] == pytest.approx(np.corrcoef(metrics["CIDEr"], metrics["METEOR"])[0, 1], abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +124,10 @@ def test_wrong_ratings(tmp_path: Path, content: str, message: str) -> None:
         read_ratings(path, PHOTOS)
     assert message in str(raised.value)
     if "99" in content:
+        path.write_text("image_id,caption,rating\n99,a dog,3\n99,a cat,2\n")
+        with pytest.raises(CaptionerError, match=r"2 ratings .*have: 99 \(no rating is of theirs"):
+            read_ratings(path, PHOTOS, allow_missing=True)
+        path.write_text(content)
         ratings, notes = read_ratings(path, PHOTOS, allow_missing=True)
         assert len(ratings) == 1 and notes[0].endswith("left out")
 
@@ -198,7 +209,8 @@ def test_tables_for_papers() -> None:
     )
     assert paper_table(rows, "latex").splitlines() == [
         r"\begin{tabular}{lrrr}", r"\toprule", r"System & B-4 & C & Rank \\", r"\midrule",
-        r"a\_b|c & 32.1 & \textbf{120.0} & 1.25 \\", r"50\% & \textbf{40.0} & 110.0 & 1.75 \\",
+        r"a\_b\textbar{}c & 32.1 & \textbf{120.0} & 1.25 \\",
+        r"50\% & \textbf{40.0} & 110.0 & 1.75 \\",
         r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
     assert "Rank" not in paper_table(rows[:1], "markdown")

@@ -15,7 +15,7 @@ from captioner.evaluation.calibration import (
     ranks,
     reliability,
 )
-from captioner.evaluation.style import bad_ending, repeats, self_bleu, style_figures
+from captioner.evaluation.style import bad_ending, repeats, style_figures
 
 
 def test_style() -> None:
@@ -58,16 +58,6 @@ def test_bad_endings(text: str, bad: bool) -> None:
 )
 def test_words_and_phrases_twice_running(text: str, twice: bool) -> None:
     assert repeats(text) is twice
-
-
-def test_self_bleu() -> None:
-    same = "a man rides a horse"
-    assert self_bleu([[same, same, same]]) == pytest.approx(1, abs=1e-6)
-    assert self_bleu([[same, "two dogs run over there"]]) == pytest.approx(0, abs=1e-6)
-    mixed = self_bleu([[same, "a man rides a bike"], [same, same]])
-    # BLEU-4 of one on the other: 4 of 5 words, 3 of 4 pairs, 2 of 3 triples, 1 of 2 quadruples
-    assert mixed == pytest.approx(((4 / 5 * 3 / 4 * 2 / 3 / 2) ** 0.25 + 1) / 2, abs=1e-6)
-    assert self_bleu([[same], []]) is None
 
 
 def test_correlations_beside_the_standard_library() -> None:
