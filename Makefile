@@ -93,7 +93,7 @@ UV := uv pip compile --quiet --universal --python-version 3.10 --no-annotate --n
 lock:
 	$(UV) --extra page --extra train --extra heic pyproject.toml -o requirements.txt
 	$(UV) --group dev -c requirements.txt -o requirements-dev.txt
-	$(UV) --group release -c requirements.txt -o requirements-release.txt
+	$(UV) --group release -c requirements.txt -c requirements-dev.txt -o requirements-release.txt
 	for list in requirements.txt requirements-dev.txt; do \
 	  grep -Ev "^(cuda|nvidia|triton)|== '(emscripten|win32)'" $$list > requirements.tmp && \
 	  mv requirements.tmp $$list || exit 1; done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from captioner.evaluation.bootstrap import draw, interval
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r
 from captioner.evaluation.java import Java, tokenize_groups
-from captioner.evaluation.results import Lookup
+from captioner.evaluation.results import Lookup, finite
 from captioner.evaluation.scorers import score
 from captioner.evaluation.spice import with_spice
 
@@ -64,7 +63,7 @@ def read_ratings(
         if photo is None:
             unknown.append(row.id)
         else:
-            found.append(Rating(photo, row.captions[0], _number(path, row.place, value)))
+            found.append(Rating(photo, row.captions[0], finite(path, row.place, "rating", value)))
     notes = []
     if unknown:
         notes.append(
@@ -75,16 +74,6 @@ def read_ratings(
             advice = "--allow-missing leaves them out" if found else "no rating is of theirs"
             raise CaptionerError(f"{notes[0]} ({advice})")
     return found, [f"{note}; left out" for note in notes]
-
-
-def _number(path: Path, place: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise CaptionerError(f"{path}: {place} has a rating that is no finite number")
-    return number
 
 
 def rated_metrics(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,23 +93,26 @@ def _candidate(path: Path, rows: Sequence[Captioned]) -> Candidate:
     first, *others = [caption for row in rows for caption in row.captions]
     return Candidate(
         first,
-        _number(path, rows[0], "score"),
-        confidence=_number(path, rows[0], "confidence"),
+        _told(path, rows[0], "score"),
+        confidence=_told(path, rows[0], "confidence"),
         others=tuple(others),
     )
 
 
-def _number(path: Path, row: Captioned, name: str) -> float | None:
-    """A row's own number under that name. Raises CaptionerError for what is no finite number."""
+def _told(path: Path, row: Captioned, name: str) -> float | None:
+    """A row's own number under that name, if it has one."""
     value = row.cells.get(name)
-    if value is None or value == "":
-        return None
+    return None if value is None or value == "" else finite(path, row.place, name, value)
+
+
+def finite(path: Path, place: str, name: str, value: Any) -> float:
+    """A cell as a number. Raises CaptionerError for what is no finite one."""
     try:
         number = float("nan" if isinstance(value, bool) else value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise CaptionerError(f"{path}: {row.place} has a {name} that is no finite number")
+        raise CaptionerError(f"{path}: {place} has a {name} that is no finite number")
     return number
 
 

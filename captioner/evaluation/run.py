@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -32,15 +32,13 @@ from captioner.evaluation.printing import (
     write_results,
 )
 from captioner.evaluation.report import Report, write_json
+from captioner.evaluation.request import Request
 from captioner.evaluation.results import Candidate, match, read_results
 from captioner.evaluation.scorers import Scorer
 from captioner.evaluation.spice import unpack_spice
 from captioner.evaluation.systems import compare_systems
 from captioner.evaluation.tables import paper_table
 from captioner.options import Options
-
-if TYPE_CHECKING:
-    from captioner.evaluation.command import Request
 
 
 @dataclass(frozen=True, eq=False)
