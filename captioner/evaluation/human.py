@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from captioner.datasets.captions import (
     CaptionedPhoto,
@@ -123,7 +124,7 @@ def human_figures(
         "samples": count,
         "metrics": {
             name: _correlations(np.asarray(values, float), given, weights)
-            for name, values in metrics.items()
+            for name, values in tqdm(metrics.items(), unit="metric", desc="ratings", disable=None)
         },
     }
 

@@ -85,13 +85,16 @@ class Java:
         except OSError:
             answer = b""
         if not answer:
-            raise CaptionerError(f"Java ended while scoring ({self._last_words()})")
+            assert self._process.stderr is not None
+            said = last_words(self._process.stderr.read().decode(errors="replace"))
+            raise CaptionerError(f"Java ended while scoring ({said})")
         return json.loads(answer)
 
-    def _last_words(self) -> str:
-        assert self._process.stderr is not None
-        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it left no message"
+
+def last_words(stderr: str) -> str:
+    """The last thing that Java says, the indented lines of its traces apart."""
+    lines = [line for line in stderr.splitlines() if line.strip() and not line[0].isspace()]
+    return lines[-1].strip() if lines else "it left no message"
 
 
 def tokenize_groups(java: Java, groups: Mapping[Any, Sequence[str]]) -> dict[Any, list[str]]:

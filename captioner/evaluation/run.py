@@ -261,15 +261,22 @@ def _references(request: Request) -> dict[str, str]:
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Names of systems, from their files': with the folder where the names alone are alike."""
-    stems = [path.stem for path in paths]
-    named = [
-        stem if stems.count(stem) == 1 else f"{path.resolve().parent.name}/{stem}"
-        for stem, path in zip(stems, paths, strict=True)
-    ]
-    if len(set(named)) < len(named):
-        raise CaptionerError(f"the same results are given twice: {first_few(named)}")
-    return named
+    """Names of systems, from their files': with so many folders as tell apart those that are alike.
+
+    Raises CaptionerError where a file is given twice.
+    """
+    whole = [path.resolve() for path in paths]
+    if twice := [str(p) for p, place in zip(paths, whole, strict=True) if whole.count(place) > 1]:
+        raise CaptionerError(f"the same results are given twice: {first_few(twice)}")
+    names, parts = [path.stem for path in paths], 0
+    while len(set(names)) < len(names):
+        parts += 1
+        longer = ["/".join(path.parts[-parts:]) for path in whole]
+        names = [
+            more if names.count(name) > 1 else name
+            for name, more in zip(names, longer, strict=True)
+        ]
+    return names
 
 
 def _page(request: Request, report: Report, captions: _Captions) -> str:

