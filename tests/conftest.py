@@ -65,8 +65,8 @@ LONG = (
     *("evaluation/test_from_python.py", "evaluation/test_human_and_systems.py"),
     *("evaluation/test_report_page.py", "evaluation/test_scorers.py"),
     *("evaluation/test_several.py", "export/", "page/", "test_light_install.py"),
-    *("test_torchvision_import.py", "training/test_family.py", "training/test_processes.py"),
-    *("training/test_sequences.py", "training/test_teach.py", "training/test_train_command.py"),
+    *("test_torchvision_import.py", "experiments/test_family.py", "training/test_processes.py"),
+    *("experiments/test_sequences.py", "training/test_teach.py", "training/test_train_command.py"),
     *("training/test_training.py", "training/test_training_resume.py"),
 )
 

@@ -6,8 +6,8 @@ import torch
 
 from captioner import CaptionerError
 from captioner.model.config import DecoderConfig
-from captioner.training import sequences
-from captioner.training.sequences import Task, Translator, batches, digits, in_words, learn, reverse
+from experiments import sequences
+from experiments.sequences import Task, Translator, batches, digits, in_words, learn, reverse
 
 
 @pytest.mark.parametrize(

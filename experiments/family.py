@@ -1,6 +1,6 @@
 """The family of decoders, trained alike and compared:
 
-    python -m captioner.training.family configs/family.json --output docs/family
+    python -m experiments.family configs/family.json --output docs/family
 
 Every variant sees the same photos in the same order for the same number of steps. What is written:
 `family.md` (the table), `family.png` (CIDEr against parameters and against caption length),
@@ -25,13 +25,13 @@ from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import compare, interval, sampled_means
 from captioner.files import unwritable, whole_file
 from captioner.training.data import Example, PhotoFiles, read_examples
-from captioner.training.family_plot import draw_family
 from captioner.training.loop import LAST, RESUME, train
 from captioner.training.photos import CachedPhotos
-from captioner.training.plot import Curve, read_log
 from captioner.training.recipe import Recipe, read_recipe
 from captioner.training.validate import score, write
 from captioner.vocabulary import tokenize
+from experiments.family_plot import draw_family
+from experiments.plot import Curve, read_log
 
 # What each variant changes in the recipe, whose own decoder is `attention`.
 VARIANTS: dict[str, tuple[str, ...]] = {

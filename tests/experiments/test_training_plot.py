@@ -12,7 +12,7 @@ from PIL import Image
 
 from captioner.errors import CaptionerError
 from captioner.training.log import FIELDS
-from captioner.training.plot import Curve, draw, read_log
+from experiments.plot import Curve, draw, read_log
 
 
 def write_log(file: Path, column: str, steps: int, scores: dict[int, dict[str, float]]) -> None:

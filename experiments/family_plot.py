@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import interval, sampled_means
-from captioner.training.plot import save_figure
+from experiments.plot import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from captioner.training.family import VariantResult
+    from experiments.family import VariantResult
 
 BINS = 4
 

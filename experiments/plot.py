@@ -1,4 +1,4 @@
-"""The curves of training runs as a picture: python -m captioner.training.plot runs/x/log.csv
+"""The curves of training runs as a picture: python -m experiments.plot runs/x/log.csv
 
 Needs matplotlib, which only development does.
 """

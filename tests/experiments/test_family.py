@@ -9,12 +9,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from captioner import CaptionerError, checkpoint
-from captioner.training import family
-from captioner.training.plot import Curve
+from experiments import family
+from experiments.plot import Curve
 from tests.training.toy import Album
 
 COMMAND = family.typer.Typer(pretty_exceptions_enable=False)
 COMMAND.command()(family.family)
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Album:
+    return Album(tmp_path_factory.mktemp("album"))
 
 
 def run(*arguments: str) -> str:

@@ -1,11 +1,13 @@
 """The decoder without photos: sequences in, sequences out, learnt in a minute or two on a CPU.
 
-    python -m captioner.training.sequences reverse
-    python -m captioner.training.sequences digits --output digits.png
+    python -m experiments.sequences reverse
+    python -m experiments.sequences digits --output digits.png
 
 `reverse` writes a sentence backwards; `digits` writes "four hundred and seven" as 4 0 7. Only the
-encoder differs from a captioner's: words take the place of regions. `--kind` and `--reading` show
-what each decoder can and cannot do.
+encoder differs from a captioner's: embedded words take the place of regions. Read by a recurrent
+net in both directions (`--reading`) they make the model that captioning by attention comes from
+(Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473). `--kind` and `--reading` show what each
+decoder can and cannot do.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from tqdm import tqdm
 from captioner.errors import CaptionerError
 from captioner.model.config import DecoderConfig, describe
 from captioner.model.decoder import Decoder, State
-from captioner.model.text import TextEncoder
 from captioner.search import Hypothesis, SearchOptions, beam_search
 from captioner.training.batches import pad
 from captioner.training.objectives import Teaching, teach
@@ -81,8 +82,8 @@ class Translator(nn.Module):
     def __init__(self, config: DecoderConfig, source: Vocabulary, target: Vocabulary) -> None:
         super().__init__()
         self.source, self.target = source, target
-        self.encoder = TextEncoder(len(source), config.size)
-        self.decoder = Decoder(config, self.encoder.channels, len(target), attributes=False)
+        self.encoder = nn.Embedding(len(source), config.size)  # words (B, L) → grid (B, L, C)
+        self.decoder = Decoder(config, config.size, len(target), attributes=False)
 
     def start(self, sentences: Sequence[Sequence[str]]) -> State:
         """The state of B sentences of one length."""
@@ -179,7 +180,7 @@ def accuracy(model: Translator, pairs: Sequence[Pair]) -> float:
 
 def draw(model: Translator, sentences: Sequence[Sequence[str]], file: Path) -> None:
     """A picture of where the decoder looked for each word it wrote. Raises CaptionerError."""
-    from captioner.training.plot import save_figure
+    from experiments.plot import save_figure
 
     try:
         from matplotlib.figure import Figure
