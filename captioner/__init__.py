@@ -44,7 +44,27 @@ def __getattr__(name: str) -> Any:
 
     if name == "overlay":  # a room that is public as it is
         return import_module("captioner.overlay")
-    return getattr(import_module(f"captioner.{_ROOMS[name]}"), name)
+    try:
+        return getattr(import_module(f"captioner.{_ROOMS[name]}"), name)
+    except ImportError as error:
+        return _absent(name, error)
+
+
+def _absent(name: str, error: ImportError) -> Any:
+    """In place of a function whose packages are not installed: says so when it is called, so that
+    help(captioner) shows the others."""
+    from captioner.errors import CaptionerError
+    from captioner.extras import missing
+
+    said = missing(error, name)
+    if said is None:
+        raise error
+
+    def absent(*_: Any, **__: Any) -> Any:
+        raise CaptionerError(said)
+
+    absent.__name__, absent.__doc__ = name, f"Not installed: {said}"
+    return absent
 
 
 def __dir__() -> list[str]:

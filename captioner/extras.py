@@ -29,12 +29,23 @@ _EXTRA_OF = {
 """The extra that brings the module."""
 
 
-def missing(error: ImportError) -> str | None:
-    """One sentence for a package that an extra brings and that is not there; None for others."""
+_WHOLE = {"evaluate": "evaluate", "export": "export", "teach": "export", "train": "train"}
+"""The extra that brings all that a command or function needs."""
+
+
+def missing(error: ImportError, asked: str = "") -> str | None:
+    """One sentence for a package that an extra brings and that is not there; None for others.
+
+    It names all that the command or function `asked` needs, not one package after the other.
+    """
     module = (error.name or "").partition(".")[0]
     if module not in _EXTRA_OF:
         return None
-    return f"this needs the package {module}: {how_to_install(_EXTRA_OF[module])}"
+    extra = _EXTRA_OF[module]
+    whole = _WHOLE.get(asked, extra)
+    if set(_packages(extra)) <= set(_packages(whole)):
+        extra = whole
+    return f"this needs the package {module}: {how_to_install(extra)}"
 
 
 def how_to_install(extra: str) -> str:

@@ -76,13 +76,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(environment: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    isolated = [sys.executable, "-S", "-c"]
-    script = (
-        f"import sys; sys.path.append({str(environment / 'site')!r}); sys.argv[0] = 'captioner'\n"
-        "from captioner.cli import main; main()"
-    )
+    script = "sys.argv[0] = 'captioner'\nfrom captioner.cli import main; main()"
+    return run_python(environment, script, *command)
+
+
+def run_python(environment: Path, script: str, *given: str) -> subprocess.CompletedProcess[str]:
+    path = f"import sys; sys.path.append({str(environment / 'site')!r})\n"
     return subprocess.run(
-        [*isolated, script, *command],
+        [sys.executable, "-S", "-c", path + script, *given],
         capture_output=True,
         text=True,
         cwd=environment,
@@ -113,6 +114,22 @@ def test_what_is_not_there_is_told_in_a_sentence(environment: Path) -> None:
         done = run(environment, *command)
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
         assert re.match(r"captioner: this needs the package \w+: pip install", done.stderr)
+        assert ("onnx" in done.stderr) == (command[0] != "evaluate")  # all that the command needs
+
+
+def test_python_shows_what_is_there_and_says_what_is_not(environment: Path) -> None:
+    script = (
+        "import captioner, pydoc\npydoc.help(captioner)\n"
+        "for absent in (captioner.evaluate, captioner.teach):\n"
+        "    try: absent('photos')\n"
+        "    except captioner.CaptionerError as error: print('told:', error)"
+    )
+    done = run_python(environment, script)
+    assert done.returncode == 0, done.stderr
+    for name in ("class Caption(", "class Captioner(", "class Options(", "load(", "teach("):
+        assert name in done.stdout
+    told = re.findall(r"^told: this needs the package (\w+): pip install", done.stdout, re.M)
+    assert told == ["pycocoevalcap", "torch"]
 
 
 def test_it_is_small(environment: Path) -> None:

@@ -30,7 +30,17 @@ ELSEWHERE = {
 
 
 class OneCommand(TyperCommand):
-    """A command that says what a number may be, instead of what its checking library calls it."""
+    """A command that says what a number may be, instead of what its checking library calls it, and
+    what to install where packages are missing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ImportError as error:
+            said = missing(error, self.name or "")
+            if said is None:
+                raise
+            raise CaptionerError(said) from None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
@@ -108,11 +118,6 @@ def main() -> None:
             streams.flush()
         except CaptionerError as error:
             code = _failed(str(error))
-        except ImportError as error:
-            said = missing(error)
-            if said is None:
-                raise
-            code = _failed(said)
         except KeyboardInterrupt:
             code = 130
         except BrokenPipeError:
