@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
 READERS = 2
 DEPTH = 2  # batches ahead
+HEAVY = 16 << 20  # bytes of a picture in memory that is read before the next is fetched
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -30,8 +31,14 @@ def ahead(
     readers, looker = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
 
     def begun() -> Iterator[Future[Looked]]:
-        while reading := [readers.submit(read, item) for item in islice(items, batch_size)]:
+        while reading := [submitted(item) for item in islice(items, batch_size)]:
             yield looker.submit(_looked, reading, look)
+
+    def submitted(item: Item) -> Future[Read]:
+        future = readers.submit(read, item)
+        if is_heavy(item):
+            wait([future])
+        return future
 
     batches: deque[Future[Looked]] = deque()
     starting = begun()
@@ -44,6 +51,11 @@ def ahead(
         looker.shutdown(wait=False, cancel_futures=True)
         readers.shutdown(wait=True, cancel_futures=True)
         looker.shutdown(wait=True)
+
+
+def is_heavy(item: object) -> bool:
+    """Whether two such, of a hostile archive say, are too many to be in memory at once."""
+    return isinstance(item, bytes) and len(item) > HEAVY
 
 
 def _looked(reading: Sequence[Future[Read]], look: Callable[[Sequence[Read]], Looked]) -> Looked:

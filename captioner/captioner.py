@@ -19,7 +19,7 @@ from captioner.caption import Caption
 from captioner.confidence import evidence, look_of
 from captioner.engines.engine import Engine, Started
 from captioner.engines.opening import open_engine
-from captioner.errors import CaptionerError, ImageError
+from captioner.errors import CaptionerError, ImageError, kept
 from captioner.images import USUAL, Picture, open_image
 from captioner.options import ABOUT, Options
 from captioner.rules import avoided, search_options
@@ -171,7 +171,7 @@ class Captioner:
             picture = open_image(image, target=side, allowed=self.allowed)
             return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
         except ImageError as error:
-            return error
+            return kept(error)
 
     def _look(self, pictures: Sequence[Square | ImageError]) -> Looked:
         squares = [picture for picture in pictures if not isinstance(picture, ImageError)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
+from typing import TypeVar
 
 _MEMORY = re.compile(
     r"alloc\w* (\w+ )?memory|not enough memory|bad_alloc|failed to map segment|start new thread"
@@ -28,6 +29,16 @@ class ImageError(CaptionerError):
     def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
         """Pickled by its parts, as worker processes hand it on."""
         return type(self), (self.path, self.reason)
+
+
+Kept = TypeVar("Kept", bound=CaptionerError)
+
+
+def kept(error: Kept) -> Kept:
+    """An error to be kept or handed on: without the frames it came through, which hold whatever
+    they had in hand, a picture's file among it."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def is_of_memory(error: BaseException) -> bool:

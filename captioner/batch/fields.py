@@ -12,7 +12,7 @@ from typing import Any
 
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
-from captioner.errors import ImageError
+from captioner.errors import ImageError, kept
 from captioner.images import USUAL, Allowed, picture_size
 
 OF_CAPTIONS: Mapping[str, Callable[[Caption], Any]] = {
@@ -45,7 +45,7 @@ def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) 
         try:
             content = content()
         except ImageError as error:
-            return replace(photo, content=error)
+            return replace(photo, content=kept(error))
     if isinstance(content, ImageError):
         return photo
     if isinstance(content, str) and not os.path.isfile(content):

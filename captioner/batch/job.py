@@ -189,7 +189,10 @@ def results_of(
     items = (item for item in items if not describes_itself(item))
     if "model" in (job.fields or ()):
         items = (_of_model(item, job.model) for item in items)
-    found_out = caption_photos(job.load, items, job.options, job.batch_size, stopped, job.allowed)
+    keep = job.attention is not None
+    found_out = caption_photos(
+        job.load, items, job.options, job.batch_size, stopped, job.allowed, keep
+    )
     for result in found_out:
         yield worded(withheld(result, job.min_confidence), job.wording)
 

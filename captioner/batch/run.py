@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
+from captioner.ahead import is_heavy
 from captioner.batch.fields import with_facts
 from captioner.batch.result import PhotoResult
 from captioner.caption import Caption
@@ -35,6 +36,7 @@ def caption_photos(
     batch_size: int,
     stopped: Callable[[], bool] = lambda: False,
     allowed: Allowed = USUAL,
+    keep: bool = False,
 ) -> Iterator[PhotoResult]:
     """A result for every photo, as soon as its batch is done and in the order of `photos`.
 
@@ -42,7 +44,8 @@ def caption_photos(
     say so. Once `stopped`, the batch at hand is the last. A photo that could not be had goes
     through the captioner as its error: its row keeps its place and waits for no other, and a batch
     holds the same photos whether a run starts before it or with it, which the last digits of a
-    score depend on. `allowed` is how much one photo may take.
+    score depend on. `allowed` is how much one photo may take. Large ones out of archives are let
+    go of when they have been looked at, unless results are to `keep` them.
     """
     stream = iter(photos)
     for before, first in enumerate(stream):
@@ -60,8 +63,12 @@ def caption_photos(
     def pictures() -> Iterator[str | bytes | ImageError]:
         yield from repeat(ImageError("", "was told of"), told)
         for item in chain([first], stream):
+            picture = _picture(item)
+            if isinstance(item, Photo) and is_heavy(picture) and not keep:
+                item = replace(item, content=b"")
             waiting.append(item)
-            yield _picture(item)
+            del item
+            yield picture
 
     captioner = load()
     captioner.allowed = allowed
@@ -87,8 +94,10 @@ def prepared(
         try:
             for item in photos:
                 slow = isinstance(item, Photo) and (bool(facts) or callable(item.content))
+                heavy = isinstance(item, Photo) and is_heavy(item.content)
                 pending.append(threads.submit(work, item) if slow else item)
-                while pending and (len(pending) > 2 * FETCHERS or _ready(pending[0])):
+                del item
+                while pending and (heavy or len(pending) > 2 * FETCHERS or _ready(pending[0])):
                     yield _value(pending.popleft())
             while pending:
                 yield _value(pending.popleft())

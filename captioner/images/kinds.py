@@ -68,7 +68,7 @@ def opened(file: IO[bytes], allowed: Allowed) -> ImageFile.ImageFile:
     """
     file.seek(0)
     start = file.read(16)
-    error: Exception = UnidentifiedImageError("no picture")
+    error: Exception | None = None
     for name in FORMATS:
         if not _begins(name, start):
             continue
@@ -83,7 +83,10 @@ def opened(file: IO[bytes], allowed: Allowed) -> ImageFile.ImageFile:
             return factory(file, "")
         except (SyntaxError, IndexError, TypeError, struct.error) as mistake:
             error = mistake
-    raise error
+    try:
+        raise error or UnidentifiedImageError("no picture")
+    finally:
+        del error  # it would hold this frame, and with it the file, until rubbish is collected
 
 
 def _begins(name: str, start: bytes) -> bool:

@@ -32,6 +32,7 @@ class Allowed:
     pixels: int = MAX_PIXELS
     bytes: int = MAX_BYTES
     seconds: float = MAX_SECONDS
+    held: int = 0  # bytes that the picture's file takes in memory already
     truncated: bool = False  # a JPEG without its last bytes is shown as far as it goes
 
     def check_pixels(self, width: int, height: int) -> None:
@@ -42,9 +43,14 @@ class Allowed:
                 " takes more with --max-pixels)"
             )
 
+    def has_bytes(self, needed: float) -> bool:
+        """Whether a picture may take so much memory besides its file."""
+        return needed + self.held <= self.bytes
+
     def check_bytes(self, needed: float) -> None:
-        """Raises TooMuch for a picture that needs so much memory."""
-        if needed > self.bytes:
+        """Raises TooMuch for a picture that needs so much memory besides its file."""
+        if not self.has_bytes(needed):
+            needed += self.held
             raise TooMuch(
                 f"would take {f'{needed / 1e6:,.0f} MB of' if needed < inf else 'much'} memory,"
                 f" more than the {self.bytes / 1e6:,.0f} MB allowed; save it as JPEG, or make it"

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import IO, Any, TypeAlias, cast
 
@@ -61,6 +62,7 @@ def open_image(
     if isinstance(source, np.ndarray):
         return from_array(source, name or "array")
     if isinstance(source, (bytes, bytearray, memoryview)):
+        allowed = replace(allowed, held=len(source))
         return _read(io.BytesIO(source), name or "picture", target, allowed)
     if not isinstance(source, (str, os.PathLike)):
         kind = type(source).__name__
@@ -140,7 +142,7 @@ def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -
     factor = _factor(image, target, allowed, copies=2 - shared - (lies == 1))
     if shared and factor == 1:
         picture = image._new(image.im)  # the same pixels, which nobody else has
-    elif animated and _FRAME * image.width * image.height <= allowed.bytes:
+    elif animated and allowed.has_bytes(_FRAME * image.width * image.height):
         picture = first_that_shows(image, partial(rgb, factor=factor), allowed.seconds / 4)
     else:
         picture = rgb(image, factor)
@@ -164,7 +166,7 @@ def _given(image: Image.Image, name: str, allowed: Allowed) -> Image.Image:
 
 def _draft(image: ImageFile.ImageFile, target: int, allowed: Allowed) -> None:
     """Have no more decoded than is needed: of an HEIC that is too large, the thumbnail in it."""
-    too_large = image.format == "HEIF" and decoding_bytes(image, image.size) > allowed.bytes
+    too_large = image.format == "HEIF" and not allowed.has_bytes(decoding_bytes(image, image.size))
     if isinstance(image, JpegImageFile) or too_large:
         image.draft(None, (target, target))
     elif isinstance(image, Jpeg2KImageFile):
@@ -196,7 +198,7 @@ def _factor(image: Image.Image, target: int | None, allowed: Allowed, copies: in
         return image.width * image.height * (stored(image) + results) + converting_bytes(image)
 
     smaller = 1 if target is None else max(1, min(image.size) // target)
-    factor = 1 if needed(1) <= allowed.bytes else smaller
+    factor = 1 if allowed.has_bytes(needed(1)) else smaller
     allowed.check_bytes(needed(factor))
     return factor
 

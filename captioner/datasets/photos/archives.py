@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import lzma
+import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import IO
+from typing import IO, Any, cast
 
 from captioner.datasets.photos.links import Links
 from captioner.datasets.photos.photo import NO_PICTURES, Photo
@@ -26,6 +30,13 @@ _DAMAGE = (
     ValueError,
     RuntimeError,  # a password is missing, or a way to pack unknown
 )
+_PACKED: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+}
+_LONGEST_SIGN = 6
+_PIECE = 1 << 20  # bytes that are read at a time
 
 
 def members(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageError]:
@@ -51,17 +62,18 @@ def _zip(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageEr
     for member in archive.infolist():
         if not member.is_dir() and search.takes_member(member.filename):
             path = f"{name}/{member.filename}"
-            yield Photo(path, partial(_read, path, member.file_size, partial(archive.read, member)))
+            extract = partial(_whole, partial(archive.open, member), member.file_size)
+            yield Photo(path, partial(_read, path, member.file_size, extract))
 
 
 def _tar(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageError]:
     whole = name.lower().endswith(".tar") and file.seekable()  # what is not read is jumped over
-    mode, count = "r:" if whole else "r|*", 0
-    links = Links(file, mode)
+    open_tar, count = partial(_open_tar, whole=whole), 0
+    links = Links(file, open_tar)
     try:
-        with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+        with open_tar(file) as archive:
             for member in archive:
-                archive.members = []  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if member.isdir() or not search.takes_member(member.name):
                     continue
                 path = f"{name}/{member.name}"
@@ -77,6 +89,38 @@ def _tar(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageEr
         yield ImageError(name, f"is cut off or damaged (after {count} pictures); copy it again")
 
 
+def _open_tar(file: IO[bytes], whole: bool) -> tarfile.TarFile:
+    if whole:
+        return tarfile.open(fileobj=file, mode="r:")
+    return tarfile.open(fileobj=unpacked(file), mode="r|")
+
+
+def unpacked(file: IO[bytes]) -> IO[bytes]:
+    """What a stream holds, packed by gzip, bzip2, xz or not at all.
+
+    tarfile would unpack all that it reads at once: ten kilobytes of bzip2 can be gigabytes.
+    """
+    begun = cast("IO[bytes]", _Begun(file.read(_LONGEST_SIGN), file))
+    for sign, opened in _PACKED.items():
+        if begun.start.startswith(sign):  # type: ignore[attr-defined]
+            return cast("IO[bytes]", opened(begun))
+    return begun
+
+
+class _Begun:
+    """A stream from whose start something was read already."""
+
+    def __init__(self, start: bytes, file: IO[bytes]) -> None:
+        self.start, self._file = start, file
+
+    def read(self, size: int = -1) -> bytes:
+        if not self.start:
+            return self._file.read(size)
+        data = self.start[: size if size >= 0 else None]
+        self.start = self.start[len(data) :]
+        return data
+
+
 def _check_end(archive: tarfile.TarFile) -> None:
     """Raise ReadError where an archive stops short of its end mark, a block of zeros."""
     end = archive.offset + tarfile.BLOCKSIZE
@@ -85,11 +129,18 @@ def _check_end(archive: tarfile.TarFile) -> None:
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    data = b"" if file is None else file.read()
+    data = _whole(lambda: archive.extractfile(member) or io.BytesIO(), member.size)
     if len(data) < member.size:
         raise tarfile.ReadError("unexpected end of data")
     return data
+
+
+def _whole(opened: Callable[[], IO[bytes]], size: int) -> bytes:
+    """All of a member of that size; `read` would hold a large one twice."""
+    data = io.BytesIO()
+    with opened() as file:
+        shutil.copyfileobj(file, data, min(size + 1, _PIECE))
+    return data.getvalue()
 
 
 def _read(path: str, size: int, get: Callable[[], bytes]) -> bytes:

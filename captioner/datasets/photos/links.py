@@ -7,7 +7,7 @@ import posixpath
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from captioner.datasets.photos.remote import MAX_BYTES, TOO_MANY_BYTES
@@ -23,9 +23,8 @@ class Links:
     name, and once more to put those files aside. The place in `file` stays as it was.
     """
 
-    def __init__(self, file: IO[bytes], mode: str) -> None:
-        """`mode` is how tarfile opens it."""
-        self._file, self._mode = file, mode
+    def __init__(self, file: IO[bytes], open_tar: Callable[[IO[bytes]], tarfile.TarFile]) -> None:
+        self._file, self._open_tar = file, open_tar
         self._leads: dict[str, str] = {}
         self._aside: dict[str, tuple[int, int]] | None = None  # where each starts, and its length
         self._store: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, gone with this object
@@ -68,9 +67,9 @@ class Links:
 
     def _members(self) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         self._file.seek(0)
-        with tarfile.open(fileobj=self._file, mode=self._mode) as archive:  # type: ignore[call-overload]
+        with self._open_tar(self._file) as archive:
             for member in archive:
-                archive.members = []  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 yield archive, member
 
 

@@ -12,7 +12,7 @@ from captioner.datasets.photos import archives, remote, tables
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.search import ARCHIVES, TABLES, Search, is_sidecar
 from captioner.datasets.photos.sources import opened
-from captioner.errors import CaptionerError, ImageError, why_unread
+from captioner.errors import CaptionerError, ImageError, kept, why_unread
 
 
 def photos(
@@ -83,4 +83,4 @@ def _at_hand(item: Photo | ImageError) -> Photo | ImageError:
     try:
         return replace(item, content=item.content())
     except ImageError as error:
-        return error
+        return kept(error)
