@@ -11,7 +11,7 @@ from PIL import Image
 
 from captioner.caption import Caption
 from captioner.datasets.photos.photo import Photo
-from captioner.errors import CaptionerError, ImageError
+from captioner.errors import CaptionerError, ImageError, kept
 from captioner.images.inline import as_jpeg, data_url
 from captioner.options import Options
 from captioner.page.answers import LARGE, SMALL, open_photo, sureness
@@ -95,7 +95,7 @@ def _open(photo: Photo | ImageError) -> Image.Image | ImageError:
     try:
         return photo if isinstance(photo, ImageError) else open_photo(photo)
     except ImageError as error:
-        return error
+        return kept(error)
 
 
 def _row(path: str, result: Caption | CaptionerError) -> Row:

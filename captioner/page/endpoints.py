@@ -4,16 +4,18 @@ programs; their queue costs a request several times what these cost."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, current_time, move_on_after, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Send
 
 from captioner.errors import CaptionerError
 from captioner.page.album import album_steps, packed_photo
@@ -30,6 +32,8 @@ FILES = 2  # files to save, made at a time
 ALBUMS = 8  # sent at once: a few of its photos are held for each
 STEPS = 3  # of albums, made at a time
 WAITING = 64  # requests at once; the next one is told that the page is busy
+UNREAD = 60.0  # seconds within which a visitor has to take a step of an album
+_BUSY = "The page is busy. Try again in a moment."
 
 Endpoint = Callable[[list[Upload], Any], Any]
 
@@ -61,8 +65,8 @@ class Endpoints:
     async def ask(self, request: Request) -> Response:
         if request.path_params["name"] not in self._known:
             return _refusal("There is nothing here.", 404)
-        if self._waiting >= WAITING or self._albums >= ALBUMS:
-            return _refusal("The page is busy. Try again in a moment.", 503)
+        if self._waiting >= WAITING:
+            return _refusal(_BUSY, 503)
         function, limiter = self._known[request.path_params["name"]]
         given = json.loads(await request.body() or b"{}")
         self._waiting += 1
@@ -73,7 +77,9 @@ class Endpoints:
         finally:
             self._waiting -= 1
         if isinstance(found, Iterator):
-            return StreamingResponse(self._lines(found, limiter), media_type="application/jsonl")
+            if self._albums >= ALBUMS:
+                return _refusal(_BUSY, 503)
+            return Lines(self._lines(found, limiter), media_type="application/jsonl")
         if isinstance(found, File):
             name = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name)}"}
             return Response(found.content, media_type=found.kind, headers=name)
@@ -109,6 +115,24 @@ class Endpoints:
         finally:
             self._albums -= 1
             steps.close()  # type: ignore[attr-defined]
+
+
+class Lines(StreamingResponse):
+    """Ends where its reader takes nothing for UNREAD seconds, or leaves: others wait for the
+    place."""
+
+    async def stream_response(self, send: Send) -> None:
+        try:
+            with move_on_after(math.inf) as patience:
+
+                async def in_time(message: Message) -> None:
+                    patience.deadline = current_time() + UNREAD
+                    await send(message)
+                    patience.deadline = math.inf
+
+                await super().stream_response(in_time)
+        finally:
+            await cast("AsyncGenerator[str, None]", self.body_iterator).aclose()
 
 
 def _of_one(function: Callable[[Upload | None, Any], Any]) -> Endpoint:

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import os
 import re
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
+from anyio import fail_after
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.formparsers import MultiPartException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from captioner.errors import shown
 from captioner.page.storage import UploadFolder
 
 MAX_JSON = 512 * 2**10  # of a request that is not an upload, bytes
 MAX_VALUES = 50_000  # in such a request: its commas
 MAX_CONTAINERS = 10_000  # lists and objects in it
 MAX_DEPTH = 16
+SILENCE = 30.0  # seconds within which more of a request has to come
 REMOTE = ("http:", "https:")
 
 # All that the page and gradio's own client ask for. gradio offers more, to builders of pages.
 _ROUTES = re.compile(
     r"(HEAD|GET) /(page/[\w./-]+|favicon\.ico|robots\.txt|config)?"
-    r"|GET /gradio_api/(info/?|openapi\.json|startup-events|app_id/?|heartbeat/\w+|queue/data"
-    r"|call/\w+/\w+|file=.*)"
+    r"|GET /gradio_api/(info/?|openapi\.json|startup-events|app_id/?|heartbeat/\w{1,64}"
+    r"|queue/data|call/\w{1,64}/\w{1,64})"
     r"|POST /gradio_api/(upload|queue/join|call/\w+|cancel|reset/?)"
     r"|POST /page/ask/\w+"
 )
+
+_SILENT = 408, f"Nothing more came of this for {SILENCE:.0f} seconds."
+_FULL = 507, "The page holds as many photos as it may. Try again in a minute."
+_CUT_OFF = 400, "This upload was cut off."
+_log = logging.getLogger(__name__)
+
+Refusal = tuple[int, str]
 
 
 class Guard:
@@ -58,17 +68,38 @@ class Guard:
         refusal = self._who(scope["method"], headers) or _what(scope, headers)
         if refusal is None and scope["method"] == "POST":
             if scope["path"].endswith("/upload"):
-                await self._upload(scope, receive, send, int(headers["content-length"]))
+                await self._upload(scope, receive, send)
                 return
-            body = await _body(receive)
-            refusal = _json_refusal(body)
-            receive = _again(body, receive)
+            try:
+                body = await _body(receive)
+                refusal = _json_refusal(body)
+                receive = _again(body, receive)
+            except TimeoutError:
+                refusal = _SILENT
         if refusal is not None:
             await _refuse(*refusal)(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        await self._pass_on(scope, receive, send)
 
-    def _who(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To the page and to gradio; a request that gradio trips over is a line in the log."""
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        except Exception as error:
+            if scope["path"].startswith("/page/"):
+                raise  # a fault of ours, to be found
+            _log.warning("%s %s: %.200r", scope["method"], shown(scope["path"]), error)
+            if not begun:
+                await _refuse(400, "This cannot be answered.")(scope, receive, send)
+
+    def _who(self, method: str, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")
         if not self._known(_name(host)):
             return 421, (
@@ -79,7 +110,7 @@ class Guard:
         if method in ("GET", "HEAD") or origin is None:
             foreign = method == "POST" and headers.get("sec-fetch-site") == "cross-site"
         else:
-            place = urlsplit(origin).netloc
+            place = _place(origin)
             foreign = place != host and _name(place) not in self.hosts
         return (403, "Another site's page may not send anything here.") if foreign else None
 
@@ -91,16 +122,35 @@ class Guard:
         except ValueError:
             return False
 
-    async def _upload(self, scope: Scope, receive: Receive, send: Send, size: int) -> None:
-        if not await run_in_threadpool(self.folder.reserve, size):
-            reason = "The page holds as many photos as it may. Try again in a minute."
-            await _refuse(507, reason)(scope, receive, send)
-            return
-        try:
-            with suppress(ClientDisconnect):  # who leaves amid an upload gets no line in the log
-                await self.app(scope, receive, send)
-        finally:
-            self.folder.release(size)
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What comes counts as it comes. gradio's parser is told of an end before the end by its
+        own exception: then it removes what it has written."""
+        refusal: Refusal | None = None
+
+        async def coming() -> Message:
+            nonlocal refusal
+            try:
+                with fail_after(SILENCE):
+                    message = await receive()
+            except TimeoutError:
+                refusal = _SILENT
+            else:
+                size = len(message.get("body", b""))
+                if message["type"] == "http.disconnect":
+                    refusal = _CUT_OFF
+                elif not await run_in_threadpool(self.folder.reserve, size):
+                    refusal = _FULL
+            if refusal is not None:
+                raise MultiPartException(refusal[1])
+            return message
+
+        async def answer(message: Message) -> None:
+            if refusal is None:
+                await send(message)
+
+        await self._pass_on(scope, coming, answer)
+        if refusal is not None:
+            await _refuse(*refusal)(scope, receive, send)
 
 
 def hosts_allowed() -> frozenset[str]:
@@ -118,10 +168,16 @@ def _name(host: str) -> str:
     return (found[1] or found[3] or "").lower().rstrip(".") if found else host
 
 
-def _what(scope: Scope, headers: Headers) -> tuple[int, str] | None:
+def _place(origin: str) -> str:
+    """The host, with its port, in an Origin header; "" for none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _what(scope: Scope, headers: Headers) -> Refusal | None:
     path: str = scope["path"]
-    if path.partition("/file=")[2].lower().startswith(REMOTE):
-        return 403, "Only files of this page are served."
     if not _ROUTES.fullmatch(f"{scope['method']} {path}"):
         return 404, "There is nothing here."
     if scope["method"] != "POST":
@@ -142,14 +198,18 @@ def _api_names(blocks: gr.Blocks) -> set[str]:
     return {str(function.api_name) for function in blocks.fns.values()}
 
 
-def _json_refusal(body: bytes) -> tuple[int, str] | None:
+def _json_refusal(body: bytes) -> Refusal | None:
     """Whether gradio, which walks through all of a request several times, is to be spared it."""
     if body.count(b",") > MAX_VALUES or body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
         return 413, "This holds more values than any request to this page needs."
     try:
-        shallow = _shallow(json.loads(body or b"{}"), MAX_DEPTH)
+        tree = json.loads(body or b"{}")
+        json.dumps(tree, ensure_ascii=False).encode()  # half a character can nowhere be written
+        shallow = _shallow(tree, MAX_DEPTH)
     except (ValueError, RecursionError):
         return 400, "This is not JSON that can be read."
+    if isinstance(tree, dict) and tree.get("session_hash") == "":  # gradio would lose its answer
+        return 400, "A session_hash must not be empty."
     return None if shallow else (400, "Lists and objects lie too deep in one another here.")
 
 
@@ -161,10 +221,12 @@ def _shallow(value: Any, left: int) -> bool:
 
 
 async def _body(receive: Receive) -> bytes:
-    """The whole body, which the server has made sure is no longer than announced."""
+    """The whole body, which the server has made sure is no longer than announced. Raises
+    TimeoutError where no more of it comes."""
     parts, more = [], True
     while more:
-        message = await receive()
+        with fail_after(SILENCE):
+            message = await receive()
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(parts)

@@ -20,6 +20,7 @@ from captioner.page.saving import File
 from captioner.page.uploads import Upload
 
 Word = Annotated[str, Field(max_length=60)]  # a sheet is as wide as its longest
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 _MILLISECONDS, _A_LETTER, _PAUSE = 280, 45, 1200  # a word is shown so long, and longer a letter
 
@@ -31,8 +32,8 @@ class Keepsake(BaseModel):
     kind: str
     caption: str = Field(max_length=1000)
     words: list[Word] = Field(min_length=1, max_length=60)
-    attention: list[list[list[float]]] = Field(max_length=60)
-    strength: float = Field(ge=0, le=1)
+    attention: list[list[list[Share]]] = Field(max_length=60)
+    strength: Share
 
 
 def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> File:
@@ -44,7 +45,11 @@ def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> File:
     except (ValidationError, KeyError, ValueError) as error:
         raise CaptionerError("This picture cannot be saved: reload the page.") from error
     shape = attention.shape
-    if len(shape) != 3 or shape[0] != len(wanted.words) or not 0 < max(shape[1:]) <= 64:
+    if (
+        len(shape) != 3
+        or shape[0] != len(wanted.words)
+        or not 0 < min(shape[1:]) <= max(shape[1:]) <= 64
+    ):
         raise CaptionerError("This picture cannot be saved: its attention has a wrong shape.")
     photo = open_upload(upload, LARGE)
     words = tuple(wanted.words)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -31,7 +33,7 @@ def save_album(request: Row) -> File:
     try:
         name, kind, write = FORMATS[request["format"]]
         content = write([dict(row) for row in request["rows"]])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, struct.error) as error:  # the last: names too long
         raise CaptionerError("These captions cannot be saved: reload the page.") from error
     return File(name, kind, content)
 
@@ -60,7 +62,7 @@ def as_texts(rows: list[Row]) -> bytes:
     """A ZIP with a text file beside each photo's name, in its folder, as caption data sets have
     them."""
     file = io.BytesIO()
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for row in rows:
             if row.get("caption"):
@@ -68,19 +70,19 @@ def as_texts(rows: list[Row]) -> bytes:
     return file.getvalue()
 
 
-def _text_name(path: str, taken: set[str]) -> str:
+def _text_name(path: str, taken: Counter[str]) -> str:
     """`a/dog.jpg` becomes `a/dog.txt`, a second one `a/dog-2.txt`; no path leads out of the ZIP."""
     inside = [
         part
         for part in PurePosixPath(path.replace("\\", "/")).parts
         if part not in ("/", ".", "..")
     ]
-    stem, number = str(PurePosixPath(*inside or ["photo"]).with_suffix("")), 1
-    name = f"{stem}.txt"
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}.txt"
-    taken.add(name)
+    stem = str(PurePosixPath(*inside or ["photo"]).with_suffix(""))
+    name = first = f"{stem}.txt"
+    while taken[name]:
+        taken[first] += 1
+        name = f"{stem}-{taken[first]}.txt"
+    taken[name] += 1
     return name
 
 

@@ -32,28 +32,21 @@ class UploadFolder:
     def __init__(self, path: Path, quota: int = QUOTA) -> None:
         self.path = path
         self.quota = quota
-        self._held = 0  # bytes of files when last looked, and of uploads that came since
-        self._coming = 0  # bytes announced by uploads that are under way
+        self._held = 0  # bytes of files when last looked, and those that came since
         self._looked = 0.0
         self._lock = Lock()
 
     def reserve(self, size: int) -> bool:
-        """Room for `size` bytes more, where there can be: then call `release` at the end."""
+        """Whether there is room for `size` bytes more, which are taken for written then."""
         with self._lock:
             now = time.time()
-            if now - self._looked > LOOK or self._held + self._coming + size > self.quota:
-                self._held = self._make_room(self._coming + size, now)
+            if now - self._looked > LOOK or self._held + size > self.quota:
+                self._held = self._make_room(size, now)
                 self._looked = now
-            if self._held + self._coming + size > self.quota:
+            if self._held + size > self.quota:
                 return False
-            self._coming += size
-            return True
-
-    def release(self, size: int) -> None:
-        """An upload of `size` announced bytes is over, whether it is now a file or not."""
-        with self._lock:
-            self._coming -= size
             self._held += size
+            return True
 
     def _make_room(self, wanted: int, now: float) -> int:
         """Removes old files, and the oldest of others while too many; returns the bytes left."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import gradio as gr
 from gradio.data_classes import FileData, ListFiles
 
-from captioner.datasets.photos.archives import members
+from captioner.datasets.photos.archives import members, unpacked
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.search import ARCHIVES, Search
 from captioner.errors import CaptionerError, ImageError
 
 MAX_PHOTOS = 1000
 MAX_UPLOAD = 200 * 2**20  # of one upload, which may be an archive of many photos
+MAX_DIRECTORY = 4 * 2**20  # bytes in which a ZIP lists what it holds: some 40,000 files
+SECONDS = 20.0  # of processor time for going through the archives of a request, once
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,70 @@ def unpack(uploads: Iterable[Upload]) -> Iterator[Photo | ImageError]:
     """The photos in `uploads`, in order, those in archives under their path there.
 
     Nothing is unpacked onto the disk. What a photo of an archive holds is to be had, by a call that
-    may raise ImageError, until the next is asked for.
+    may raise ImageError, until the next is asked for. Raises CaptionerError for an archive that
+    takes too long to go through.
     """
+    patience = _Patience()
     for upload in uploads:
         if not upload.name.lower().endswith(ARCHIVES):
             yield Photo(upload.name, upload.path)
             continue
         with open(upload.path, "rb") as file:
-            yield from _nested(upload.name, file)
-            file.seek(0)
-            yield from members(upload.name, file, Search())
+            found = _zip if upload.name.lower().endswith(".zip") else _tar
+            yield from patience.through(found(upload.name, file, patience))
+
+
+def _zip(name: str, file: IO[bytes], patience: _Patience) -> Iterator[Photo | ImageError]:
+    watched = cast("IO[bytes]", _Watched(file, patience, name))
+    yield from _nested(name, watched)
+    file.seek(0)
+    yield from members(name, watched, Search())
+
+
+def _tar(name: str, file: IO[bytes], patience: _Patience) -> Iterator[Photo | ImageError]:
+    if not name.lower().endswith(".tar"):
+        file = unpacked(file)
+    yield from members(name, cast("IO[bytes]", _Watched(file, patience, name)), Search())
+
+
+class _Patience:
+    """How long the archives of a request may still take to be gone through. What is between two
+    photos counts, not what is done with them."""
+
+    def __init__(self) -> None:
+        self.left = SECONDS
+        self.since: float | None = None  # this thread's processor time
+
+    def through(self, photos: Iterator[Photo | ImageError]) -> Iterator[Photo | ImageError]:
+        while True:
+            self.since = time.thread_time()
+            photo = next(photos, None)
+            self.left -= time.thread_time() - self.since
+            self.since = None
+            if photo is None:
+                return
+            yield photo
+
+    def is_over(self) -> bool:
+        return self.since is not None and time.thread_time() - self.since > self.left
+
+
+class _Watched:
+    """An archive's file that says so where its reader has been at it for too long."""
+
+    def __init__(self, file: IO[bytes], patience: _Patience, name: str) -> None:
+        self._file, self._patience, self._name = file, patience, name
+
+    def read(self, size: int = -1) -> bytes:
+        going_through = self._patience.since is not None
+        if self._patience.is_over() or (going_through and size > MAX_DIRECTORY):
+            raise ImageError(
+                self._name, "holds too much to be gone through; send its photos in smaller archives"
+            )
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _nested(name: str, file: IO[bytes]) -> Iterator[ImageError]:

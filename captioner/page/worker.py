@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from captioner.caption import Caption
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, kept
 from captioner.options import Options
 
 if TYPE_CHECKING:
@@ -117,4 +117,4 @@ def _result(job: _Job) -> Caption | CaptionerError:
     try:
         return job.answer.result()
     except CaptionerError as error:
-        return error
+        return kept(error)

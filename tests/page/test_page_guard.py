@@ -71,6 +71,7 @@ def test_another_sites_page_may_send_nothing(served, path):
     for headers in (
         {"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:1"},
         {"origin": f"http://{place}.evil.example"}, {"sec_fetch_site": "cross-site"},
+        {"origin": "http://["}, {"origin": f"http://{place}@evil.example"}, {"origin": ""},
     ):  # fmt: skip
         assert post(served, f"/gradio_api/{path}", **headers).status_code == 403
     assert post(served, f"/gradio_api/{path}", origin=f"http://{place}").status_code != 403
@@ -78,7 +79,8 @@ def test_another_sites_page_may_send_nothing(served, path):
 
 @pytest.mark.parametrize(
     "path",
-    ["proxy=http://a/b", "stream/1", "component_server", "process_recording", "vibe-edit", "runs",
+    ["file=/etc/passwd", "file=http://a/b", f"call/caption/{99 * 'x'}", "proxy=http://a/b",
+     "stream/1", "component_server", "process_recording", "vibe-edit", "runs",
      "deep_link", "login", "monitoring", "custom_component/1/client/component/index.js"],
 )  # fmt: skip
 def test_what_the_page_does_not_need_is_not_there(served, path):
@@ -159,20 +161,15 @@ def test_old_uploads_make_room_and_young_ones_do_not(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         (tmp_path / name / "photo.jpg").write_bytes(bytes(300))
         time.sleep(0.02)
+    assert not folder.reserve(101)  # all of them are young
     assert folder.reserve(100)  # 1000 in all
-    assert not folder.reserve(1)  # all of them are young
-    folder.release(100)
     now = time.time
     monkeypatch.setattr(storage.time, "time", lambda: now() + storage.YOUNG + 1)
     assert folder.reserve(500)
     assert [path.parent.name for path in files_in(tmp_path)] == ["third"]
     assert not (tmp_path / "first").exists()
-    assert not folder.reserve(501)  # what is under way counts as well
-    folder.release(500)
-    assert folder.reserve(1000)
-    folder.release(1000)  # nothing came of it: the next look finds the folder empty
-    assert folder.reserve(1000)
-    folder.release(1000)
+    assert folder.reserve(200)  # what came since counts: 1000 again
+    assert folder.reserve(1000)  # nothing came of it: the next look finds the folder empty
     (tmp_path / "stray.tmp").write_bytes(b"x")
     monkeypatch.setattr(storage.time, "time", lambda: now() + storage.KEPT + 1)
     assert folder.reserve(1) and files_in(tmp_path) == []
@@ -183,6 +180,92 @@ def test_a_full_folder_is_said_in_words(serve, monkeypatch):
     monkeypatch.setattr(UploadFolder, "reserve", lambda self, size: False)
     answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(b"x"))
     assert answer.status_code == 507 and "Try again" in answer.json()["detail"]
+
+
+def raw(served, *parts):
+    """A connection on which these bytes were sent."""
+    host, port = served.url.removeprefix("http://").split(":")
+    sent = socket.create_connection((host, int(port)), timeout=60)
+    sent.sendall(b"".join(parts))
+    return sent
+
+
+def head(path, size, kind):
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {size}\r\n\r\n"
+    ).encode()
+
+
+UPLOAD = head("/gradio_api/upload", 200_000_000, "multipart/form-data; boundary=b")
+PART = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
+
+
+def test_what_is_announced_and_does_not_come_takes_no_room(served):
+    """Eleven uploads of 200 MB are more than the quota."""
+    waiting = [raw(served, UPLOAD, PART, b"x" * 1000) for _ in range(11)]
+    assert httpx.post(f"{served.url}/gradio_api/upload", **multipart(b"x")).status_code == 200
+    for each in waiting:
+        each.close()
+
+
+def test_an_upload_that_is_cut_off_leaves_no_file(served, capfd):
+    folder = os.environ["GRADIO_TEMP_DIR"]
+    before = set(files_in(folder))
+    sent = raw(served, UPLOAD, PART, b"x" * 100_000)
+    until = time.monotonic() + 60
+    while set(files_in(folder)) == before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert set(files_in(folder)) != before
+    sent.close()
+    while set(files_in(folder)) != before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert set(files_in(folder)) == before
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["upload", "json"])
+def test_a_request_that_stops_coming_is_ended(served, kind, monkeypatch):
+    import captioner.page.guard as guard
+
+    monkeypatch.setattr(guard, "SILENCE", 0.2)
+    begun = [UPLOAD, PART] if kind == "upload" else [head("/page/ask/caption", 90, "text/json")]
+    with raw(served, *begun) as sent:
+        assert b" 408 " in sent.recv(100)
+
+
+def test_a_folder_that_fills_up_ends_the_upload(served, monkeypatch):
+    monkeypatch.setattr(UploadFolder, "reserve", lambda self, size: size < 1000)
+    content = os.urandom(300_000)
+    answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(content))
+    assert answer.status_code == 507 and "Try again" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/gradio_api/call/caption", rb'{"data": ["\ud800"]}'),
+        ("/gradio_api/call/caption", b'{"data": [null], "session_hash": ""}'),
+        ("/gradio_api/queue/join", rb'{"data": [null], "fn_index": 0, "session_hash": "\ud800"}'),
+        ("/gradio_api/queue/join", b'{"data": [null], "fn_index": -1, "session_hash": "x"}'),
+        ("/gradio_api/queue/join", b'{"data": [null], "fn_index": 99, "session_hash": "x"}'),
+        ("/gradio_api/reset", rb'"\udfff"'),
+        ("/page/ask/caption", rb'{"files": [{"path": "\ud800"}]}'),
+        ("/page/ask/caption", rb'{"files": [{"path": "x", "orig_name": "\udc00"}]}'),
+    ],
+)
+def test_what_gradio_trips_over_is_refused_without_a_traceback(served, path, content, capfd):
+    answer = post(served, path, content)
+    assert answer.status_code == 400 and answer.json()["detail"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_parts_that_gradio_trips_over_are_refused_without_a_traceback(served, capfd):
+    text = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nx\r\n--b--\r\n'
+    for boundary in ("b", "b" * 5000):
+        kind = {"content_type": f"multipart/form-data; boundary={boundary}"}
+        assert post(served, "/gradio_api/upload", text, **kind).status_code == 400
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_folders_of_killed_runs_are_swept(tmp_path, monkeypatch):
