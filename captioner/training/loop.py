@@ -83,6 +83,7 @@ class Trainer:
             fused=self.device.type == "cuda",
         )  # fmt: skip
         self.average = {name: p.detach().clone() for name, p in self.learning.items()}
+        self.start = {name: p.detach().clone() for name, p in self.learning.items()}
         self.step, self.best, self.seconds = 0, -math.inf, 0.0
         self.unread: list[tuple[int, float, Tensor, list[str]]] = []
         if self.device.type == "cuda":
@@ -232,9 +233,11 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The exponential moving average of the weights in place of the weights."""
+        """What is kept in place of the weights: their moving average, and of that so much as the
+        recipe says, the rest as it was at the start (Wortsman et al. 2022,
+        https://arxiv.org/abs/2109.01903)."""
         own = {name: p.detach().clone() for name, p in self.learning.items()}
-        self._put(self.average)
+        self._put({n: self.start[n].lerp(w, self.config.kept) for n, w in self.average.items()})
         try:
             yield
         finally:

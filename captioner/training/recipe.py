@@ -123,6 +123,7 @@ class TrainingConfig(Section):
     teacher_per: Literal["word", "sentence"] = "word"
     samples: int = Field(5, ge=2)
     average: float = Field(0.998, ge=0, lt=1)
+    kept: float = Field(1.0, gt=0, le=1)
     bf16: bool = True
     seed: int = Field(0, ge=0, lt=2**32)
     device: str = "cpu"

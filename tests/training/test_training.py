@@ -98,6 +98,17 @@ def test_the_average_of_the_weights(album: Album, tmp_path: Path) -> None:
     assert not torch.allclose(kept, stage.model.decoder.bias, atol=1e-4)
 
 
+def test_half_of_what_was_learnt_can_be_kept(album: Album, trained: Path, tmp_path: Path) -> None:
+    """The weights lie between those of the start and those that the same run leaves whole."""
+    biases = []
+    for share in (1.0, 0.25):
+        recipe = album.recipe(tmp_path / f"run-{share}", start=[trained], max_steps=2, kept=share)
+        biases.append(checkpoint.load(train(recipe)).decoder.bias)
+    start = checkpoint.load(trained).decoder.bias
+    assert not torch.allclose(start, biases[0], atol=1e-5)
+    torch.testing.assert_close(biases[1], start.lerp(biases[0], 0.25), atol=1e-3, rtol=1e-2)
+
+
 def test_the_start_is_validated_too(
     album: Album, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
