@@ -33,6 +33,11 @@ _JOINED = tuple(
 )
 
 
+_BREAKS = re.compile(r"[.!?;:\"()\[\]`_/\\]+")
+_IN_NUMBER = r"(?<=\d)[.:/](?=\d)"  # 19.99, 10:30, 1/2
+_BREAKS_OF_WHOLE = re.compile(rf"(?:(?!{_IN_NUMBER}){_BREAKS.pattern[:-1]})+")
+
+
 @cache
 def _tokenizer() -> Any:
     from nltk.tokenize import TreebankWordTokenizer
@@ -42,18 +47,19 @@ def _tokenizer() -> Any:
 
 def tokenize(sentence: str) -> list[str]:
     """Lower-case Penn Treebank tokens; of the punctuation only commas inside the sentence stay."""
-    return _tokens(re.sub(r"[^\x20-\x7e]+", " ", sentence.lower().replace("’", "'")))
+    return _tokens(re.sub(r"[^\x20-\x7e]+", " ", sentence.lower().replace("’", "'")), _BREAKS)
 
 
 def tokenize_whole(sentence: str) -> list[str]:
-    """As `tokenize`, but capitals stay, and the letters and digits of every language."""
+    """As `tokenize`, but capitals stay, the letters and digits of every language, and numbers as
+    they are written (19.99, 10:30)."""
     text = unicodedata.normalize("NFC", sentence).replace("’", "'")
     kept = (c if " " <= c <= "~" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
-    return _tokens("".join(kept))
+    return _tokens("".join(kept), _BREAKS_OF_WHOLE)
 
 
-def _tokens(text: str) -> list[str]:
-    tokens = _tokenizer().tokenize(re.sub(r"[.!?;:\"()\[\]`_/\\]+", " ", text))
+def _tokens(text: str, breaks: re.Pattern[str]) -> list[str]:
+    tokens = _tokenizer().tokenize(breaks.sub(" ", text))
     words = [t for t in tokens if t in _KEPT_PUNCTUATION or any(map(str.isalnum, t))]
     while words and words[-1] in _KEPT_PUNCTUATION:
         words.pop()
@@ -105,9 +111,11 @@ class Vocabulary:
 
     @cached_property
     def _spelled(self) -> dict[str, str]:
-        """The words with capitals or with letters beyond a…z, by their lower-case form."""
+        """The words that `tokenize` would change, by their lower-case form: those with capitals,
+        with letters beyond a…z, and numbers with a point."""
         words = self.words[len(SPECIAL) + len(self.styles) :]
-        return {w.lower(): w for w in words if not (w.isascii() and w == w.lower())}
+        plain = (w.isascii() and w == w.lower() and not re.search(_IN_NUMBER, w) for w in words)
+        return {w.lower(): w for w, is_plain in zip(words, plain, strict=True) if not is_plain}
 
     def tokenize(self, sentence: str) -> list[str]:
         """The words of a sentence as this vocabulary spells them ("REX" is its "Rex"); those that

@@ -149,6 +149,17 @@ def test_words_are_written_as_within_sentences() -> None:
     assert growth.tokens("A Rose") == ("a", "rose")
 
 
+def test_numbers_stay_as_they_are_written() -> None:
+    captions = [
+        "Vase X-200 of 1889: a dog, 19.99 at 10:30.",
+        "A vase X-200 for 19.99, 1/2 at 10:30!",
+    ]
+    growth = grow(captions, KNOWN, 2)
+    assert growth.new == {"10:30": 2, "19.99": 2, "X-200": 2, "at": 2, "vase": 2}
+    assert {"1889", "1/2"} <= growth.dropped.keys()
+    assert Vocabulary([*KNOWN.words[4:], "19.99"], ["mine"]).tokenize("a 19.99.") == ["a", "19.99"]
+
+
 def test_a_name_that_is_a_known_word_too() -> None:
     growth = grow(["A dog with Rose", "The dog and Rose", "On Rose a dog"], KNOWN, 2)
     assert growth.new == {"Rose": 3}
