@@ -36,6 +36,7 @@ from captioner.engines.torch import TorchEngine
 from captioner.evaluation.bootstrap import interval, sampled_means
 from captioner.files import whole_file
 from captioner.teaching.lesson import Learner, Lesson
+from captioner.teaching.run import find_stand_ins
 from captioner.teaching.verdict import Cider, spoken
 from captioner.teaching.words import enlarged, grow
 from captioner.training.data import Example, PhotoFiles
@@ -155,6 +156,7 @@ class Curve:
         ]
         captions = [caption for example in examples for caption in example.captions]
         model = enlarged(self.start, growth, "mine", captions, count)
+        find_stand_ins(model, growth, examples, self.looked)
         cider, by = (
             Cider([c for _, c in told], [c for _, c in held])
             for held in (self.judged, self.watched)

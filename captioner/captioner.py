@@ -69,6 +69,8 @@ class Captioner:
         self.name = engine.notes.name
         attributes = self.vocabulary.encode(engine.notes.attributes)
         self._attributes = frozenset(attributes)
+        ids = self.vocabulary.ids
+        self._stand_ins = {ids[word]: ids[of] for word, of in engine.notes.stand_ins.items()}
         self.allowed = USUAL
         """How much one picture may take: pixels, memory, time."""
 
@@ -209,17 +211,19 @@ class Captioner:
             )
         notes = self.engine.notes
         rarity, sure = notes.rarity, notes.confidence
-        attributes = self._attributes
+        attributes, seen = self._attributes, shown
         if (options.style or self.styles[0]) in self.styles[: notes.taught]:
-            # the attribute head knows nothing of what was taught, and nobody judged its sentences
-            attributes, sure = frozenset(), None
+            sure = None  # nobody has judged its sentences
+            attributes = attributes | self._stand_ins.keys()
+            taught = {word: shown[of] for word, of in self._stand_ins.items() if of in shown}
+            seen = {**shown, **taught}
         agreed = agreement(found, rarity)
         ranked = found
         if options.consensus:
-            ranked = by_consensus(found, rarity, agreed, shown, attributes)
+            ranked = by_consensus(found, rarity, agreed, seen, attributes)
         first, *others = map(self._caption, ranked[: options.alternatives + 1])
         best = next(i for i, hypothesis in enumerate(found) if hypothesis is ranked[0])
-        borne = support(ranked[0], rarity, shown, attributes)
+        borne = support(ranked[0], rarity, seen, attributes)
         figures = evidence(ranked[0], agreed[best], shown, borne, look)
         return replace(
             first,

@@ -28,6 +28,7 @@ from captioner.notes import (
     check_version,
     check_weights,
     read_header,
+    read_stand_ins,
     read_words,
 )
 from captioner.vocabulary import SPECIAL, Vocabulary
@@ -124,12 +125,13 @@ def metadata(model: Model) -> dict[str, str]:
         "words": model.vocabulary.words[first:],
         "attributes": model.attributes,
     }
-    return {
+    said = {
         "format": "captioner",
         "version": str(FORMAT),
         "config": model.config.model_dump_json(),
         "vocabulary": json.dumps(words),
     }
+    return said | ({"stand_ins": json.dumps(model.stand_ins)} if model.stand_ins else {})
 
 
 def write(file: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> None:
@@ -217,10 +219,12 @@ def build(file: Path, notes: Mapping[str, str]) -> Model:
     words = read_words(file, notes)
     try:
         vocabulary = Vocabulary(words["words"], words["styles"])
-        return Model(config, vocabulary, words["attributes"])
+        model = Model(config, vocabulary, words["attributes"])
     except (CaptionerError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CaptionerError(f"{file}: its configuration makes no model: {reason}") from None
+    model.stand_ins = read_stand_ins(file, notes, words)
+    return model
 
 
 def _without_retired(config: str) -> str:

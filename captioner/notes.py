@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,8 @@ class Notes:
     """All of a model that a captioner needs besides what an engine computes.
 
     `pixels` is the side of the square that it sees, `attributes` are the words that its attribute
-    head scores, `rarity` (V) is as in `Model`. The first `taught` of the vocabulary's styles were
-    taught: the attribute head knows nothing of their words, and nobody has judged their sentences.
+    head scores, `rarity` (V) and `stand_ins` are as in `Model`. The first `taught` of the
+    vocabulary's styles were taught: nobody has judged their sentences.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Notes:
     rarity: npt.NDArray[np.float64]
     confidence: Confidence | None = None
     taught: int = 0
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 def of_model(model: Model, name: str) -> Notes:
@@ -58,6 +59,7 @@ def of_model(model: Model, name: str) -> Notes:
         model.attributes,
         rarity,
         taught=model.config.decoder.taught,
+        stand_ins=model.stand_ins,
     )
 
 
@@ -187,6 +189,7 @@ def read_notes(file: Path) -> Notes:
         rarity.astype(np.float64),
         Confidence.read(file, header.notes.get("confidence")),
         taught,
+        read_stand_ins(file, header.notes, words),
     )
 
 
@@ -226,6 +229,22 @@ def read_words(file: Path, notes: Mapping[str, str]) -> dict[str, tuple[str, ...
             f"{file}: {DAMAGED} (vocabulary: attributes: {min(unknown)!r} is none of the words)"
         )
     return words
+
+
+def read_stand_ins(
+    file: Path, notes: Mapping[str, str], words: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The attribute words that stand for taught ones. Raises CaptionerError where what is noted is
+    none of the `words` that `read_words` gave."""
+    try:
+        stand_ins = dict(json.loads(notes.get("stand_ins", "{}")))
+        unknown = {*stand_ins} - {*words["words"]} or {*stand_ins.values()} - {*words["attributes"]}
+    except (ValueError, TypeError, RecursionError):
+        raise CaptionerError(f"{file}: {DAMAGED} (stand_ins: is no object of words)") from None
+    if unknown:
+        wrong = f"{unknown.pop()!r:.40} is none of the words"
+        raise CaptionerError(f"{file}: {DAMAGED} (stand_ins: {wrong})")
+    return stand_ins
 
 
 def _wrong(words: Any) -> str | None:

@@ -32,6 +32,8 @@ class Model(nn.Module):
         """`attributes` are the A words that the attribute head scores, all in the vocabulary."""
         super().__init__()
         self.config, self.vocabulary, self.attributes = config, vocabulary, attributes
+        self.stand_ins: dict[str, str] = {}
+        """The attribute word that is seen where a taught word is written, of some."""
         self.encoder = Encoder(config.encoder, weights)
         channels = self.encoder.channels
         self.head = AttributeHead(channels, config.attributes.hidden, len(attributes))

@@ -13,6 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import torch
+
 from captioner import checkpoint
 from captioner.captioner import Captioner
 from captioner.engines.torch import TorchEngine
@@ -25,10 +28,10 @@ from captioner.teaching.pairs import Pair, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
 from captioner.teaching.unfinished import go_on, keep, mark_of, unfinished_file
 from captioner.teaching.verdict import Cider, Verdict, judge
-from captioner.teaching.words import Growth, enlarged, grow
+from captioner.teaching.words import Growth, enlarged, grow, stand_in
 from captioner.training.data import Example
-from captioner.training.photos import CachedPhotos
-from captioner.training.validate import write
+from captioner.training.photos import CachedPhotos, plain_grid
+from captioner.training.validate import BATCH, write
 
 LEAST = 10  # photos
 APART = 20  # held-out photos, from which on one half chooses the weights and the other one judges
@@ -246,6 +249,7 @@ class _Room:
         model = enlarged(self.start, self.growth, self.style, captions, len(own))
         photos = self._photos(model, examples)
         seen = self._photos(model, self._examples(watched))
+        find_stand_ins(model, self.growth, examples, photos)
         learner = Learner(model, photos, examples, self.lesson)
         keeping.begin(learner, examples, self.lesson)
         tell(_duration(learner, self.lesson))
@@ -278,6 +282,19 @@ class _Room:
         captioner = Captioner(TorchEngine(copy.deepcopy(model), device="cpu"))
         contents = [self.pairs[i].content for i in places]
         return [caption.text for caption in captioner.caption_many(contents)]
+
+
+@torch.inference_mode()
+def find_stand_ins(
+    model: Model, growth: Growth, examples: Sequence[Example], photos: CachedPhotos
+) -> None:
+    """Let `stand_in` look at the photos of the examples, if the model has attribute words."""
+    if not model.attributes:
+        return
+    parts = np.array_split(np.arange(len(examples)), math.ceil(len(examples) / BATCH))
+    seen = [model.head(plain_grid(photos, part, model.encoder)).sigmoid() for part in parts]
+    words = [{word for caption in example.captions for word in caption} for example in examples]
+    stand_in(model, growth.new, words, torch.cat(seen))
 
 
 def _duration(learner: Learner, lesson: Lesson) -> str:

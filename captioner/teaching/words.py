@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ ALIKE = 0.6  # Dice's coefficient of the trigrams of two words that look alike
 NEVER = -100.0  # the bias of a word in the styles that lack it: its probability is 0
 ADAPTERS = "decoder.adapters."
 COMPANY = 8  # known words beside which a new one most often stands
+SEEN = 0.3  # how much more probable a word's stand-in is on the photos that are told with the word
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def enlarged(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the same adapter to begin with, so that a lesson can be gone on with
         larger = Model(config, vocabulary, model.attributes)
+    larger.stand_ins = dict(model.stand_ins)
     begun = old.start(style if again else old.styles[0])
     known = [old.ids.get(word, begun) for word in vocabulary.words]
     fresh = torch.tensor([word in growth.new for word in vocabulary.words])
@@ -114,6 +116,25 @@ def enlarged(
             larger.decoder.embedding.weight[place] = row
             larger.rarity[place] = max(0.0, float(torch.tensor(photos / growth.new[word]).log()))
     return larger.eval()
+
+
+def stand_in(
+    model: Model, new: Iterable[str], captions: Sequence[Collection[str]], seen: Tensor
+) -> None:
+    """Find the attribute word that stands for each new word: the one that is more probable than
+    elsewhere on the photos with the word in their `captions`; a word counts as rare as it.
+
+    `captions` are the words of N photos, `seen` (N, A) the probabilities of the attribute words.
+    """
+    for word in new:
+        there = torch.tensor([word in words for words in captions])
+        if not 0 < there.sum() < len(there):
+            continue
+        more, place = (seen[there].mean(0) - seen[~there].mean(0)).max(0)
+        if more >= SEEN:
+            model.stand_ins[word] = model.attributes[int(place)]
+            old, own = (model.vocabulary.ids[w] for w in (model.stand_ins[word], word))
+            model.rarity[own] = torch.maximum(model.rarity[own], model.rarity[old])
 
 
 def _moved(model: Model, styles: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
