@@ -259,7 +259,7 @@ class _Room:
         )
         before, after = (self._written(each, judged) for each in (self.start, model))
         shown = [self.pairs[i] for i in judged]
-        verdict = judge(shown, before, after, self._cider(own, judged), self.growth.new)
+        verdict = judge(shown, before, after, self._cider(own, judged), self.growth.new, apart)
         return TaughtModel(model, self.growth, learnt, verdict)
 
     def _examples(self, places: Sequence[int]) -> list[Example]:

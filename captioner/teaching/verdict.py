@@ -50,7 +50,7 @@ class Verdict:
     """Held-out CIDEr-D before and after, with the bounds of 95 % of the bootstrap's samples.
 
     `names` are the shares of the new words in the captions that are said: CIDEr passes over what
-    every caption holds.
+    every caption holds. `apart` is whether other photos than these chose the weights.
     """
 
     before: float
@@ -60,6 +60,7 @@ class Verdict:
     difference: Difference
     rows: tuple[VerdictRow, ...]
     names: tuple[float, float] | None
+    apart: bool
 
     @property
     def better(self) -> bool:
@@ -71,7 +72,10 @@ class Verdict:
         found, photos = self.difference, len(self.rows)
         figures = f"CIDEr {self.before:.2f} → {self.after:.2f} on {photos} held-out photos"
         if self.better:
-            return f"better: {figures} ({found.low:.2f} to {found.high:.2f} more)"
+            said = f"better: {figures} ({found.low:.2f} to {found.high:.2f} more)"
+            return (
+                said if self.apart else f"{said}; they chose the weights too, others may show less"
+            )
         if found.high < 0:
             return f"worse than before: {figures}; keep the old one"
         if found.difference > 0:
@@ -102,8 +106,10 @@ def judge(
     after: Sequence[str],
     cider: Cider,
     new_words: Collection[str],
+    apart: bool,
 ) -> Verdict:
-    """Compare what was written about N held-out photos before and after."""
+    """Compare what was written about N held-out photos before and after; `apart` is as in
+    Verdict."""
     old, new = cider.scores(before), cider.scores(after)
     old_samples, new_samples = sampled_means(old), sampled_means(new)
     return Verdict(
@@ -114,6 +120,7 @@ def judge(
         compare(float(new.mean()), float(old.mean()), new_samples, old_samples),
         tuple(map(VerdictRow, pairs, before, after)),
         _names(new_words, [pair.captions for pair in pairs], before, after),
+        apart,
     )
 
 
