@@ -298,10 +298,14 @@ def is_plain(path: Path) -> bool:
     return not path.exists() or stat.S_ISREG(path.stat().st_mode)
 
 
-def unwritable(path: Path, error: OSError) -> CaptionerError:
+class Unwritable(CaptionerError):
+    """A file or folder that cannot be written."""
+
+
+def unwritable(path: Path, error: OSError) -> Unwritable:
     """What to say where something cannot be written."""
     advice = "make its folder first" if error.errno == errno.ENOENT else "choose another place"
-    return CaptionerError(f"{path}: cannot be written: {error.strerror or error}; {advice}.")
+    return Unwritable(f"{path}: cannot be written: {error.strerror or error}; {advice}.")
 
 
 def broken_off(path: Path, error: OSError) -> CaptionerError:

@@ -20,7 +20,7 @@ from captioner import checkpoint
 from captioner.captioner import Captioner
 from captioner.engines.torch import TorchEngine
 from captioner.errors import CaptionerError
-from captioner.files import unwritable
+from captioner.files import Unwritable, unwritable
 from captioner.model.model import Model
 from captioner.notes import read_header
 from captioner.teaching.lesson import Learner, Learnt, Lesson
@@ -272,7 +272,12 @@ class _Room:
         ]  # fmt: skip
 
     def _photos(self, model: Model, examples: Sequence[Example]) -> CachedPhotos:
-        return CachedPhotos(model.encoder, self.files, examples, self.folder, grids=True)
+        try:
+            return CachedPhotos(model.encoder, self.files, examples, self.folder, grids=True)
+        except Unwritable as error:
+            raise CaptionerError(
+                f"the temporary folder: {error} TMPDIR names another, for 0.6 MB a photo"
+            ) from None
 
     def _cider(self, own: Sequence[int], held: Sequence[int]) -> Cider:
         return Cider(*([self.pairs[i].captions for i in places] for places in (own, held)))

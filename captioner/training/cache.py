@@ -16,7 +16,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from captioner.checkpoint import pack
-from captioner.errors import CaptionerError
 from captioner.files import unwritable, whole_file
 from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
@@ -114,12 +113,11 @@ def _store(maps: Maps, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CaptionerError(f"data.cache: {unwritable(path.parent, error)}") from None
-    try:
-        with whole_file(path, "wb") as file:
-            np.save(file, maps)
-    except CaptionerError as error:
-        raise CaptionerError(f"data.cache: {error}") from None
+        raise unwritable(path.parent, error) from None
+    with whole_file(path, "wb") as file:
+        form = np.lib.format  # not np.save, whose error on a full disk does not say so
+        form.write_array_header_1_0(file, form.header_data_from_array_1_0(maps))
+        file.write(np.ascontiguousarray(maps).data)
 
 
 def _quick(encoder: Encoder) -> Encoder:

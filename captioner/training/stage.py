@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from captioner.devices import find_device
 from captioner.errors import CaptionerError
+from captioner.files import Unwritable
 from captioner.model.attributes import AttributeHead
 from captioner.search import SearchOptions
 from captioner.training import objectives
@@ -203,7 +204,10 @@ class Stage:
         data, tune, encoder = self.recipe.data, self.config.tune, self.model.encoder
         if tune == "everything" or data.hold:
             return PixelPhotos(encoder, files, examples, data.hold, tune != "nothing")
-        return CachedPhotos(encoder, files, examples, data.cache, tune == "nothing")
+        try:
+            return CachedPhotos(encoder, files, examples, data.cache, tune == "nothing")
+        except Unwritable as error:
+            raise CaptionerError(f"data.cache: {error}") from None
 
     def _read_text(self, sentences: Sequence[StyledSentence]) -> None:
         self._need_attributes("training.batch_sentences: sentences without photos are told by them")
