@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +29,8 @@ from captioner.training.photos import CachedPhotos
 from captioner.training.recipe import Recipe, read_recipe
 from captioner.training.validate import score, write
 from captioner.vocabulary import tokenize
-from experiments.family_plot import draw_family
-from experiments.plot import Curve, read_log
+from experiments.family_plot import VariantResult, draw_family
+from experiments.plot import read_log
 
 # What each variant changes in the recipe, whose own decoder is `attention`.
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -52,21 +51,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 BASE = "attention"
 RECIPE = "recipe.json"  # in a run's folder: with what it was trained
-Array = npt.NDArray[np.float64]
 Places = Mapping[str, npt.NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class VariantResult:
-    """What a variant came to on the N validation photos, each in its own style."""
-
-    name: str
-    parameters: int  # the encoder's apart
-    bytes: int  # of its checkpoint
-    seconds: float  # of training
-    captions: list[str]
-    cider: Array  # (N,)
-    nll: Curve
 
 
 def train_variant(config: Path, name: str, output: Path, changes: Sequence[str]) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,19 +12,29 @@ import numpy.typing as npt
 
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import interval, sampled_means
-from experiments.plot import save_figure
+from experiments.plot import Curve, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from experiments.family import VariantResult
-
 BINS = 4
+Array = npt.NDArray[np.float64]
 
 
-def draw_family(
-    results: Sequence[VariantResult], lengths: npt.NDArray[np.float64], file: Path
-) -> None:
+@dataclass(frozen=True)
+class VariantResult:
+    """What a variant came to on the N validation photos, each in its own style."""
+
+    name: str
+    parameters: int  # the encoder's apart
+    bytes: int  # of its checkpoint
+    seconds: float  # of training
+    captions: list[str]
+    cider: Array  # (N,)
+    nll: Curve
+
+
+def draw_family(results: Sequence[VariantResult], lengths: Array, file: Path) -> None:
     """Write the picture; lengths (N) are the mean words of each photo's human captions."""
     try:
         from matplotlib import colormaps
@@ -72,9 +83,7 @@ def _side_by_side(sizes: Sequence[float], gap: float = 0.025) -> list[float]:
     return places
 
 
-def _against_length(
-    axis: Axes, results: Sequence[VariantResult], lengths: npt.NDArray[np.float64]
-) -> None:
+def _against_length(axis: Axes, results: Sequence[VariantResult], lengths: Array) -> None:
     """The mean CIDEr of the photos that people describe in few words, in more, in many."""
     groups = np.array_split(np.argsort(lengths, kind="stable"), BINS)
     middles = [float(lengths[group].mean()) for group in groups]

@@ -15,7 +15,7 @@ from captioner.batch.columns import Columns
 from captioner.batch.fields import OF_FILES
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
-from captioner.batch.output import Beside, Draft, Output, Resumable, recorded, stream
+from captioner.batch.output import Draft, Output, Resumable, SidecarFolder, recorded, stream
 from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, TextSidecar, XmpSidecar
 from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Csv, Format, Lines
@@ -209,7 +209,7 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Resumable | 
         sidecars = Sidecars(_place(job), job.inputs, job.output, overwrite=not job.keeps)
         sidecars.check(lambda: _named_photos(job, source))
         name = "\n".join([job.format, *job.inputs])
-        target: Beside | Draft = Beside(sidecars, job.output, name)
+        target: SidecarFolder | Draft = SidecarFolder(sidecars, job.output, name)
     else:
         format = _format(job, source)
         if job.output is None or not is_plain(job.output):

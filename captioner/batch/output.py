@@ -182,7 +182,7 @@ class Draft:
                 self._file.close()
 
 
-class Beside:
+class SidecarFolder:
     """Sidecars: there as they are written. The journal lies in their folder, or in this one."""
 
     def __init__(self, sidecars: Sidecars, folder: Path | None, name: str) -> None:

@@ -122,9 +122,6 @@ class GraphEngine:
 class OnnxRuntime:
     """Opens graphs on ONNX Runtime's CPU provider, in fp32."""
 
-    name, package = "onnxruntime", "onnxruntime"
-    precisions = ("float32",)
-
     def __init__(self, precision: str | None) -> None:
         import onnxruntime
 
@@ -164,9 +161,6 @@ def _openvino_core() -> Any:
 class OpenVino:
     """Opens graphs on OpenVINO's CPU plugin: the encoder in bf16 where the processor has it, the
     decoder's step always in fp32."""
-
-    name, package = "openvino", "openvino"
-    precisions = ("float32", "bfloat16")
 
     def __init__(self, precision: str | None) -> None:
         self._core = _openvino_core()

@@ -15,7 +15,6 @@ from captioner.export.graphs import Graph
 from captioner.export.programs import program
 from captioner.notes import SCALE, Header
 
-SUFFIX = ".onnx"
 OPSET = 18
 _TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": TensorProto.INT8}
 _SMALL = 100_000  # bytes of what no checkpoint holds: ids of attribute words, axes, means

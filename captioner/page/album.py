@@ -32,14 +32,14 @@ def album_rows(worker: ModelWorker, uploads: list[Upload] | None) -> list[Row]:
 
 
 def album_steps(
-    worker: ModelWorker, uploads: list[Upload] | None, wish: Row | None, model: int = 0
+    worker: ModelWorker, uploads: list[Upload] | None, given: Row | None, model: int = 0
 ) -> Iterator[Row]:
     """The album in steps: {"total", "rows"}, the rows being those that are new, each with a
     `thumbnail`; by the model at that place.
 
     Raises CaptionerError for too many photos or none, and for impossible options.
     """
-    options, _ = read_options(wish)
+    options, _ = read_options(given)
     total = count(uploads)
     captioned = _captioned(worker, unpack(uploads or []), options, model)
     yield {"total": total, "rows": []}

@@ -27,11 +27,11 @@ _DECODING = Lock()  # one picture at a time, whoever sent it: its memory is all 
 
 
 def answer(
-    worker: ModelWorker, upload: Upload | None, wish: dict[str, Any] | None = None
+    worker: ModelWorker, upload: Upload | None, given: dict[str, Any] | None = None
 ) -> Answer:
     """The photo's caption, or an `error`."""
     try:
-        options, preview = read_options(wish)
+        options, preview = read_options(given)
         photo = open_upload(upload, LARGE if preview else SEEN)
     except CaptionerError as error:
         return {"error": str(error)}
@@ -41,10 +41,10 @@ def answer(
     return shown | as_json(worker.caption([photo], options)[0])
 
 
-def compare(worker: ModelWorker, upload: Upload | None, wish: dict[str, Any] | None) -> Answer:
+def compare(worker: ModelWorker, upload: Upload | None, given: dict[str, Any] | None) -> Answer:
     """The same photo under every model: {"models": [{"name", caption …}]}, or an `error`."""
     try:
-        options, preview = read_options(wish)
+        options, preview = read_options(given)
         photo = open_upload(upload, LARGE if preview else SEEN)
     except CaptionerError as error:
         return {"error": str(error)}

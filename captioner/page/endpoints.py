@@ -20,7 +20,7 @@ from starlette.types import Message, Send
 from captioner.errors import CaptionerError
 from captioner.page.album import album_steps, packed_photo
 from captioner.page.answers import answer, compare
-from captioner.page.keepsakes import save_keepsake
+from captioner.page.saved_photo import save_photo
 from captioner.page.saving import File, save_album
 from captioner.page.storage import UploadFolder
 from captioner.page.teaching import PageLessons
@@ -51,7 +51,7 @@ class Endpoints:
             "compare": (_of_one(partial(compare, worker)), photos),
             "album": (partial(album_steps, worker), CapacityLimiter(STEPS)),
             "packed_photo": (_of_one(packed_photo), files),
-            "save_photo": (_of_one(save_keepsake), files),
+            "save_photo": (_of_one(save_photo), files),
             "save_album": (lambda _, request: save_album(request), files),
         }
         for name, endpoint in lessons.endpoints().items() if lessons else ():

@@ -25,15 +25,15 @@ WORDS = {"prefix": 40, "include": 3, "avoid": 50}  # each to include adds a lane
 _NAMES = frozenset(each.name for each in fields(Options))
 
 
-def read_options(wish: dict[str, Any] | None) -> tuple[Options, bool]:
+def read_options(request: dict[str, Any] | None) -> tuple[Options, bool]:
     """The options in a request, and whether a preview is wanted: the photo sent back as a JPEG, for
     a browser that cannot show it.
 
     Raises CaptionerError, naming the first option that is unknown or outside its limits.
     """
-    if wish is not None and not isinstance(wish, dict):
+    if request is not None and not isinstance(request, dict):
         raise CaptionerError('The options must be an object such as {"beam": 5}.')
-    given = dict(wish or {})
+    given = dict(request or {})
     preview = given.pop("preview", False) is True
     for name in given:
         if name not in _NAMES:

@@ -89,11 +89,11 @@ class PageLessons:
         self._cancelled.set()
         return self._state
 
-    def album(self, uploads: list[Upload], wish: Any) -> Iterator[Row]:
+    def album(self, uploads: list[Upload], given: Any) -> Iterator[Row]:
         """As `album_steps`, by the taught model. Raises CaptionerError where there is none."""
         if self._model is None:
             raise CaptionerError("No model has been taught here yet.")
-        return album_steps(self.worker, uploads, wish, self._model)
+        return album_steps(self.worker, uploads, given, self._model)
 
     def _run(self, pairs: list[Pair], room: TemporaryDirectory[str]) -> None:
         try:

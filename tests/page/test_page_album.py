@@ -12,8 +12,8 @@ from PIL import Image
 
 from captioner.errors import CaptionerError
 from captioner.page.album import album_rows, album_steps, packed_photo
-from captioner.page.keepsakes import save_keepsake
 from captioner.page.options import read_options
+from captioner.page.saved_photo import save_photo
 from captioner.page.saving import as_csv, save_album
 from captioner.page.uploads import Upload, count
 from captioner.page.worker import ModelWorker
@@ -181,14 +181,14 @@ def test_bad_requests_for_a_picture_are_refused(photos):
         "kind": "panels", "caption": "A word.", "words": ["w" * 60], "attention": [[[0.5, 0.5]]],
         "strength": 0.6,
     }  # fmt: skip
-    assert save_keepsake(photo, request).name == "my cat.attention.png"
+    assert save_photo(photo, request).name == "my cat.attention.png"
     for bad in (
         {"words": ["w" * 61]}, {"words": []}, {"attention": [[[0.5], [0.5, 1]]]}, {"kind": "exe"},
         {"attention": [[[0.5] * 65]]}, {"attention": [[]]}, {"attention": []}, {"strength": 2},
         {"more": 1},
     ):  # fmt: skip
         with pytest.raises(CaptionerError, match="cannot be saved"):
-            save_keepsake(photo, request | bad)
+            save_photo(photo, request | bad)
 
 
 @pytest.mark.parametrize("words", [["a,b,c,d"], ["red dog", "green grass"], ["a b", "c d"]])

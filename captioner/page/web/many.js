@@ -3,7 +3,7 @@ import {fetchFile, follow, upload} from "./api.js";
 import {Album} from "./album.js";
 import {isArchive, tooLarge} from "./chooser.js";
 import {save, settings} from "./dom.js";
-import {readWishes} from "./wishes.js";
+import {readOptions} from "./options.js";
 
 export const GROUP = 8; // photos that are sent and asked about together
 const view = document.getElementById("many");
@@ -63,15 +63,15 @@ async function next(signal) {
   const group = isArchive(first.path) ? [first]
     : waiting.slice(0, Math.min(GROUP, several < 0 ? GROUP : several));
   const photos = await Promise.all(group.map(({file}) => upload(file, signal)));
-  const wishes = find("[name=wishes]").checked ? readWishes(document.querySelector("form")) : {};
-  delete wishes.alternatives; // a row has one sentence
+  const options = find("[name=options]").checked ? readOptions(document.querySelector("form")) : {};
+  delete options.alternatives; // a row has one sentence
   let answered = 0;
   const step = ({total: inside, rows}) => {
     if (isArchive(first.path)) unpack(first, inside, rows);
     else done(rows.map((row, place) => ({...row, ...group[answered + place], error: row.error})));
     answered += rows.length;
   };
-  await follow(choice.album, photos, wishes, signal, step);
+  await follow(choice.album, photos, options, signal, step);
   if (isArchive(first.path)) waiting.shift();
   return undefined;
 }

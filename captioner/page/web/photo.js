@@ -7,7 +7,7 @@ import {Latest, Sending} from "./sending.js";
 import {Sentence} from "./sentence.js";
 import {inWords} from "./sureness.js";
 import {showAlternatives} from "./alternatives.js";
-import {listen, readWishes} from "./wishes.js";
+import {listen, readOptions} from "./options.js";
 
 const view = document.getElementById("photo");
 const find = (selector) => view.querySelector(selector);
@@ -23,7 +23,7 @@ const rewrite = new Rewrite(find(".rewrite"), {
 });
 
 // What is seen: "empty", "busy", "done", "again" (the last sentence, until the next is there),
-// "refused" (the wishes), "failed" (the photo).
+// "refused" (the options), "failed" (the photo).
 function enter(state, text = "") {
   view.dataset.state = state;
   const status = find(".status");
@@ -54,7 +54,7 @@ export async function take({file, path}) {
   await ask({}, true);
 }
 
-// Asks about the present photo: with the wishes of the form, unless `changes` says otherwise.
+// Asks about the present photo: with the options of the form, unless `changes` says otherwise.
 function ask(changes = {}, arriving = false) {
   if (!sending) return undefined;
   return latest.run(async (signal) => {
@@ -63,8 +63,8 @@ function ask(changes = {}, arriving = false) {
     else enter("busy", "Looking …");
     try {
       const visible = await mine.visible;
-      const wishes = {choices: 5, ...readWishes(form), ...changes, preview: !visible};
-      const answer = await mine.ask("caption", wishes, signal);
+      const options = {choices: 5, ...readOptions(form), ...changes, preview: !visible};
+      const answer = await mine.ask("caption", options, signal);
       if (answer.preview) mine.visible = look.open(answer.preview);
       await mine.visible;
       if (signal.aborted) return;
@@ -83,7 +83,7 @@ export function complain(reason) {
   enter("failed", reason);
 }
 
-// A photo that cannot be read makes room for the next; a wish that cannot be followed does not.
+// A photo that cannot be read makes room for the next; an option that cannot be followed does not.
 function refuse(reason) {
   const unread = view.dataset.name && reason.startsWith(sending.file.name);
   look.clear();

@@ -7,7 +7,7 @@ export class Rewrite {
     Object.assign(this, {root, again, back, earlier: []});
   }
 
-  // A new photo or new wishes: there is nothing to go back to.
+  // A new photo or new options: there is nothing to go back to.
   forget() {
     this.earlier = [];
     this.offer(null, null);

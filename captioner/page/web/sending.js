@@ -18,8 +18,8 @@ export class Sending {
     return this.sent;
   }
 
-  async ask(name, wishes, signal) {
-    return call(name, [await this.photo()], wishes, signal);
+  async ask(name, options, signal) {
+    return call(name, [await this.photo()], options, signal);
   }
 
   async fetchFile(name, request) {

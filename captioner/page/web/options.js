@@ -13,26 +13,26 @@ const KINDS = {
   flickr30k: "people, in detail (as in Flickr30k)",
 };
 
-export function readWishes(form) {
+export function readOptions(form) {
   const value = (name) => form.elements[name].value;
   const number = (name) => Number(value(name));
-  const wishes = {...LENGTHS[value("extent")]};
-  if (value("count") === "several") Object.assign(wishes, SEVERAL);
+  const options = {...LENGTHS[value("extent")]};
+  if (value("count") === "several") Object.assign(options, SEVERAL);
   const prefix = value("prefix").trim();
-  if (prefix) wishes.prefix = prefix;
+  if (prefix) options.prefix = prefix;
   const avoid = value("avoid").split(/[\s,;]+/).filter(Boolean);
-  if (avoid.length) wishes.avoid = avoid;
-  if (number("beam") !== 10) wishes.beam = number("beam");
-  if (!form.elements.consensus.checked) wishes.consensus = false;
+  if (avoid.length) options.avoid = avoid;
+  if (number("beam") !== 10) options.beam = number("beam");
+  if (!form.elements.consensus.checked) options.consensus = false;
   if (number("temperature") > 0) {
-    wishes.temperature = number("temperature");
-    wishes.seed = number("seed");
+    options.temperature = number("temperature");
+    options.seed = number("seed");
   }
-  if (value("style") && value("style") !== settings.styles[0]) wishes.style = value("style");
-  return wishes;
+  if (value("style") && value("style") !== settings.styles[0]) options.style = value("style");
+  return options;
 }
 
-// Calls `changed(wishes)` a moment after the last change.
+// Calls `changed(options)` a moment after the last change.
 export function listen(form, changed) {
   const style = form.elements.style;
   style.append(...settings.styles.map((name) =>
@@ -44,7 +44,7 @@ export function listen(form, changed) {
     form.querySelectorAll("output").forEach((output) =>
       (output.value = form.elements[output.htmlFor.value].value));
     clearTimeout(timer);
-    timer = setTimeout(() => changed(readWishes(form)), 400);
+    timer = setTimeout(() => changed(readOptions(form)), 400);
   };
   form.addEventListener("input", later);
   form.addEventListener("reset", () => setTimeout(later));

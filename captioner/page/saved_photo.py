@@ -25,7 +25,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _MILLISECONDS, _A_LETTER, _PAUSE = 280, 45, 1200  # a word is shown so long, and longer a letter
 
 
-class Keepsake(BaseModel):
+class SaveRequest(BaseModel):
     """The page's request: the server keeps no caption for it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -36,10 +36,10 @@ class Keepsake(BaseModel):
     strength: Share
 
 
-def save_keepsake(upload: Upload | None, request: dict[str, Any]) -> File:
+def save_photo(upload: Upload | None, request: dict[str, Any]) -> File:
     """A file to save. Raises CaptionerError for a bad request."""
     try:
-        wanted = Keepsake.model_validate(request)
+        wanted = SaveRequest.model_validate(request)
         ending, kind, write = _WRITERS[wanted.kind]
         attention = np.array(wanted.attention, dtype=np.float32)
     except (ValidationError, KeyError, ValueError) as error:
