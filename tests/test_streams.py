@@ -1,5 +1,6 @@
 """Standard streams that are closed, full or left, and memory that does not suffice."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,12 @@ def shell(folder: Path, line: str) -> tuple[int, str]:
     done = subprocess.run(
         [SHELL, "-c", line],
         cwd=folder,
-        env={"PYTHONPATH": str(repository), "c": f"{sys.executable} command.py", "PATH": "/bin"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(repository),
+            "c": f"{sys.executable} command.py",
+            "PATH": "/bin",
+        },
         capture_output=True,
         text=True,
         check=False,
