@@ -49,7 +49,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Learnt:
-    """CIDEr-D of the held-out photos as it went, by step, and whether a person ended it."""
+    """The scores of the held-out photos as it went, by step, and whether a person ended it."""
 
     scores: Mapping[int, float]
     stopped: bool = False
@@ -130,7 +130,7 @@ class Learner:
                     bar.update()
                     if self.step % every == 0 or self.progress >= 1:
                         self._look(score)
-                        bar.set_postfix_str(f"held-out CIDEr {self.scores[self.step]:.2f}")
+                        bar.set_postfix_str(f"held-out score {self.scores[self.step]:.2f}")
                     after(self)
             except KeyboardInterrupt:
                 stopped = True

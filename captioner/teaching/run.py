@@ -27,7 +27,7 @@ from captioner.teaching.lesson import Learner, Learnt, Lesson
 from captioner.teaching.pairs import Pair, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
 from captioner.teaching.unfinished import go_on, keep, mark_of, unfinished_file
-from captioner.teaching.verdict import Cider, Verdict, judge
+from captioner.teaching.verdict import Cider, Verdict, judge, said_of
 from captioner.teaching.words import Growth, enlarged, grow, stand_in
 from captioner.training.data import Example
 from captioner.training.photos import CachedPhotos, plain_grid
@@ -254,9 +254,14 @@ class _Room:
         keeping.begin(learner, examples, self.lesson)
         tell(_duration(learner, self.lesson))
         looked, by = self._examples(watched), self._cider(own, watched)
-        learnt = learner.learn(
-            lambda taught: float(by.scores(write(taught, seen, looked, bf16=False)).mean()), keeping
-        )
+
+        def score(taught: Model) -> float:
+            """CIDEr, which thinks little of names that are everywhere, and what is said of them."""
+            told = write(taught, seen, looked, bf16=False)
+            captions = [self.pairs[i].captions for i in watched]
+            return float(by.scores(told).mean()) + (said_of(self.growth.new, captions, told) or 0.0)
+
+        learnt = learner.learn(score, keeping)
         before, after = (self._written(each, judged) for each in (self.start, model))
         shown = [self.pairs[i] for i in judged]
         verdict = judge(shown, before, after, self._cider(own, judged), self.growth.new, apart)

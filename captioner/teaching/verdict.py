@@ -110,6 +110,8 @@ def judge(
 ) -> Verdict:
     """Compare what was written about N held-out photos before and after; `apart` is as in
     Verdict."""
+    captions = [pair.captions for pair in pairs]
+    was, now = (said_of(new_words, captions, each) for each in (before, after))
     old, new = cider.scores(before), cider.scores(after)
     old_samples, new_samples = sampled_means(old), sampled_means(new)
     return Verdict(
@@ -119,25 +121,18 @@ def judge(
         interval(new_samples),
         compare(float(new.mean()), float(old.mean()), new_samples, old_samples),
         tuple(map(VerdictRow, pairs, before, after)),
-        _names(new_words, [pair.captions for pair in pairs], before, after),
+        None if was is None or now is None else (was, now),
         apart,
     )
 
 
-def _names(
-    new: Collection[str],
-    captions: Sequence[Sequence[str]],
-    before: Sequence[str],
-    after: Sequence[str],
-) -> tuple[float, float] | None:
-    """The shares of the new words in the captions that are in the sentences; None without any."""
+def said_of(
+    new: Collection[str], captions: Sequence[Sequence[str]], sentences: Sequence[str]
+) -> float | None:
+    """The share of the new words in the captions of each photo that its sentence says; None where
+    they hold none."""
     names = {word.lower() for word in new}
     wanted = [names & {word for c in several for word in spoken(c)} for several in captions]
     total = sum(map(len, wanted))
-    if not total:
-        return None
-    old, now = (
-        sum(len(words & set(spoken(one))) for words, one in zip(wanted, sentences, strict=True))
-        for sentences in (before, after)
-    )
-    return old / total, now / total
+    said = sum(len(w & set(spoken(one))) for w, one in zip(wanted, sentences, strict=True))
+    return said / total if total else None

@@ -1,7 +1,7 @@
 """The one honest sentence at a lesson's end."""
 
 from captioner.teaching.pairs import Pair
-from captioner.teaching.verdict import Cider, Verdict, judge
+from captioner.teaching.verdict import Cider, Verdict, judge, said_of
 
 CAPTIONS = (
     ("Rex sleeps in his basket.",),
@@ -29,3 +29,9 @@ def test_better_no_better_and_worse() -> None:
     assert verdict(DULL, DULL).sentence().endswith("; keep the old one")
     perhaps = verdict(DULL, [told[0], *DULL[1:]]).sentence()
     assert perhaps.startswith("perhaps better, but 4 photos do not show it for certain")
+
+
+def test_the_share_of_new_words_that_is_said() -> None:
+    told = ["a rex", "a cat", "nothing", "a Sultan"]
+    assert said_of(("Rex", "Minka"), CAPTIONS, told) == 1 / 3
+    assert said_of(("Bello",), CAPTIONS, told) is None
