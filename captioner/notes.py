@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from captioner.confidence import Confidence
 from captioner.errors import CaptionerError
-from captioner.vocabulary import Vocabulary
+from captioner.vocabulary import SPECIAL, Vocabulary
 
 if TYPE_CHECKING:
     from captioner.model.model import Model
@@ -216,8 +216,10 @@ def read_words(file: Path, notes: Mapping[str, str]) -> dict[str, tuple[str, ...
     if not isinstance(tree, dict):
         raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: is missing, or no object)")
     words: dict[str, tuple[str, ...]] = {}
+    own = {word.strip("<>") for word in SPECIAL}  # no style's start word may be one of these
     for part in ("styles", "words", "attributes"):
-        wrong = _wrong(tree[part]) if part in tree else "is missing"
+        taken = {*SPECIAL, *(f"<{style}>" for style in words["styles"])} if words else own
+        wrong = _wrong(tree[part], taken) if part in tree else "is missing"
         if wrong is not None:
             raise CaptionerError(f"{file}: {DAMAGED} (vocabulary: {part}: {wrong})")
         words[part] = tuple(tree[part])
@@ -247,11 +249,11 @@ def read_stand_ins(
     return stand_ins
 
 
-def _wrong(words: Any) -> str | None:
-    """What is wrong with a list of words; None for nothing."""
+def _wrong(words: Any, seen: set[str]) -> str | None:
+    """What is wrong with a list of words, besides which there are those `seen`; None for
+    nothing."""
     if not isinstance(words, list):
         return "is no list"
-    seen: set[str] = set()
     for word in words:
         if not isinstance(word, str):
             return f"{word!r:.40} is no word"

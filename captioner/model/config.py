@@ -149,4 +149,4 @@ def _reason(item: ErrorDetails, model: type[BaseModel], sections: Sequence[str])
         for section in sections:
             fields = fields.model_fields[section].annotation
         return f"there is no such field; there are {', '.join(fields.model_fields)}"
-    return f"{item['msg']} (is {item['input']!r})"
+    return f"{item['msg']} (is {item['input']!r:.100})"
