@@ -29,7 +29,9 @@ _ADDRESS = re.compile(r"^ {0,3}\[([^]^\n][^]\n]*)\]:[ \t]*([^\n]+?)[ \t]*$", re.
 _MYST_FENCE = re.compile(r"\{(?:figure|image)\}\s*(\S+)")
 _RAW = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 _NO_MARKDOWN = re.compile(
-    r"<!--.*?-->|<(pre|code|script|style|textarea)\b.*?</\1|<[^>]*>", re.DOTALL | re.IGNORECASE
+    # Each ends with the document at the latest: else a thousand beginnings are a thousand searches.
+    r"<!--.*?(?:-->|\Z)|<(pre|code|script|style|textarea)\b.*?(?:</\1|\Z)|<[a-z/!?][^>]*(?:>|\Z)",
+    re.DOTALL | re.IGNORECASE,
 )
 _RAW_TAG = re.compile(rf"</?(?:{'|'.join(_RAW)}|plaintext)\b.*", re.IGNORECASE | re.DOTALL)
 _PLAINTEXT = re.compile("<(?=plaintext)", re.IGNORECASE)
