@@ -166,7 +166,7 @@ def _starts(model: Model, growth: Growth, captions: Sequence[Sequence[str]]) -> 
     looks = _Looks(content)
     company: dict[str, Counter[str]] = defaultdict(Counter)
     for caption in captions:
-        near = {word for word in caption if word in old.ids and word.isalpha()} - STOP_WORDS
+        near = sorted({w for w in caption if w in old.ids and w.isalpha()} - STOP_WORDS)
         for word in set(caption) & growth.new.keys():
             company[word].update(near)
     size = table.norm(dim=1).mean()

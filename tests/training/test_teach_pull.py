@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +66,25 @@ def lesson(pull: float) -> tuple[Model, torch.Tensor, torch.Tensor]:
     for step in range(LESSON.steps or 0):
         learner.learn_batch(step, 0.3)
     return model, before, told()
+
+
+def test_new_words_start_alike_in_every_process() -> None:
+    """The words beside which a new one stands were taken in the order of a set, which Python
+    draws anew for each process."""
+    code = f"""
+from captioner.teaching.words import enlarged, grow
+from tests.tiny import tiny_model
+start = tiny_model()
+growth = grow([{TEXT!r}] * 2, start.vocabulary, 2)
+model = enlarged(start, growth, "mine", [growth.tokens({TEXT!r})], 4)
+print(model.decoder.embedding.weight[model.vocabulary.ids["Rex"]].tolist())
+"""
+    rows = set()
+    for hashes in ("1", "2", "3"):
+        command = [sys.executable, "-c", code]
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        rows.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(rows) == 1
 
 
 def test_the_pull_holds_what_was_said_before_but_for_new_words() -> None:
