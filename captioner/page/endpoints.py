@@ -79,7 +79,7 @@ class Endpoints:
         if isinstance(found, Iterator):
             if self._albums >= ALBUMS:
                 return _refusal(_BUSY, 503)
-            return Lines(self._lines(found, limiter), media_type="application/jsonl")
+            return AlbumResponse(self._lines(found, limiter), media_type="application/jsonl")
         if isinstance(found, File):
             name = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name)}"}
             return Response(found.content, media_type=found.kind, headers=name)
@@ -117,7 +117,7 @@ class Endpoints:
             steps.close()  # type: ignore[attr-defined]
 
 
-class Lines(StreamingResponse):
+class AlbumResponse(StreamingResponse):
     """Ends where its reader takes nothing for UNREAD seconds, or leaves: others wait for the
     place."""
 

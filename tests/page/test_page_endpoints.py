@@ -115,7 +115,7 @@ def test_an_album_that_nobody_reads_is_ended(monkeypatch):
 
     scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
     with anyio.from_thread.start_blocking_portal() as portal:
-        portal.start_task_soon(endpoints.Lines(lines()), scope, silent, full).result(60)
+        portal.start_task_soon(endpoints.AlbumResponse(lines()), scope, silent, full).result(60)
     assert len(sent) == 4 and ended == [True]
 
 
