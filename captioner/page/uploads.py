@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 import gradio as gr
 from gradio.data_classes import FileData, ListFiles
 
-from captioner.datasets.photos.archives import members, unpacked
+from captioner.datasets.photos.archives import members
 from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.search import ARCHIVES, Search
 from captioner.errors import CaptionerError, ImageError
@@ -81,21 +81,17 @@ def unpack(uploads: Iterable[Upload]) -> Iterator[Photo | ImageError]:
             yield Photo(upload.name, upload.path)
             continue
         with open(upload.path, "rb") as file:
-            found = _zip if upload.name.lower().endswith(".zip") else _tar
-            yield from patience.through(found(upload.name, file, patience))
+            yield from patience.through(_found(upload.name, file, patience))
 
 
-def _zip(name: str, file: IO[bytes], patience: _Patience) -> Iterator[Photo | ImageError]:
-    watched = cast("IO[bytes]", _Watched(file, patience, name))
-    yield from _nested(name, watched)
-    file.seek(0)
-    yield from members(name, watched, Search())
+def _found(name: str, file: IO[bytes], patience: _Patience) -> Iterator[Photo | ImageError]:
+    def watch(opened: IO[bytes]) -> IO[bytes]:
+        return cast("IO[bytes]", _Watched(opened, patience, name))
 
-
-def _tar(name: str, file: IO[bytes], patience: _Patience) -> Iterator[Photo | ImageError]:
-    if not name.lower().endswith(".tar"):
-        file = unpacked(file)
-    yield from members(name, cast("IO[bytes]", _Watched(file, patience, name)), Search())
+    if name.lower().endswith(".zip"):
+        yield from _nested(name, watch(file))
+        file.seek(0)
+    yield from members(name, file, Search(), watch)
 
 
 class _Patience:

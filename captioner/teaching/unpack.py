@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import lzma
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from captioner.datasets.captions.columns import captions, has_caption, whole_caption
 from captioner.datasets.photos import tables
+from captioner.datasets.photos.archives import DAMAGE
 from captioner.datasets.photos.index import entries
 from captioner.datasets.photos.table_files import parquet
 from captioner.errors import CaptionerError, ImageError
@@ -22,7 +20,7 @@ def unpacked(archive: Path, room: Path) -> Path:
     for name, read in entries(archive):
         try:
             content = read()
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError):
+        except (*DAMAGE, KeyError):  # a link to what is not there
             raise CaptionerError(
                 f"{archive}: {name} in it is damaged or encrypted; unpack it and name the folder"
             ) from None

@@ -155,3 +155,16 @@ def test_no_request_makes_a_traceback(served, photos, name, capfd):
             assert answer.status_code in (200, 400) and answer.text
     assert ask(served, "nothing").status_code == 404
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_packed_tar_with_links_and_a_name_like_bzip2s_sign_is_read(photos, tmp_path):
+    """What was unpacked for the page was unpacked once more, and could not go back for a link."""
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(photos / "dog.jpg", "BZh.jpg")
+        link = tarfile.TarInfo("other.jpg")
+        link.type, link.linkname = tarfile.LNKTYPE, "BZh.jpg"
+        archive.addfile(link)
+    sent = uploads.Upload(str(tmp_path / "a.tar.gz"), "a.tar.gz")
+    read = [(photo.path, photo.content()) for photo in uploads.unpack([sent])]
+    content = (photos / "dog.jpg").read_bytes()
+    assert read == [("a.tar.gz/BZh.jpg", content), ("a.tar.gz/other.jpg", content)]

@@ -25,6 +25,7 @@ from captioner.training.batches import Moved
 from captioner.training.data import Example
 from tests.tiny import tiny_model
 
+ROOT = Path(__file__).parents[2]
 TEXT = "the dog sits on red grass with Rex"
 LESSON = Lesson(steps=30, rate=0.01, dropout=0.0, smoothing=0.0)
 
@@ -83,7 +84,8 @@ print(model.decoder.embedding.weight[model.vocabulary.ids["Rex"]].tolist())
     for hashes in ("1", "2", "3"):
         command = [sys.executable, "-c", code]
         environment = {**os.environ, "PYTHONHASHSEED": hashes}
-        rows.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+        run = subprocess.run(command, env=environment, capture_output=True, check=True, cwd=ROOT)
+        rows.add(run.stdout)
     assert len(rows) == 1
 
 

@@ -16,6 +16,7 @@ from captioner import CaptionerError
 from captioner.batch.xmp import merged
 from captioner.teaching.pairs import read_pairs
 from captioner.teaching.photos import groups_of, hold_out
+from captioner.teaching.unpack import unpacked
 from captioner.teaching.words import grow
 from captioner.vocabulary import Vocabulary
 from tests.training.names import picture
@@ -188,3 +189,12 @@ def test_photos_that_show_the_same_stay_together() -> None:
         assert 4 <= len(held) <= 6
         assert all(set(group) <= held or not set(group) & held for group in groups)
     assert hold_out([list(range(20))], 0) == []
+
+
+def test_a_link_to_what_an_archive_lacks_is_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        link = tarfile.TarInfo("a.jpg")
+        link.type, link.linkname = tarfile.LNKTYPE, "gone.jpg"
+        archive.addfile(link)
+    with pytest.raises(CaptionerError, match=r"a\.jpg in it is damaged"):
+        unpacked(tmp_path / "a.tar", tmp_path / "room")

@@ -20,7 +20,7 @@ from captioner.datasets.photos.remote import MAX_BYTES, TOO_MANY_BYTES
 from captioner.datasets.photos.search import Search
 from captioner.errors import ImageError
 
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -39,24 +39,34 @@ _LONGEST_SIGN = 6
 _PIECE = 1 << 20  # bytes that are read at a time
 
 
-def members(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageError]:
+Watch = Callable[[IO[bytes]], IO[bytes]]
+
+
+def _as_it_is(file: IO[bytes]) -> IO[bytes]:
+    return file
+
+
+def members(
+    name: str, file: IO[bytes], search: Search, watch: Watch = _as_it_is
+) -> Iterator[Photo | ImageError]:
     """The pictures in the archive `file`, called `name/…`; their bytes are to be had, by a call
     that may raise ImageError, until the next is asked for.
 
-    Where the archive breaks off there is an error.
+    Where the archive breaks off there is an error. It is read through `watch`, a packed tar as it
+    is unpacked.
     """
     found = False
-    for photo in (_zip if name.lower().endswith(".zip") else _tar)(name, file, search):
+    for photo in (_zip if name.lower().endswith(".zip") else _tar)(name, file, search, watch):
         found = True
         yield photo
     if not found:
         yield ImageError(name, f"{NO_PICTURES} in this archive")
 
 
-def _zip(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageError]:
+def _zip(name: str, file: IO[bytes], search: Search, watch: Watch) -> Iterator[Photo | ImageError]:
     try:
-        archive = zipfile.ZipFile(file)
-    except _DAMAGE:
+        archive = zipfile.ZipFile(watch(file))
+    except DAMAGE:
         yield ImageError(name, "is cut off or damaged, or no ZIP archive; copy it again")
         return
     for member in archive.infolist():
@@ -66,9 +76,9 @@ def _zip(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageEr
             yield Photo(path, partial(_read, path, member.file_size, extract))
 
 
-def _tar(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageError]:
+def _tar(name: str, file: IO[bytes], search: Search, watch: Watch) -> Iterator[Photo | ImageError]:
     whole = name.lower().endswith(".tar") and file.seekable()  # what is not read is jumped over
-    open_tar, count = partial(_open_tar, whole=whole), 0
+    open_tar, count = partial(_open_tar, whole=whole, watch=watch), 0
     links = Links(file, open_tar)
     try:
         with open_tar(file) as archive:
@@ -85,14 +95,14 @@ def _tar(name: str, file: IO[bytes], search: Search) -> Iterator[Photo | ImageEr
                     count += 1
                     yield Photo(path, partial(_read, path, 0, partial(links.read, path, member)))
             _check_end(archive)
-    except _DAMAGE:
+    except DAMAGE:
         yield ImageError(name, f"is cut off or damaged (after {count} pictures); copy it again")
 
 
-def _open_tar(file: IO[bytes], whole: bool) -> tarfile.TarFile:
+def _open_tar(file: IO[bytes], whole: bool, watch: Watch) -> tarfile.TarFile:
     if whole:
-        return tarfile.open(fileobj=file, mode="r:")
-    return tarfile.open(fileobj=unpacked(file), mode="r|")
+        return tarfile.open(fileobj=watch(file), mode="r:")
+    return tarfile.open(fileobj=watch(unpacked(file)), mode="r|")
 
 
 def unpacked(file: IO[bytes]) -> IO[bytes]:
@@ -148,7 +158,7 @@ def _read(path: str, size: int, get: Callable[[], bytes]) -> bytes:
         raise ImageError(path, TOO_MANY_BYTES)
     try:
         return get()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if "encrypted" in str(error):
             raise ImageError(path, "is encrypted; unpack the archive with its password") from None
         raise ImageError(path, "is damaged in its archive; copy the archive again") from None
