@@ -30,24 +30,21 @@ class Frequencies:
 
 
 class _Scorer(CiderScorer):  # type: ignore[misc]
-    """The official scorer with document frequencies from elsewhere."""
+    """The official scorer with document frequencies that are given."""
 
     def __init__(self, frequencies: Frequencies) -> None:
-        self._frequencies = frequencies
+        self._photos = frequencies.photos
         super().__init__()
+        self.document_frequency.update(frequencies.counts)
 
     @property
     def ref_len(self) -> float:
         """The log of the number of photos that the frequencies are of."""
-        return float(np.log(float(self._frequencies.photos)))
+        return float(np.log(float(self._photos)))
 
     @ref_len.setter
     def ref_len(self, value: float) -> None:
         """The official scorer would put in the number of photos that it scores."""
-
-    def compute_doc_freq(self) -> None:
-        """Take the counts that are given."""
-        self.document_frequency.update(self._frequencies.counts)
 
 
 def cider_scores(
@@ -59,13 +56,8 @@ def cider_scores(
 
     Document frequencies are those of `references` unless others are given.
     """
-    scorer = CiderScorer() if frequencies is None else _Scorer(frequencies)
+    scorer = _Scorer(frequencies or Frequencies.of("the references scored", references))
     for key, texts in references.items():
         scorer += (candidates[key][0], texts)
-    if frequencies is None:
-        total, each = scorer.compute_score()
-    else:
-        scorer.compute_doc_freq()
-        each = np.array(scorer.compute_cider())
-        total = each.mean()
-    return float(total), each
+    each = np.array(scorer.compute_cider())
+    return float(each.mean()), each

@@ -21,23 +21,21 @@ from captioner.evaluation.bootstrap import (
     compare,
     interval,
     sample_scores,
-    sampled_means,
 )
 from captioner.evaluation.calibration import knowledge
 from captioner.evaluation.categories import CategoryWords
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r
 from captioner.evaluation.embeddings import Embeddings, embedding_scores, read_embeddings
-from captioner.evaluation.groups import group_field, group_figures
+from captioner.evaluation.groups import group_field, photos_by
 from captioner.evaluation.hallucination import Named, chair_figures, judge_all
 from captioner.evaluation.inputs import Candidates, References, candidates_of, photos_of
 from captioner.evaluation.instances import Instances
 from captioner.evaluation.java import Java, tokenize_groups
-from captioner.evaluation.photo_figures import photo_figures
 from captioner.evaluation.pointing import Pointed, point_all, pointing_figures
 from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate, check_english
-from captioner.evaluation.scorers import Scores, score
+from captioner.evaluation.scorers import Scores, score, score_part
 from captioner.evaluation.several import mutual_bleu, several_figures
 from captioner.evaluation.spice import with_spice
 from captioner.evaluation.style import style_figures
@@ -84,18 +82,6 @@ def evaluate(
     start. Photos without a reference, a candidate or a caption of `context.against` are left out,
     which a note says. Raises CaptionerError when nothing is left, or the captions are not English.
     """
-    return evaluate_sampled(references, candidates, context, samples, seed, java)[0]
-
-
-def evaluate_sampled(
-    references: References,
-    candidates: Candidates,
-    context: Context,
-    samples: int,
-    seed: int,
-    java: Java | None,
-) -> tuple[Report, dict[str, Array]]:
-    """As `evaluate`, with every metric on each bootstrap sample (S) of the photos."""
     photos = photos_of(references)
     given = candidates_of(candidates, photos)
     common = set(given) & set(context.against or given)
@@ -110,9 +96,15 @@ def evaluate_sampled(
             f"{first_few(missing)}; left out"
         )
     with nullcontext(java) if java else Java() as machine:
-        run = _Run(scored, kept, context, samples, seed, machine)
-        run.notes[:0] = notes
-        return run.report(), run.all_sampled()
+        return _Run(scored, kept, context, samples, seed, machine, notes).report()
+
+
+def document_frequencies(context: Context, java: Java) -> Frequencies | None:
+    """CIDEr's, counted in the photos that are to give them; None: in those that are scored."""
+    if context.frequencies is None:
+        return None
+    references = {photo.id: photo.captions for photo in context.frequencies}
+    return Frequencies.of(context.frequencies_name, tokenize_groups(java, references))
 
 
 class _Run:
@@ -126,6 +118,7 @@ class _Run:
         samples: int,
         seed: int,
         java: Java,
+        notes: Sequence[str],
     ) -> None:
         self.photos, self.candidates, self.context = photos, candidates, context
         self.samples, self.seed, self.java = samples, seed, java
@@ -136,30 +129,43 @@ class _Run:
             else source(photos, candidates)
             for kind, source in context.embeddings.items()
         }
-        self.notes = check_english(self.references, candidates, "the captions")
+        self.notes = [*notes, *check_english(self.references, candidates, "the captions")]
+        self.names = None
         if context.instances is not None:
             self.notes += context.instances.notes
-        self.frequencies = self._frequencies()
-        self.scores = self._score(candidates)
+            self.names = CategoryWords(context.instances.categories)
+        self.frequencies = document_frequencies(context, java)
+        official = self._official(candidates)
+        self.tokens = official.tokens
+        self.counted = self.frequencies or Frequencies.of(
+            "the references scored", self.tokens.references
+        )
+        self.official = list(official.metrics)
+        self.scores = official.plus(self._further())
         self.sampled = sample_scores(self.scores, java, samples, seed)
         self.pointed: dict[PhotoId, list[Pointed]] = {}
         self.named: dict[PhotoId, Named] = {}
         self.other: Scores | None = None
-        self.further = self._further()
         self.diversity: dict[PhotoId, Figures] = {}
 
     def report(self) -> Report:
+        metrics = self.scores.metrics
+        intervals = {name: interval(drawn) for name, drawn in self.sampled.items()}
         figures: Figures = {
-            "metrics": self.scores.metrics,
-            "intervals": {name: interval(drawn) for name, drawn in self.sampled.items()},
+            "metrics": {name: metrics[name] for name in self.official},
+            "intervals": {name: intervals[name] for name in self.official},
             "bootstrap": {"samples": self.samples, "seed": self.seed, "interval": 0.95},
             "cider_document_frequencies": {
-                "from": self.frequencies.name if self.frequencies else "the references scored",
-                "photos": self.frequencies.photos if self.frequencies else len(self.photos),
+                "from": self.counted.name,
+                "photos": self.counted.photos,
             },
             "photos_scored": len(self.photos),
             "references_scored": sum(len(photo.captions) for photo in self.photos),
-            "further_metrics": self._further_figures(),
+            "further_metrics": {
+                name: {"score": metrics[name], "interval": intervals[name]}
+                for name in metrics
+                if name not in self.official
+            },
             "several": self._several(),
             "by_source": self._by_source(),
             "by_group": self._by_group(),
@@ -167,7 +173,9 @@ class _Run:
             "where_it_looked": self._where_it_looked(),
             "what_it_made_up": self._what_it_made_up(),
             "how_it_says_it": self._how_it_says_it(),
-            "calibration": self._calibration(),
+            "calibration": knowledge(
+                self.candidates, self.tokens.references, self.scores.values["CIDEr"].tolist()
+            ),
         }
         figures = {name: part for name, part in figures.items() if part is not None}
         figures["notes"] = [*self.notes, *self._cautions()]
@@ -176,27 +184,19 @@ class _Run:
             for key, candidate in self.candidates.items()
         ]
         figures["photos"] = self._each()
-        return Report(figures, tuple(self.photos), self.candidates)
+        return Report(figures, tuple(self.photos), self.candidates, self.sampled)
 
     def _cautions(self) -> list[str]:
         """What a reader of so few photos' figures should know."""
-        counted = self.frequencies.photos if self.frequencies else len(self.photos)
         cautions = []
-        if counted == 1:
+        if self.counted.photos == 1:
             cautions.append(
                 "CIDEr is 0 whatever the caption: its document frequencies are from one photo's "
                 "references, where no word is rarer than another; --df FILE takes them from others"
             )
         return [*cautions, *caution(len(self.photos))]
 
-    def _frequencies(self) -> Frequencies | None:
-        if self.context.frequencies is None:
-            return None
-        references = {photo.id: photo.captions for photo in self.context.frequencies}
-        tokens = tokenize_groups(self.java, references)
-        return Frequencies.of(self.context.frequencies_name, tokens)
-
-    def _score(self, candidates: Mapping[PhotoId, Candidate]) -> Scores:
+    def _official(self, candidates: Mapping[PhotoId, Candidate]) -> Scores:
         texts = {photo.id: candidates[photo.id].caption for photo in self.photos}
         scores = score(self.references, texts, self.java, self.frequencies)
         scores, problem = with_spice(scores)
@@ -206,8 +206,7 @@ class _Run:
 
     def _further(self) -> dict[str, Array]:
         """Metrics beside the official ones, all of them means over photos: (N) each."""
-        tokens = self.scores.tokens
-        values = {"CIDEr_R": cider_r(tokens.references, tokens.candidates, self._counted())}
+        values = {"CIDEr_R": cider_r(self.tokens.references, self.tokens.candidates, self.counted)}
         for kind, embeddings in self.embeddings.items():
             values |= embedding_scores(embeddings, kind)
         if self.context.bertscore:
@@ -215,36 +214,13 @@ class _Run:
             values["BERTScore"] = bert_scores(self.references, texts)
         return values
 
-    def all_sampled(self) -> dict[str, Array]:
-        """Each metric on every bootstrap sample (S)."""
-        means = {
-            name: sampled_means(values, self.samples, self.seed)
-            for name, values in self.further.items()
-        }
-        return {**self.sampled, **means}
-
-    def _further_figures(self) -> Figures:
-        return {
-            name: {
-                "score": float(values.mean()),
-                "interval": interval(sampled_means(values, self.samples, self.seed)),
-            }
-            for name, values in self.further.items()
-        }
-
-    def _counted(self) -> Frequencies:
-        """CIDEr's document frequencies, counted in the references that are scored unless given."""
-        if self.frequencies is not None:
-            return self.frequencies
-        return Frequencies.of("the references scored", self.scores.tokens.references)
-
     def _several(self) -> Figures | None:
         others = {key: one.others for key, one in self.candidates.items() if one.others}
         if not others:
             return None
-        tokens = tokenize_groups(self.java, others)
+        further = tokenize_groups(self.java, others)
         figures, self.diversity = several_figures(
-            self.scores, tokens, self.java, self._counted(), self.samples, self.seed
+            self.tokens, further, self.java, self.counted, self.samples, self.seed
         )
         if len(others) < len(self.candidates):
             self.notes.append(
@@ -254,12 +230,8 @@ class _Run:
         return figures
 
     def _by_source(self) -> Figures | None:
-        sources: dict[str, list[PhotoId]] = {}
-        for photo in self.photos:
-            sources.setdefault(photo.source or "no source", []).append(photo.id)
-        if len(sources) < 2:
-            return None
-        return self._groups({name: sources[name] for name in sorted(sources)})
+        sources = photos_by(self.photos, lambda photo: photo.source or "no source")
+        return self._groups(sources) if len(sources) > 1 else None
 
     def _by_group(self) -> Figures | None:
         fields = list(self.context.groups)
@@ -268,15 +240,23 @@ class _Run:
         return {name: self._groups(group_field(self.photos, name)) for name in fields} or None
 
     def _groups(self, groups: dict[str, list[PhotoId]]) -> Figures:
+        """Every group as if it had been scored alone, with intervals."""
         few = [name for name, keys in groups.items() if len(keys) < FEW <= len(self.photos)]
         if few:
             self.notes.append(
                 f"groups of fewer than {FEW} photos, whose intervals are too narrow: "
                 + first_few(few)
             )
-        return group_figures(
-            self.scores, groups, self.java, self.frequencies, self.samples, self.seed
-        )
+        figures = {}
+        for name, keys in groups.items():
+            part = score_part(self.scores, keys, self.java, self.frequencies)
+            sampled = sample_scores(part, self.java, self.samples, self.seed)
+            figures[name] = {
+                "photos": len(keys),
+                "metrics": part.metrics,
+                "intervals": {metric: interval(drawn) for metric, drawn in sampled.items()},
+            }
+        return figures
 
     def _against(self) -> Figures | None:
         if not self.context.against:
@@ -286,7 +266,7 @@ class _Run:
             {photo.id: self.context.against[photo.id] for photo in self.photos},
             self.context.against_name,
         )
-        self.other = self._score(self.context.against)
+        self.other = self._official(self.context.against)
         drawn = sample_scores(self.other, self.java, self.samples, self.seed)
         mine = self.scores.metrics
         return {
@@ -300,24 +280,21 @@ class _Run:
         }
 
     def _where_it_looked(self) -> Figures | None:
-        instances = self.context.instances
+        instances, names = self.context.instances, self.names
         attentive = any(one.attention is not None for one in self.candidates.values())
-        if instances is None or not attentive:
+        if instances is None or names is None or not attentive:
             return None
-        names = CategoryWords(instances.categories)
         self.pointed = point_all(self.candidates, instances, names)
         return pointing_figures(self.pointed)
 
     def _what_it_made_up(self) -> Figures | None:
-        instances = self.context.instances
-        if instances is None:
+        instances, names = self.context.instances, self.names
+        if instances is None or names is None:
             return None
         words = {key: text.split() for key, text in self._captions().items()}
         told = {
-            key: [text.split() for text in texts]
-            for key, texts in self.scores.tokens.references.items()
+            key: [text.split() for text in texts] for key, texts in self.tokens.references.items()
         }
-        names = CategoryWords(instances.categories)
         self.named = judge_all(words, told, instances, names)
         if not self.named:
             self.notes.append("the instances file has none of these photos")
@@ -341,32 +318,37 @@ class _Run:
         return figures
 
     def _captions(self) -> dict[PhotoId, str]:
-        return {key: texts[0] for key, texts in self.scores.tokens.candidates.items()}
-
-    def _calibration(self) -> Figures | None:
-        told = self.scores.tokens.references
-        return knowledge(self.candidates, told, self.scores.values["CIDEr"].tolist())
+        return {key: texts[0] for key, texts in self.tokens.candidates.items()}
 
     def _each(self) -> list[Figures]:
-        """The part of the report on single photos."""
+        """The part of the report on single photos; what is not known of one is left out."""
         per_photo = self.scores.per_photo
         others = self.other.per_photo if self.other else {}
         against = self.context.against or {}
-        return [
-            photo_figures(
-                photo,
-                self.candidates[photo.id],
-                metrics=per_photo[photo.id],
-                further={name: values[row] for name, values in self.further.items()},
-                several=self.diversity.get(photo.id),
-                pointed=self.pointed.get(photo.id, ()),
-                named=self.named.get(photo.id),
-                against={
-                    "caption": against[photo.id].caption,
-                    "metrics": others[photo.id],
-                }
-                if photo.id in others
+        entries: list[Figures] = []
+        for photo in self.photos:
+            key, candidate = photo.id, self.candidates[photo.id]
+            metrics, pointed, named = per_photo[key], self.pointed.get(key, ()), self.named.get(key)
+            entry = {
+                "image_id": key,
+                "file_name": photo.file_name,
+                "source": photo.source or None,
+                "caption": candidate.caption,
+                "score": candidate.score,
+                "confidence": candidate.confidence,
+                "captions": [candidate.caption, *candidate.others] if candidate.others else None,
+                "alternatives": list(candidate.alternatives) or None,
+                "references": list(photo.captions),
+                "metrics": {name: metrics[name] for name in self.official},
+                "further_metrics": {
+                    name: value for name, value in metrics.items() if name not in self.official
+                },
+                "several": self.diversity.get(key),
+                "where_it_looked": [asdict(word) for word in pointed] or None,
+                "made_up": list(named.made_up) if named else None,
+                "against": {"caption": against[key].caption, "metrics": others[key]}
+                if key in others
                 else None,
-            )
-            for row, photo in enumerate(self.photos)
-        ]
+            }
+            entries.append({name: value for name, value in entry.items() if value is not None})
+        return entries

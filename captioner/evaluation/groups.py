@@ -1,19 +1,24 @@
-"""Figures by group: nocaps' domains, sources, or any field of the references."""
+"""Photos by group: nocaps' domains, sources, or any field of the references."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError
-from captioner.evaluation.bootstrap import interval, sample_scores
-from captioner.evaluation.cider import Frequencies
-from captioner.evaluation.java import Java
-from captioner.evaluation.scorers import Scores, score_part
 
 MOST = 60
 NO_GROUP = "none"
+
+
+def photos_by(
+    photos: Sequence[CaptionedPhoto], value: Callable[[CaptionedPhoto], str]
+) -> dict[str, list[PhotoId]]:
+    """The photos' ids by a value that each has, the values in order."""
+    groups: dict[str, list[PhotoId]] = {}
+    for photo in photos:
+        groups.setdefault(value(photo), []).append(photo.id)
+    return {name: groups[name] for name in sorted(groups)}
 
 
 def group_field(photos: Sequence[CaptionedPhoto], field: str) -> dict[str, list[PhotoId]]:
@@ -21,9 +26,7 @@ def group_field(photos: Sequence[CaptionedPhoto], field: str) -> dict[str, list[
 
     Raises CaptionerError where no photo has the field, or nearly each has a value of its own.
     """
-    groups: dict[str, list[PhotoId]] = {}
-    for photo in photos:
-        groups.setdefault(photo.fields.get(field, ""), []).append(photo.id)
+    groups = photos_by(photos, lambda photo: photo.fields.get(field, ""))
     if list(groups) == [""]:
         known = sorted({name for photo in photos for name in photo.fields} - {"id", "image_id"})
         has = f"they have {first_few(known, 12)}" if known else "they have no fields"
@@ -31,27 +34,6 @@ def group_field(photos: Sequence[CaptionedPhoto], field: str) -> dict[str, list[
     if len(groups) > MOST:
         raise CaptionerError(
             f"the field {field!r} has {len(groups)} values, too many for a table (at most {MOST}): "
-            f"{first_few(sorted(groups))}"
+            f"{first_few(groups)}"
         )
-    return {value or NO_GROUP: groups[value] for value in sorted(groups)}
-
-
-def group_figures(
-    scores: Scores,
-    groups: dict[str, list[PhotoId]],
-    java: Java,
-    frequencies: Frequencies | None,
-    samples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Every group as if it had been scored alone, with intervals."""
-    figures = {}
-    for value, keys in groups.items():
-        part = score_part(scores, keys, java, frequencies)
-        sampled = sample_scores(part, java, samples, seed)
-        figures[value] = {
-            "photos": len(keys),
-            "metrics": part.metrics,
-            "intervals": {name: interval(drawn) for name, drawn in sampled.items()},
-        }
-    return figures
+    return {value or NO_GROUP: keys for value, keys in groups.items()}

@@ -100,9 +100,9 @@ def rated_metrics(
         )
     )
     tokens = scores.tokens
-    values = {**scores.values, "CIDEr_R": cider_r(tokens.references, tokens.candidates, counted)}
+    scores = scores.plus({"CIDEr_R": cider_r(tokens.references, tokens.candidates, counted)})
     rows = [int(places[one.photo, one.caption]) for one in ratings]
-    return {name: np.asarray(column, float)[rows] for name, column in values.items()}
+    return {name: np.asarray(column, float)[rows] for name, column in scores.values.items()}
 
 
 def human_figures(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId
+from captioner.evaluation.bootstrap import Array
 from captioner.evaluation.results import Candidate
 from captioner.files import whole_file
 
@@ -40,27 +41,26 @@ ALIASES = {
 class Report:
     """All that an evaluation found; `report["CIDEr"]` is one metric.
 
-    `figures` are those of the JSON report, `photos` and `candidates` what was scored.
+    `figures` are those of the JSON report, `photos` and `candidates` what was scored, `sampled`
+    every metric on each bootstrap sample (S) of the photos.
     """
 
     figures: dict[str, Any]
     photos: tuple[CaptionedPhoto, ...]
     candidates: Mapping[PhotoId, Candidate]
+    sampled: Mapping[str, Array]
 
     @property
     def metrics(self) -> dict[str, float]:
         """Every metric of all photos, unscaled: the official ones first."""
-        further = self.figures.get("further_metrics", {})
-        return {**self.figures["metrics"], **{name: one["score"] for name, one in further.items()}}
+        further = self.figures["further_metrics"].items()
+        return {**self.figures["metrics"], **{name: one["score"] for name, one in further}}
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """What 95 % of the bootstrap's samples lie between, for every metric."""
-        further = self.figures.get("further_metrics", {})
-        return {
-            **self.figures["intervals"],
-            **{name: one["interval"] for name, one in further.items()},
-        }
+        further = self.figures["further_metrics"].items()
+        return {**self.figures["intervals"], **{name: one["interval"] for name, one in further}}
 
     @property
     def notes(self) -> list[str]:

@@ -16,13 +16,12 @@ from captioner.datasets.photos.index import PhotoIndex
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import caution
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
-from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.diagram import critical_difference
-from captioner.evaluation.figures import Context, evaluate
+from captioner.evaluation.figures import Context, document_frequencies, evaluate
 from captioner.evaluation.groups import group_field
 from captioner.evaluation.human import human_figures, rated_metrics, read_ratings
 from captioner.evaluation.instances import read_instances
-from captioner.evaluation.java import Java, tokenize_groups
+from captioner.evaluation.java import Java
 from captioner.evaluation.page_file import page
 from captioner.evaluation.printing import (
     print_human,
@@ -162,11 +161,7 @@ def _human(
         return {}
     ratings, told = read_ratings(request.human, photos, request.allow_missing)
     notes += told
-    counted = None
-    if context.frequencies is not None:
-        texts = {photo.id: photo.captions for photo in context.frequencies}
-        counted = Frequencies.of(context.frequencies_name, tokenize_groups(java, texts))
-    metrics = rated_metrics(ratings, photos, java, counted)
+    metrics = rated_metrics(ratings, photos, java, document_frequencies(context, java))
     figures = human_figures(ratings, metrics, request.samples, request.seed)
     notes += [f"{request.human.name}: {note}" for note in caution(figures["photos"])]
     return {"human": figures}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,12 @@ class Scores:
     values: dict[str, Array]
     tallies: dict[str, Array]
     tokens: Tokens
+
+    def plus(self, values: Mapping[str, Array]) -> Scores:
+        """These and further metrics, each a mean over the photos of its `values` (N)."""
+        means = {name: float(column.mean()) for name, column in values.items()}
+        metrics, columns = {**self.metrics, **means}, {**self.values, **values}
+        return replace(self, metrics=metrics, values=columns)
 
     @property
     def per_photo(self) -> dict[PhotoId, dict[str, float]]:

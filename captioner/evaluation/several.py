@@ -14,14 +14,14 @@ from captioner.evaluation.bootstrap import interval, sampled_means
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r, self_cider
 from captioner.evaluation.java import Java
-from captioner.evaluation.scorers import Scores, Tokens, score_tokens
+from captioner.evaluation.scorers import Tokens, score_tokens
 from captioner.evaluation.spice import with_spice
 
 Array = npt.NDArray[np.float64]
 
 
 def several_figures(
-    scores: Scores,
+    tokens: Tokens,
     further: Mapping[PhotoId, Sequence[str]],
     java: Java,
     frequencies: Frequencies,
@@ -30,13 +30,11 @@ def several_figures(
 ) -> tuple[dict[str, Any], dict[PhotoId, dict[str, Any]]]:
     """Figures of all N photos, and of each.
 
-    `scores` are those of each photo's first caption, `further` the tokenized others. "mean" and
-    "oracle" (best of n, for each metric by itself) are means over photos of the photo's scores.
+    `tokens` are of each photo's first caption, `further` the tokenized others. "mean" and "oracle"
+    (best of n, for each metric by itself) are means over photos of the photo's scores.
     """
-    captions = {
-        key: [texts[0], *further.get(key, ())] for key, texts in scores.tokens.candidates.items()
-    }
-    each = _each_caption(scores, captions, java, frequencies)
+    captions = {key: [*texts, *further.get(key, ())] for key, texts in tokens.candidates.items()}
+    each = _each_caption(tokens.references, captions, java, frequencies)
     metrics: dict[str, Any] = {}
     for name, groups in each.items():
         best = np.array([group.max() for group in groups])
@@ -96,7 +94,7 @@ def mutual_bleu(captions: Sequence[str]) -> list[float]:
 
 
 def _each_caption(
-    scores: Scores,
+    references: Mapping[PhotoId, list[str]],
     captions: Mapping[PhotoId, Sequence[str]],
     java: Java,
     frequencies: Frequencies,
@@ -104,15 +102,13 @@ def _each_caption(
     """Of each metric the scores (n) of each photo's n captions."""
     places = [(key, place) for key, texts in captions.items() for place in range(len(texts))]
     tokens = Tokens(
-        {str(at): scores.tokens.references[key] for at, (key, _) in enumerate(places)},
+        {str(at): references[key] for at, (key, _) in enumerate(places)},
         {str(at): [captions[key][place]] for at, (key, place) in enumerate(places)},
     )
     flat, _ = with_spice(score_tokens(tokens, java, frequencies))
-    robust = cider_r(tokens.references, tokens.candidates, frequencies)
+    flat = flat.plus({"CIDEr_R": cider_r(tokens.references, tokens.candidates, frequencies)})
     ends = np.cumsum([len(texts) for texts in captions.values()])[:-1]
-    return {
-        name: np.split(values, ends) for name, values in {**flat.values, "CIDEr_R": robust}.items()
-    }
+    return {name: np.split(values, ends) for name, values in flat.values.items()}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

