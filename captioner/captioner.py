@@ -50,7 +50,8 @@ def load(
 
     `engine` is "openvino", "onnxruntime" or "torch"; None: the quickest that is installed for what
     the checkpoint has. `device` is torch's name ("cpu", "cuda"); None: a GPU where there is one.
-    `dtype` is what the encoder computes in, "float32" or "bfloat16"; None: the quicker one.
+    `dtype` is what the encoder computes in, on OpenVINO the decoder too, "float32" or "bfloat16";
+    None: the quicker one.
 
     Raises CaptionerError for a file that is no checkpoint, and for an engine, a device or a
     precision that cannot be had, saying what to do.

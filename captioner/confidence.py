@@ -79,13 +79,14 @@ def look_of(picture: npt.NDArray[np.uint8]) -> tuple[float, float]:
     Flat is the share of its pixels that differ by 1 at most from the next one; colours are told
     apart in eighths of each channel.
     """
-    one, next_one = picture[:, :-1], picture[:, 1:]
-    red, green, blue = np.moveaxis(np.maximum(one, next_one) - np.minimum(one, next_one) <= 1, 2, 0)
-    coarse = np.moveaxis(picture >> 5, 2, 0).astype(np.int64)
-    shares = np.bincount((coarse[0] * 64 + coarse[1] * 8 + coarse[2]).ravel()) / coarse[0].size
+    red, green, blue = channels = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    one, next_one = channels[:, :, :-1], channels[:, :, 1:]
+    alike = np.maximum(one, next_one) - np.minimum(one, next_one) <= 1
+    coarse = (red >> 5).astype(np.uint16) << 6 | (green >> 5).astype(np.uint16) << 3 | blue >> 5
+    shares = np.bincount(coarse.ravel()) / coarse.size
     shares = shares[shares > 0]
     entropy = float(-(shares * np.log(shares)).sum())
-    return float((red & green & blue).mean()), entropy
+    return float(alike.all(0).mean()), entropy
 
 
 def in_words(confidence: float) -> str:

@@ -31,7 +31,7 @@ class Engine(Protocol):
     """Computes one model. `name` is the engine's, `notes` are the model's."""
 
     name: str
-    precision: str  # of the encoder: "float32" or "bfloat16"
+    precision: str  # of the encoder at least: "float32" or "bfloat16"
     notes: Notes
 
     def start(self, photos: npt.NDArray[np.uint8]) -> Started:

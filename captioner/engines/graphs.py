@@ -25,6 +25,8 @@ Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
 START, STEP = "start", "step"
 AT_ONCE = 4  # photos: as quick as more, or quicker, in a third of the memory
+# OpenVINO's hints: all cores for one call, or one for each of several
+ALONE, SEVERAL = "LATENCY", "THROUGHPUT"
 _RECURRENT = ("hidden", "cell", "taught")  # of each beam; all else is of the photo
 _LOOKED = ("attribute_ids", "certainty")  # not for the step
 
@@ -73,7 +75,8 @@ class GraphState:
 class Runner(Protocol):
     """A graph that is open. One call at a time."""
 
-    def __call__(self, tensors: Tensors) -> dict[str, Array]: ...
+    def __call__(self, inputs: Sequence[Tensors]) -> list[dict[str, Array]]:
+        """The outputs for each of some inputs."""
 
 
 class GraphEngine:
@@ -89,10 +92,12 @@ class GraphEngine:
     def start(self, photos: npt.NDArray[np.uint8]) -> Started:
         squares = np.ascontiguousarray(photos.transpose(0, 3, 1, 2))
         with self._start_lock:
-            few = [
-                self._start({"photos": squares[first : first + AT_ONCE]})
-                for first in range(0, len(squares), AT_ONCE)
-            ]
+            few = self._start(
+                [
+                    {"photos": squares[first : first + AT_ONCE]}
+                    for first in range(0, len(squares), AT_ONCE)
+                ]
+            )
         found = {name: np.concatenate([part[name] for part in few]) for name in few[0]}
         beams = {name: found[name] for name in _RECURRENT if name in found}
         of_photos = {n: part for n, part in found.items() if n not in (*_RECURRENT, *_LOOKED)}
@@ -106,7 +111,7 @@ class GraphEngine:
     def step(self, words: Array, state: GraphState) -> tuple[Array, GraphState, Array]:
         fed = {"words": words.reshape(state.shape), **state.photos, **state.beams}
         with self._step_lock:
-            found = self._step(fed)
+            [found] = self._step([fed])
         beams = {name: found[f"next_{name}"] for name in state.beams}
         attention = found.get("attention", np.zeros((len(words), 0), np.float32))
         return (
@@ -136,11 +141,17 @@ class OnnxRuntime:
         )
         names = [output.name for output in session.get_outputs()]
 
-        def run(tensors: Tensors) -> dict[str, Array]:
-            given = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-            return dict(zip(names, session.run(None, given), strict=True))
+        def run(inputs: Sequence[Tensors]) -> list[dict[str, Array]]:
+            return [
+                dict(zip(names, session.run(None, _contiguous(tensors)), strict=True))
+                for tensors in inputs
+            ]
 
         return run
+
+
+def _contiguous(tensors: Tensors) -> dict[str, Array]:
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
 @cache
@@ -159,8 +170,8 @@ def _openvino_core() -> Any:
 
 
 class OpenVino:
-    """Opens graphs on OpenVINO's CPU plugin: the encoder in bf16 where the processor has it, the
-    decoder's step always in fp32."""
+    """Opens graphs on OpenVINO's CPU plugin, in bf16 where the processor has it; the plugin keeps
+    in fp32 what follows the last products of matrices: the LSTM's cell, softmax and attention."""
 
     def __init__(self, precision: str | None) -> None:
         self._core = _openvino_core()
@@ -169,24 +180,43 @@ class OpenVino:
             raise CaptionerError("this processor does not compute in bfloat16; use float32")
         self.precision = precision or ("bfloat16" if able else "float32")
 
-    def compile(self, file: Path) -> Any:
-        """OpenVINO's own object for the graph."""
-        short = self.precision == "bfloat16" and file.name.endswith(f".{START}.onnx")
+    def compile(self, graph: Any, hint: str = ALONE) -> Any:
+        """OpenVINO's own object for a graph, or the file of one."""
         settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if short else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
+            "PERFORMANCE_HINT": hint,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else int8 weights make int8 of what they meet
         }
-        return self._core.compile_model(self._core.read_model(file), "CPU", settings)
+        return self._core.compile_model(graph, "CPU", settings)
 
     def open(self, file: Path) -> Runner:
-        compiled = self.compile(file)
-        request = compiled.create_infer_request()
-        names = [output.get_any_name() for output in compiled.outputs]
+        """A call with one input has all cores. Of a call with several each has one: cores that
+        compute together wait for each other after every layer."""
+        graph = self._core.read_model(file)
 
-        def run(tensors: Tensors) -> dict[str, Array]:
-            given = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-            found = request.infer(given, share_inputs=True)
-            return {name: found[place] for place, name in enumerate(names)}
+        @cache  # who has many photos never needs the other
+        def requests(hint: str) -> list[Any]:
+            compiled = self.compile(graph, hint)
+            count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+            return [compiled.create_infer_request() for _ in range(count)]
+
+        def run(inputs: Sequence[Tensors]) -> list[dict[str, Array]]:
+            free = requests(ALONE if len(inputs) == 1 else SEVERAL)
+            found = []
+            for first in range(0, len(inputs), len(free)):
+                given = [_contiguous(tensors) for tensors in inputs[first : first + len(free)]]
+                for request, tensors in zip(free, given, strict=False):
+                    request.start_async(tensors, share_inputs=True)
+                found += [_outputs(request) for request, _ in zip(free, given, strict=False)]
+            return found
 
         return run
+
+
+def _outputs(request: Any) -> dict[str, Array]:
+    """What a request that was started gives, copied: the next one writes over it."""
+    request.wait()
+    return {
+        place.get_any_name(): np.array(request.get_tensor(place).data)
+        for place in request.model_outputs
+    }

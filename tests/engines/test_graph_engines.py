@@ -116,7 +116,7 @@ def test_the_quickest_engine_is_taken_and_each_can_be_named(tiny: Path) -> None:
     assert captioner.load(tiny, device="cpu").engine.name == "openvino"
 
 
-def test_the_encoder_computes_in_the_precision_that_is_told(tiny: Path) -> None:
+def test_both_graphs_compute_in_the_precision_that_is_told(tiny: Path) -> None:
     """OpenVINO's own word for it, since short numbers change few captions."""
     able = "BF16" in OpenVino(None)._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert OpenVino(None).precision == ("bfloat16" if able else "float32")
@@ -125,8 +125,33 @@ def test_the_encoder_computes_in_the_precision_that_is_told(tiny: Path) -> None:
         for graph in ("start", "step"):
             compiled = OpenVino(precision).compile(graph_file(tiny, graph))
             used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-            short = graph == "start" and precision == "bfloat16"
-            assert used == ("bf16" if short else "f32")
+            assert used == ("bf16" if precision == "bfloat16" else "f32")
+
+
+def test_the_cell_and_the_probabilities_stay_fp32(tiny: Path) -> None:
+    """Also in bf16: what OpenVINO computes last has its full precision, its exponents sum to 1."""
+    if OpenVino(None).precision != "bfloat16":
+        pytest.skip("this processor does not compute in bfloat16")
+    compiled = OpenVino("bfloat16").compile(graph_file(tiny, "step"))
+    precision = {
+        node.get_friendly_name(): str(node.get_rt_info()["runtimePrecision"].value)
+        for node in compiled.get_runtime_model().get_ordered_ops()
+    }
+    for name in ("log_probabilities", "next_cell", "next_hidden", "attention"):
+        assert precision[name] == "f32", precision
+
+
+def test_several_inputs_are_computed_as_each_alone(tiny: Path) -> None:
+    """Where each has a core to itself."""
+    start = OpenVino("float32").open(graph_file(tiny, "start"))
+    side = captioner.load(tiny).engine.notes.pixels
+    photos = np.random.default_rng(0).integers(0, 256, (5, 2, 3, side, side), np.uint8)
+    together = start([{"photos": pair} for pair in photos])
+    for pair, found in zip(photos, together, strict=True):
+        [alone] = start([{"photos": pair}])
+        assert found.keys() == alone.keys()
+        for name, part in alone.items():
+            np.testing.assert_allclose(found[name], part, atol=1e-5, err_msg=name)
 
 
 def test_a_signal_after_two_engines_that_came_and_went_is_handled() -> None:

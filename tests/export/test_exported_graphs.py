@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from captioner import checkpoint
-from captioner.engines.graphs import OnnxRuntime, OpenVino, Runner, Tensors
+from captioner.engines.graphs import OnnxRuntime, OpenVino, Tensors
 from captioner.export.run import export
 from captioner.model.decoder import Memory, State
 from captioner.model.model import Model
@@ -36,12 +36,13 @@ def notes_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "captioner.json").read_text())["graphs"]
 
 
-def open_graph(folder: Path, graph: str, engine: str) -> Runner:
+def open_graph(folder: Path, graph: str, engine: str) -> Callable[[Tensors], Tensors]:
     """The graph on that runtime, in fp32."""
     notes = notes_of(folder)[graph]
     file = folder / notes["file"]
     if engine != "torch":
-        return {"onnxruntime": OnnxRuntime, "openvino": OpenVino}[engine]("float32").open(file)
+        runner = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}[engine]("float32").open(file)
+        return lambda tensors: runner([tensors])[0]
     module = torch.export.load(file).module()
 
     def run(tensors: Tensors) -> Tensors:
