@@ -6,13 +6,14 @@ import csv
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from captioner.cli import options as shared
+from captioner.cli.streams import tell
 
 if TYPE_CHECKING:
     from captioner.alt.documents import Document
@@ -23,31 +24,6 @@ if TYPE_CHECKING:
 _DECORATIVE = 'decorative: alt="" is enough'
 _UNPLACED = "cannot be put in here; do it by hand"
 MIN_CONFIDENCE = 0.3  # below it a sentence is probably wrong, as captioner.confidence.STEPS says
-FIELDS = ("file", "line", "picture", "text", "problem")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A picture without alternative text, and the text proposed for it, or why there is none."""
-
-    finding: Finding
-    text: str = ""
-    problem: str = ""
-
-    @property
-    def page(self) -> Path:
-        return self.finding.document.path
-
-    @property
-    def filling(self) -> str | None:
-        """What can be put in without asking anyone: a text, or "" for what needs none."""
-        placed = self.finding.gap.place is not None
-        return self.text if placed and (self.finding.blank or not self.problem) else None
-
-    def cells(self) -> dict[str, str | int]:
-        gap = self.finding.gap
-        values = (str(self.page), gap.line, gap.source, self.text, self.problem)
-        return dict(zip(FIELDS, values, strict=True))
 
 
 def alt(
@@ -126,11 +102,11 @@ def alt(
     errors = [page for page in pages if isinstance(page, CaptionerError)]
     unread = [error for error in errors if not isinstance(error, NotLookedInto)]
     for error in errors:
-        _say(error)
+        tell(str(error))
     if not found and not errors:
-        _say("no picture there lacks a text")
+        tell("no picture there lacks a text")
     if check:
-        _show([Row(each, problem=_DECORATIVE if each.blank else "") for each in found], format)
+        _show([replace(each, problem=_DECORATIVE if each.blank else "") for each in found], format)
         raise typer.Exit(1 if found or errors else 0)
     from captioner.batch.run import Wording, caption_photos, worded
     from captioner.datasets.photos.photo import Photo
@@ -141,42 +117,36 @@ def alt(
         lambda: shared.load_model(model, device, runtime), photos, search, batch_size
     )
     texts = {result.path: worded(result, Wording(before, after)) for result in results}
-    rows = [_row(each, texts, min_confidence) for each in found]
+    rows = [_described(each, texts, min_confidence) for each in found]
     _show(rows, format)
     written = _write(rows) if write else True
     raise typer.Exit(1 if unread or not written or any(map(_is_failure, rows)) else 0)
 
 
-def _say(message: object) -> None:
-    from captioner.errors import shown
-
-    print(f"captioner: {shown(message)}", file=sys.stderr)
-
-
-def _row(finding: Finding, texts: dict[str, PhotoResult], min_confidence: float) -> Row:
-    if finding.blank:
-        return Row(finding, problem=_DECORATIVE)
+def _described(finding: Finding, texts: dict[str, PhotoResult], min_confidence: float) -> Finding:
     from captioner.confidence import why_withheld
 
+    if finding.blank:
+        return replace(finding, problem=_DECORATIVE)
     if finding.picture is None:
-        return Row(finding, problem=finding.problem)
+        return finding
     result = texts[str(finding.picture)]
     if result.caption is None:
-        return Row(finding, problem=result.error)
+        return replace(finding, problem=result.error)
     problem = finding.gap.problem
     if finding.gap.place is None:
         problem = problem or _UNPLACED
     elif (sure := result.caption.confidence) is not None and round(sure, 2) < min_confidence:
         why = f"{why_withheld(sure)} ({sure:.2f})"
         problem = f"{why}; look at it, and write it by hand or lower --min-confidence"
-    return Row(finding, result.caption.text, problem)
+    return replace(finding, text=result.caption.text, problem=problem)
 
 
-def _is_failure(row: Row) -> bool:
-    return not row.text and not row.finding.blank and row.finding.picture is not None
+def _is_failure(row: Finding) -> bool:
+    return not row.text and not row.blank and row.picture is not None
 
 
-def _write(rows: list[Row]) -> bool:
+def _write(rows: list[Finding]) -> bool:
     """Put the texts into their pages. Whether each page could be written."""
     from captioner.batch.summary import counted
     from captioner.errors import CaptionerError
@@ -185,26 +155,27 @@ def _write(rows: list[Row]) -> bool:
     pages: dict[Path, Document] = {}
     for row in rows:
         if row.filling is not None:
-            texts.setdefault(row.page, {})[row.finding.gap] = row.filling
-            pages[row.page] = row.finding.document
+            texts.setdefault(row.document.path, {})[row.gap] = row.filling
+            pages[row.document.path] = row.document
     written = []
     for path, page in pages.items():
         try:
             page.write(texts[path])
             written.append(path)
         except CaptionerError as error:
-            _say(error)
+            tell(str(error))
     count = sum(len(texts[path]) for path in written)
     left = f", {len(rows) - count} left to you" if len(rows) > count else ""
-    _say(f"{counted(count, 'text')} written into {counted(len(written), 'file')}{left}")
+    tell(f"{counted(count, 'text')} written into {counted(len(written), 'file')}{left}")
     return len(written) == len(pages)
 
 
-def _show(rows: list[Row], format: str) -> None:
+def _show(rows: list[Finding], format: str) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # an address comes out with the bytes it has in its page
         errors = "backslashreplace" if format == "jsonl" else "surrogateescape"
         sys.stdout.reconfigure(encoding="utf-8", errors=errors)
     if format != "table":
+        from captioner.alt.findings import FIELDS
         from captioner.batch.rows import defused, to_json
     if format == "jsonl":
         for row in rows:
@@ -218,7 +189,7 @@ def _show(rows: list[Row], format: str) -> None:
             print(line)
 
 
-def _table(rows: list[Row]) -> Iterator[str]:
+def _table(rows: list[Finding]) -> Iterator[str]:
     """Columns under each other: where, which picture, the text or in brackets the problem."""
     if not rows:
         return
@@ -226,9 +197,9 @@ def _table(rows: list[Row]) -> Iterator[str]:
     cells = [("where", "picture", proposed)]
     for row in rows:
         problem = f"[{row.problem}]" if row.problem else ""
-        source = row.finding.gap.source
+        source = row.gap.source
         source = source if len(source) <= 60 else f"{source[:57]}..."
-        where = f"{row.page}:{row.finding.gap.line}"
+        where = f"{row.document.path}:{row.gap.line}"
         cells.append((where, source, " ".join(filter(None, (row.text, problem)))))
     cells = [(_harmless(where), _harmless(source), text) for where, source, text in cells]
     widths = [max(len(row[column]) for row in cells) for column in (0, 1)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from captioner.alt import in_html, in_markdown
 from captioner.alt.gaps import Gap, filled
@@ -61,7 +61,7 @@ class Document:
         """The file that the gap's picture should be. Raises NoPicture where it is none."""
         try:
             return self._held(self._picture(gap))
-        except (OSError, ValueError):  # a name too long, a NUL in it
+        except (OSError, ValueError):  # a name too long, a NUL in it, http://[x/
             raise NoPicture("its address cannot be read; correct it") from None
 
     def _picture(self, gap: Gap) -> Path:
@@ -74,9 +74,7 @@ class Document:
             raise NoPicture("a template makes its address; see to it by hand")
         if gap.kind == "wiki":
             return self._in_vault(address)
-        parts, base = address_parts(address.replace("\\", "/")), address_parts(self.base)
-        if parts is None or base is None:
-            raise NoPicture("its address cannot be read; correct it")
+        parts, base = urlsplit(address.replace("\\", "/")), urlsplit(self.base)
         if parts.scheme or parts.netloc or base.scheme or base.netloc:
             raise NoPicture("lies on another server; download it to have it described")
         folder = self.path.parent
@@ -120,14 +118,6 @@ class Document:
 
     def _encoded(self, text: str) -> bytes:
         return text.encode(self.encoding, "surrogateescape")
-
-
-def address_parts(address: str) -> SplitResult | None:
-    """The parts of an address; None for what is none, such as http://[x/."""
-    try:
-        return urlsplit(address)
-    except ValueError:
-        return None
 
 
 def documents(

@@ -1,4 +1,4 @@
-"""What is known of a gap before any picture is described: its file, or why there is none."""
+"""What is known of a gap: its picture's file, or why there is none, and the text proposed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,32 @@ from captioner.alt.blank_pictures import is_blank
 from captioner.alt.documents import Document, NoPicture
 from captioner.alt.gaps import Gap
 
+FIELDS = ("file", "line", "picture", "text", "problem")
+
 
 @dataclass(frozen=True)
 class Finding:
-    """A gap, and its picture's file or the problem with it; a blank picture needs no words."""
+    """A gap, its picture's file or the problem with it, and the text proposed; a blank picture
+    needs no words."""
 
     document: Document
     gap: Gap
     picture: Path | None = None
     problem: str = ""
     blank: bool = False
+    text: str = ""
+
+    @property
+    def filling(self) -> str | None:
+        """What can be put in without asking anyone: a text, or "" for what needs none."""
+        placed = self.gap.place is not None
+        return self.text if placed and (self.blank or not self.problem) else None
+
+    def cells(self) -> dict[str, str | int]:
+        """What is printed of it, by FIELDS."""
+        gap = self.gap
+        values = (str(self.document.path), gap.line, gap.source, self.text, self.problem)
+        return dict(zip(FIELDS, values, strict=True))
 
 
 def findings(documents: Iterable[Document]) -> Iterator[Finding]:

@@ -65,12 +65,8 @@ def _tags(document: str) -> Iterator[tuple[int, Gap]]:
 
 def base(document: str) -> str:
     """What the page says its addresses start from."""
-    addresses = (
-        _attributes(element)["href"]
-        for element in _elements(_tree(document))
-        if element.name == "base" and element.attrs.get("href")
-    )
-    return next(addresses, "")
+    found = _tree(document).query_one('base[href]:not([href=""])')
+    return _attributes(found)["href"] if isinstance(found, Element) else ""
 
 
 def _tree(document: str) -> Node:

@@ -80,16 +80,19 @@ def _pandoc(text: str) -> dict[str, str | int | float]:
     return {**given, **own}
 
 
-def _push(
+def _picture(
     state: StateInline,
+    silent: bool,
     end: int,
     attributes: dict[str, str],
     kind: Kind,
     words: int | None = None,
 ) -> bool:
-    token = state.push("image", "img", 0)
-    token.attrs = {name: value for name, value in attributes.items() if value.strip()}
-    token.meta = {"place": state.pos, "words": words, "kind": kind}
+    """A picture from here to `end`, whose words go to `words`; `silent` only asks whether."""
+    if not silent:
+        token = state.push("image", "img", 0)
+        token.attrs = {name: value for name, value in attributes.items() if value.strip()}
+        token.meta = {"place": state.pos, "words": words, "kind": kind}
     state.pos = end
     return True
 
@@ -98,12 +101,9 @@ def _wiki(state: StateInline, silent: bool) -> bool:
     found = _WIKI.match(state.src, state.pos)
     if not found or not PICTURE.search(found["src"]):
         return False
-    if silent:
-        state.pos = found.end()
-        return True
     words = (part for part in found["parts"].split("|") if not _SIZE.fullmatch(part))
     given = {"src": found["src"].strip(), "alt": " ".join(words)}
-    return _push(state, found.end(), given, "wiki", found.end("src"))
+    return _picture(state, silent, found.end(), given, "wiki", found.end("src"))
 
 
 def _loose(state: StateInline, silent: bool) -> bool:
@@ -113,13 +113,10 @@ def _loose(state: StateInline, silent: bool) -> bool:
     found = LOOSE.match(state.src, state.pos) or _UNRESOLVED.match(state.src, state.pos)
     if not found:
         return False
-    if silent:
-        state.pos = found.end()
-        return True
     given = {name: value or "" for name, value in found.groupdict().items()}
     if "label" in given:
         given["src"] = str(state.env.get("addresses", {}).get(given.pop("label"), ""))
-    return _push(state, found.end(), given, "markdown", state.pos + len("!["))
+    return _picture(state, silent, found.end(), given, "markdown", state.pos + len("!["))
 
 
 def _jsx(state: StateInline, silent: bool) -> bool:
@@ -128,16 +125,13 @@ def _jsx(state: StateInline, silent: bool) -> bool:
     end = _tag_end(state.src, found.end()) if found else None
     if not found or end is None or "{" not in state.src[state.pos : end]:
         return False
-    if silent:
-        state.pos = end
-        return True
     inside = state.src[found.end() : end]
     given = attributes(inside)
     decided = "alt" in given or "..." in inside
     if decided or any(given.get(name) for name in ("title", "aria-label", "aria-labelledby")):
         state.pos = end
         return True
-    return _push(state, end, {"src": given.get("src", "")}, "html", found.end())
+    return _picture(state, silent, end, {"src": given.get("src", "")}, "html", found.end())
 
 
 def _tag_end(text: str, at: int) -> int | None:
@@ -161,8 +155,8 @@ def _template_tag(state: StateInline, silent: bool) -> bool:
     tag = template_tag(state.src, state.pos)
     if not tag:
         return False
-    if tag.lacks_text and not silent:
-        return _push(state, tag.end, {"src": tag.source}, "shortcode", tag.words)
+    if tag.lacks_text:
+        return _picture(state, silent, tag.end, {"src": tag.source}, "shortcode", tag.words)
     if not silent:
         state.pending += state.src[state.pos : tag.end]
     state.pos = tag.end
@@ -177,7 +171,7 @@ def _myst(state: StateInline, silent: bool) -> bool:
     if myst_has_words(found["rest"]):
         state.pos = found.end()
         return True
-    return _push(state, found.end(), {"src": found["src"]}, "shortcode")
+    return _picture(state, silent, found.end(), {"src": found["src"]}, "shortcode")
 
 
 def myst_has_words(body: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,14 +125,14 @@ class Sites:
             return
         by = generator(above) if above else None
         if above and by:
-            yield from _folders(above, by.roots)
-        yield from _folders(self._named, _ANYWHERE)
+            yield from _there(above / name for name in by.roots)
+        yield from _there(self._named / name for name in _ANYWHERE)
         yield from (each for each in (self._named, above) if each)
 
     def root_folder(self, above: Path | None = None) -> Path | None:
         """The folder that `--root` names: from here, or from the folder of the site."""
         starts = [Path(), self._named, *([above] if above else [])]
-        return next(_folders_of(starts, self._root or "."), None)
+        return next(_there(start / (self._root or ".") for start in starts), None)
 
 
 def generator(folder: Path) -> Generator | None:
@@ -142,12 +142,8 @@ def generator(folder: Path) -> Generator | None:
     return next((each for each in GENERATORS if each.made(folder)), None)
 
 
-def _folders(above: Path, names: Sequence[str]) -> Iterator[Path]:
-    yield from (above / name for name in names if (above / name).is_dir())
-
-
-def _folders_of(starts: Sequence[Path], name: str) -> Iterator[Path]:
-    yield from (start / name for start in starts if (start / name).is_dir())
+def _there(folders: Iterable[Path]) -> Iterator[Path]:
+    yield from filter(Path.is_dir, folders)
 
 
 def _is_below(real: str, folder: Path) -> bool:

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.datasets.photos.index import PhotoIndex, StoredPhoto
-from captioner.errors import CaptionerError, ImageError
-from captioner.evaluation.results import Candidate
+from captioner.errors import ImageError
+from captioner.evaluation.results import Candidate, left_out
 from captioner.options import Options
 
 if TYPE_CHECKING:
@@ -86,12 +86,10 @@ def _readers(part: Found) -> Iterator[str | bytes]:
 def _left_out(names: Sequence[str], total: int, what: str, allow_missing: bool) -> list[str]:
     if not names:
         return []
-    message = f"{len(names)} of {total} photos {what}: {first_few(names)}"
-    if not allow_missing:
-        raise CaptionerError(f"{message} (--allow-missing scores the others)")
-    if len(names) == total:
-        raise CaptionerError(message)
-    return [f"{message}; left out"]
+    some = len(names) < total
+    advice = "--allow-missing scores the others" if some else "there is none to score"
+    note = f"{len(names)} of {total} photos {what}: {first_few(names)}"
+    return left_out([note], allow_missing and some, advice)
 
 
 def opener(found: Found) -> Callable[[PhotoId], Image | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,44 +66,42 @@ class Clip:
 
         Raises CaptionerError for photos that `picture` does not open.
         """
-        images = self._images(photos, picture)
-        captions = self._texts([candidates[photo.id].caption for photo in photos])
-        told = self._texts([text for photo in photos for text in photo.captions])
+        captions = [candidates[photo.id].caption for photo in photos]
+        told = [text for photo in photos for text in photo.captions]
         ends = np.cumsum([len(photo.captions) for photo in photos])[:-1]
-        return Embeddings(images, captions, tuple(np.split(told, ends)))
-
-    def _images(
-        self, photos: Sequence[CaptionedPhoto], picture: Callable[[PhotoId], Image | None]
-    ) -> Array:
-        parts = []
-        missing = []
-        waiting = iter(tqdm(photos, unit="photo", desc="CLIP", disable=None))
-        while batch := list(islice(waiting, _BATCH)):
-            opened = [(photo, picture(photo.id)) for photo in batch]
-            missing += [photo.file_name for photo, image in opened if image is None]
-            if not missing:
-                parts.append(_vectors(self._pictures, [image for _, image in opened]))
-        if missing:
-            raise CaptionerError(
-                f"CLIP needs every photo, and {len(missing)} are not in --images: "
-                f"{first_few(missing)}"
-            )
-        return np.concatenate(parts)
-
-    def _texts(self, texts: Sequence[str]) -> Array:
-        prompted = [PROMPT + text for text in texts]
-        starts = range(0, len(texts), _BATCH)
-        return np.concatenate(
-            [_vectors(self._sentences, prompted[start : start + _BATCH]) for start in starts]
+        return Embeddings(
+            _vectors(self._pictures, _opened(photos, picture)),
+            _vectors(self._sentences, map(PROMPT.__add__, captions)),
+            tuple(np.split(_vectors(self._sentences, map(PROMPT.__add__, told)), ends)),
         )
 
 
-def _vectors(encode: Encode, batch: Sequence[Any]) -> Array:
-    """Unit vectors (B, D) of B pictures or sentences."""
+def _opened(
+    photos: Sequence[CaptionedPhoto], picture: Callable[[PhotoId], Image | None]
+) -> Iterator[Image]:
+    """The photos' pictures, until one is missing; then which are."""
+    missing = []
+    for photo in tqdm(photos, unit="photo", desc="CLIP", disable=None):
+        image = picture(photo.id)
+        if image is None:
+            missing.append(photo.file_name)
+        elif not missing:
+            yield image
+    if missing:
+        raise CaptionerError(
+            f"CLIP needs every photo, and {len(missing)} are not in --images: {first_few(missing)}"
+        )
+
+
+def _vectors(encode: Encode, items: Iterable[Any]) -> Array:
+    """Unit vectors (N, D) of N pictures or sentences."""
     import torch
 
+    parts, waiting = [], iter(items)
     with torch.inference_mode():
-        return unit(encode(batch).double().cpu().numpy())
+        while batch := list(islice(waiting, _BATCH)):
+            parts.append(unit(encode(batch).double().cpu().numpy()))
+    return np.concatenate(parts)
 
 
 def _transformers(name: str, device: torch.device) -> tuple[Encode, Encode]:

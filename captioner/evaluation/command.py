@@ -2,176 +2,187 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from captioner.cli.options import DeviceOption, RuntimeOption
-from captioner.evaluation.request import Request
+from captioner.cli import options as shared
 
 
-def evaluate(
+@dataclass(frozen=True)
+class Request:
+    """Every option of the command, under its name."""
+
     annotations: Annotated[
         Path,
         typer.Option(
             help="Reference captions: COCO captions_*.json, Karpathy dataset_*.json, "
             "a Flickr token file, or JSON lines."
         ),
-    ],
+    ]
     images: Annotated[
         list[Path] | None,
         typer.Option(help="Folder, tar or ZIP of the photos; may be given several times."),
-    ] = None,
+    ] = None
     results: Annotated[
         list[Path] | None,
         typer.Option(
             help="Score these captions (COCO results or any other shape), caption nothing. "
             "Several files are compared: --results a.json b.json c.json."
         ),
-    ] = None,
+    ] = None
     further: Annotated[
         list[Path] | None, typer.Argument(metavar="[RESULTS]...", help="More of --results.")
-    ] = None,
+    ] = None
     split: Annotated[
         str | None,
         typer.Option(help="Only this split, or the photos that a text file of names lists."),
-    ] = None,
+    ] = None
     source: Annotated[
         str | None, typer.Option(help="Only photos of this source (coco, flickr8k, …).")
-    ] = None,
+    ] = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report here, as JSON.")
-    ] = None,
+    ] = None
     summary: Annotated[
         bool, typer.Option("--summary", help="No single photos in --output: a tenth of its size.")
-    ] = False,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report here, as one HTML page.")
-    ] = None,
+    ] = False
+    html: Annotated[Path | None, typer.Option(help="Write the report here, as one HTML page.")] = (
+        None
+    )
     photos_in_page: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Pictures in the HTML page.")
-    ] = True,
+    ] = True
     write_results: Annotated[
         Path | None, typer.Option(help="Write the captions here, in COCO results format.")
-    ] = None,
+    ] = None
     score: Annotated[
         bool, typer.Option("--score/--no-score", help="No score: only caption and write results.")
-    ] = True,
-    model: Annotated[
-        Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
-    ] = None,
-    beam: Annotated[int | None, typer.Option(min=1, help="Beams of the search.")] = None,
+    ] = True
+    model: shared.ModelOption = None
+    beam: shared.BeamOption = None
     style: Annotated[
         str | None,
         typer.Option(
             help="The kind of sentence, one of the model's styles; auto: each photo's source."
         ),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photos captioned at once.")] = 16,
-    device: DeviceOption = None,
-    runtime: RuntimeOption = None,
+    ] = None
+    batch_size: shared.BatchSizeOption = 16
+    device: shared.DeviceOption = None
+    runtime: shared.RuntimeOption = None
     against: Annotated[
         Path | None,
         typer.Option(help="Compare with these results of another system, photo by photo."),
-    ] = None,
+    ] = None
     df: Annotated[
         Path | None,
         typer.Option(help="References to take CIDEr's document frequencies from."),
-    ] = None,
-    df_split: Annotated[str | None, typer.Option(help="Only this split of --df.")] = None,
+    ] = None
+    df_split: Annotated[str | None, typer.Option(help="Only this split of --df.")] = None
     instances: Annotated[
         Path | None,
         typer.Option(help="COCO instances file: where it looked, what it made up."),
-    ] = None,
+    ] = None
     training: Annotated[
         Path | None,
         typer.Option(help="The captions it was trained on: how many of its own are novel."),
-    ] = None,
-    training_split: Annotated[
-        str | None, typer.Option(help="Only this split of --training.")
-    ] = None,
+    ] = None
+    training_split: Annotated[str | None, typer.Option(help="Only this split of --training.")] = (
+        None
+    )
     candidates: Annotated[
         bool,
         typer.Option("--candidates", help="Several captions of a photo: mean, best, diversity."),
-    ] = False,
+    ] = False
     group: Annotated[
         list[str] | None,
         typer.Option(
             help="Also report by this field of the references; several times if you like."
         ),
-    ] = None,
+    ] = None
     embeddings: Annotated[
         Path | None,
         typer.Option(help="CLIP's embeddings (.npz): CLIPScore and RefCLIPScore."),
-    ] = None,
+    ] = None
     pac_embeddings: Annotated[
         Path | None, typer.Option(help="PAC-S's embeddings (.npz): PAC-S and RefPAC-S.")
-    ] = None,
+    ] = None
     clip: Annotated[
         str | None,
         typer.Option(
             help="CLIPScore by this CLIP model on your disk, a folder of transformers or open_clip "
             "or a name in Hugging Face's cache; needs --images."
         ),
-    ] = None,
+    ] = None
     bertscore: Annotated[
         bool, typer.Option("--bertscore", help="BERTScore, by the package bert-score.")
-    ] = False,
+    ] = False
     spice: Annotated[
         Path | None,
         typer.Option(help="Stanford's archive of models, once: SPICE is unpacked into your cache."),
-    ] = None,
+    ] = None
     human: Annotated[
         Path | None,
         typer.Option(help="Ratings (photo, caption, rating): each metric's correlation with them."),
-    ] = None,
+    ] = None
     table: Annotated[
-        str | None, typer.Option(help="Print the scores as a paper's table: latex or markdown.")
-    ] = None,
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            parser=shared.one_of("latex", "markdown"),
+            help="Print the scores as a paper's table: latex or markdown.",
+        ),
+    ] = None
     plot: Annotated[
         Path | None,
         typer.Option(help="Write the critical-difference diagram of several systems here (.svg)."),
-    ] = None,
+    ] = None
     allow_missing: Annotated[
         bool,
         typer.Option(
             "--allow-missing", help="Leave out photos without a picture or caption, and say so."
         ),
-    ] = False,
-    samples: Annotated[int, typer.Option(min=1, help="Bootstrap samples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-) -> None:
+    ] = False
+    samples: Annotated[int, typer.Option(min=1, help="Bootstrap samples.")] = 1000
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0
+
+    @property
+    def systems(self) -> list[Path]:
+        """The files of results, wherever they were named."""
+        return [*(self.results or ()), *(self.further or ())]
+
+
+def evaluate(**options: Any) -> None:
     """Score captions against what people wrote: the official COCO figures, and more.
 
     Either captions the photos in --images with a model, or scores the captions in --results.
     """
     from captioner.evaluation.run import run
 
-    given = {name: value for name, value in locals().items() if name in Request.__annotations__}
-    several = {
-        "images": tuple(images or ()),
-        "results": (*(results or ()), *(further or ())),
-        "group": tuple(group or ()),
-    }
-    request = Request(**{**given, **several})
+    request = Request(**options)
     _check(request)
     run(request)
 
 
+# What typer reads the options from.
+evaluate.__signature__ = inspect.signature(Request, eval_str=True)  # type: ignore[attr-defined]
+evaluate.__annotations__ = Request.__annotations__
+
+
 def _check(request: Request) -> None:
     """Raise typer.BadParameter for options that do not go together."""
-    if not (request.images or request.results or request.human):
+    if not (request.images or request.systems or request.human):
         raise typer.BadParameter(
             "give --images, to caption photos, or --results, to score captions"
         )
-    if not request.score and (request.results or request.write_results is None):
+    if not request.score and (request.systems or request.write_results is None):
         raise typer.BadParameter("--no-score captions --images into --write-results")
     if request.clip and not request.images:
         raise typer.BadParameter("--clip needs the photos: give --images")
-    if request.table not in (None, "latex", "markdown"):
-        raise typer.BadParameter(f"--table is latex or markdown, not {request.table!r}")
-    if len(request.results) > 1:
+    if len(request.systems) > 1:
         for name in (
             *("html", "write_results", "against", "human", "instances", "training"),
             *("embeddings", "pac_embeddings"),

@@ -8,8 +8,8 @@ are the photos' ids or file names; without them the rows are in the order of the
 from __future__ import annotations
 
 import zipfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,85 @@ def embedding_scores(embeddings: Embeddings, kind: str = "CLIP") -> dict[str, Ar
 def read_embeddings(path: Path, photos: Sequence[CaptionedPhoto]) -> Embeddings:
     """The embeddings of `photos`, in their order. Raises CaptionerError for a file that lacks some,
     or whose arrays do not fit each other, or hold what is no number."""
-    arrays = _arrays(path)
-    images = _matrix(path, arrays, "images")
-    candidates = _matrix(path, arrays, "candidates")
+    file = _File(path, photos)
+    images, candidates = file.matrix("images"), file.matrix("candidates")
     if images.shape != candidates.shape:
         raise CaptionerError(
             f"{path}: 'images' are {_size(images)} and 'candidates' {_size(candidates)}: "
             "they must be as many and as long"
         )
-    rows = _rows(path, arrays, len(images), photos)
-    references = _references(path, arrays, images.shape, photos, rows)
-    return Embeddings(unit(images[rows]), unit(candidates[rows]), references)
+    rows = file.rows(len(images))
+    return Embeddings(
+        unit(images[rows]), unit(candidates[rows]), file.references(images.shape, rows)
+    )
+
+
+class _File:
+    """The arrays of one file, and the photos that their rows are of."""
+
+    def __init__(self, path: Path, photos: Sequence[CaptionedPhoto]) -> None:
+        self._path, self._photos = path, photos
+        self._arrays = _arrays(path)
+
+    def matrix(self, name: str, axes: int = 2) -> Array:
+        array = self._arrays[name]
+        if array.dtype.kind not in "fiu" or array.ndim != axes or not array.size:
+            raise CaptionerError(
+                f"{self._path}: '{name}' must be numbers, one row an embedding; it is "
+                f"{_size(array)} of {array.dtype}"
+            )
+        if not np.isfinite(array).all():
+            raise CaptionerError(f"{self._path}: '{name}' hold NaN or infinity")
+        return array.astype(np.float64)
+
+    def rows(self, count: int) -> list[int]:
+        """The row of each photo among so many."""
+        if "ids" in self._arrays:
+            return [rows[0] for rows in self._named("ids", count, "embedding", once=True)]
+        if count != len(self._photos):
+            raise CaptionerError(
+                f"{self._path}: holds {count} photos, and {len(self._photos)} are scored; "
+                "an array 'ids' says which is which"
+            )
+        return list(range(count))
+
+    def references(self, shape: tuple[int, ...], rows: Sequence[int]) -> tuple[Array, ...] | None:
+        """Each photo's, where there are any, of as many numbers as the images (N, D)."""
+        if "references" not in self._arrays:
+            return None
+        axes = 2 if "reference_ids" in self._arrays else 3
+        texts = self.matrix("references", axes)
+        if texts.shape[-1] != shape[1] or (axes == 3 and len(texts) != shape[0]):
+            raise CaptionerError(
+                f"{self._path}: 'references' are {_size(texts)}, which does not fit 'images' of "
+                f"{' × '.join(map(str, shape))}"
+            )
+        texts = unit(texts)
+        if axes == 3:
+            return tuple(texts[row] for row in rows)
+        named = self._named("reference_ids", len(texts), "reference among 'reference_ids'")
+        return tuple(texts[found] for found in named)
+
+    def _named(self, name: str, count: int, what: str, once: bool = False) -> list[list[int]]:
+        """The rows of each photo, by an array of ids; at least one, or one where said."""
+        ids = self._arrays[name]
+        if ids.shape != (count,):
+            raise CaptionerError(f"{self._path}: '{name}' are {_size(ids)}, and {count} are needed")
+        lookup = Lookup(self._photos)
+        rows: defaultdict[PhotoId | None, list[int]] = defaultdict(list)
+        for row, key in enumerate(ids.tolist()):
+            rows[lookup.find(key)].append(row)
+        doubles = [photo.id for photo in self._photos if len(rows[photo.id]) > 1]
+        if once and doubles:
+            raise CaptionerError(
+                f"{self._path}: '{name}' names a photo more than once: {first_few(doubles)}"
+            )
+        if missing := [photo.id for photo in self._photos if not rows[photo.id]]:
+            raise CaptionerError(
+                f"{self._path}: {len(missing)} of {len(self._photos)} photos have no {what}: "
+                f"{first_few(missing)}"
+            )
+        return [rows[photo.id] for photo in self._photos]
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -89,92 +157,6 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         if name not in arrays:
             raise CaptionerError(f"{path}: has no array '{name}'; it has {first_few(arrays)}")
     return arrays
-
-
-def _matrix(path: Path, arrays: Mapping[str, npt.NDArray[Any]], name: str, axes: int = 2) -> Array:
-    array = arrays[name]
-    if array.dtype.kind not in "fiu" or array.ndim != axes or not array.size:
-        raise CaptionerError(
-            f"{path}: '{name}' must be numbers, one row an embedding; it is {_size(array)} "
-            f"of {array.dtype}"
-        )
-    if not np.isfinite(array).all():
-        raise CaptionerError(f"{path}: '{name}' hold NaN or infinity")
-    return array.astype(np.float64)
-
-
-def _rows(
-    path: Path,
-    arrays: Mapping[str, npt.NDArray[Any]],
-    count: int,
-    photos: Sequence[CaptionedPhoto],
-) -> list[int]:
-    """The row of each photo."""
-    if "ids" not in arrays:
-        if count != len(photos):
-            raise CaptionerError(
-                f"{path}: holds {count} photos, and {len(photos)} are scored; "
-                "an array 'ids' says which is which"
-            )
-        return list(range(count))
-    found = _found(path, arrays, "ids", count, photos)
-    counts = Counter(key for key in found if key is not None)
-    if doubles := [key for key, times in counts.items() if times > 1]:
-        raise CaptionerError(f"{path}: 'ids' names a photo more than once: {first_few(doubles)}")
-    rows = {key: row for row, key in enumerate(found) if key is not None}
-    missing = [photo.id for photo in photos if photo.id not in rows]
-    if missing:
-        raise CaptionerError(
-            f"{path}: {len(missing)} of {len(photos)} photos have no embedding: "
-            f"{first_few(missing)}"
-        )
-    return [rows[photo.id] for photo in photos]
-
-
-def _found(
-    path: Path,
-    arrays: Mapping[str, npt.NDArray[Any]],
-    name: str,
-    count: int,
-    photos: Sequence[CaptionedPhoto],
-) -> list[PhotoId | None]:
-    """The photo that each id of an array means."""
-    ids = arrays[name]
-    if ids.shape != (count,):
-        raise CaptionerError(f"{path}: '{name}' are {_size(ids)}, and {count} are needed")
-    lookup = Lookup(photos)
-    return [lookup.find(key) for key in ids.tolist()]
-
-
-def _references(
-    path: Path,
-    arrays: Mapping[str, npt.NDArray[Any]],
-    shape: tuple[int, ...],
-    photos: Sequence[CaptionedPhoto],
-    rows: Sequence[int],
-) -> tuple[Array, ...] | None:
-    if "references" not in arrays:
-        return None
-    axes = 2 if "reference_ids" in arrays else 3
-    texts = _matrix(path, arrays, "references", axes)
-    if texts.shape[-1] != shape[1] or (axes == 3 and len(texts) != shape[0]):
-        raise CaptionerError(
-            f"{path}: 'references' are {_size(texts)}, which does not fit 'images' of "
-            f"{' × '.join(map(str, shape))}"
-        )
-    texts = unit(texts)
-    if axes == 3:
-        return tuple(texts[row] for row in rows)
-    belongs: dict[PhotoId | None, list[int]] = {}
-    for row, key in enumerate(_found(path, arrays, "reference_ids", len(texts), photos)):
-        belongs.setdefault(key, []).append(row)
-    missing = [photo.id for photo in photos if photo.id not in belongs]
-    if missing:
-        raise CaptionerError(
-            f"{path}: {len(missing)} photos have no reference among 'reference_ids': "
-            f"{first_few(missing)}"
-        )
-    return tuple(texts[belongs[photo.id]] for photo in photos)
 
 
 def unit(array: Array) -> Array:

@@ -23,7 +23,7 @@ from captioner.evaluation.bootstrap import draw, interval
 from captioner.evaluation.cider import Frequencies
 from captioner.evaluation.cider_variants import cider_r
 from captioner.evaluation.java import Java, tokenize_groups
-from captioner.evaluation.results import Lookup, finite
+from captioner.evaluation.results import Lookup, finite, left_out
 from captioner.evaluation.scorers import score
 from captioner.evaluation.spice import with_spice
 
@@ -55,26 +55,22 @@ def read_ratings(
     for row in read_captioned(path):
         value = cell(row.cells, COLUMNS)
         if value is None:
-            raise CaptionerError(
-                f"{path}: {row.place} has no rating; it has {first_few(row.cells, 8)}"
-            )
+            raise CaptionerError(f"{row.place} has no rating; it has {first_few(row.cells, 8)}")
         if len(row.captions) != 1 or not row.captions[0]:
-            raise CaptionerError(f"{path}: {row.place} needs one caption, which the rating is of")
+            raise CaptionerError(f"{row.place} needs one caption, which the rating is of")
         photo = lookup.find(row.id)
         if photo is None:
             unknown.append(row.id)
         else:
-            found.append(Rating(photo, row.captions[0], finite(path, row.place, "rating", value)))
+            found.append(Rating(photo, row.captions[0], finite(row.place, "rating", value)))
     notes = []
     if unknown:
         notes.append(
             f"{path.name}: {len(unknown)} ratings are of photos that the references do not have: "
             + first_few(dict.fromkeys(unknown))
         )
-        if not (allow_missing and found):
-            advice = "--allow-missing leaves them out" if found else "no rating is of theirs"
-            raise CaptionerError(f"{notes[0]} ({advice})")
-    return found, [f"{note}; left out" for note in notes]
+    advice = "--allow-missing leaves them out" if found else "no rating is of theirs"
+    return found, left_out(notes, allow_missing and bool(found), advice)
 
 
 def rated_metrics(

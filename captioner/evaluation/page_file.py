@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from captioner.datasets.captions import PhotoId
 from captioner.errors import CaptionerError
 from captioner.evaluation.report import Report, plain
 from captioner.evaluation.results import Candidate
+from captioner.images.inline import data_url
 from captioner.overlay import INFERNO
 from captioner.scripts import classic
 
@@ -67,7 +66,7 @@ def _add_pictures(entries: Sequence[dict[str, Any]], evaluation: Report, picture
         except CaptionerError:
             continue
         if image is not None:
-            entry["picture"] = _data_url(image)
+            entry["picture"] = data_url(image, _SIDE)
             entry |= _attention(evaluation.candidates[photo.id])
 
 
@@ -83,11 +82,3 @@ def _attention(candidate: Candidate) -> dict[str, Any]:
         "grid": [rows, columns],
         "attention": scaled.reshape(words, -1).tolist(),
     }
-
-
-def _data_url(image: Image.Image) -> str:
-    small = image.convert("RGB")
-    small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=82, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

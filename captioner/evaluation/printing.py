@@ -1,57 +1,40 @@
-"""What a person gets: the report at the terminal, and files of results and pages."""
+"""The report at the terminal, for a person."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from captioner.datasets.captions import PhotoId, brief
+from captioner.datasets.captions import brief
 from captioner.evaluation.bootstrap import least_p, p_text
-from captioner.evaluation.report import Report, plain
-from captioner.evaluation.results import Candidate
+from captioner.evaluation.report import plain
 from captioner.evaluation.systems import RANKED
-from captioner.files import whole_file
 
 
-def write_results(path: Path, candidates: Mapping[PhotoId, Candidate]) -> None:
-    """The captions in COCO results format, which the COCO server takes."""
-    entries = [
-        {"image_id": key, "caption": candidate.caption} for key, candidate in candidates.items()
-    ]
-    _write(path, json.dumps(entries, ensure_ascii=False))
-
-
-def write_page(path: Path, html: str) -> None:
-    """The HTML page; whole or not at all."""
-    _write(path, html)
-
-
-def _write(path: Path, text: str) -> None:
-    with whole_file(path, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-
-
-def print_report(report: Report, console: Console) -> None:
+def print_report(figures: Mapping[str, Any], console: Console) -> None:
     """The headline figures and one line on each further subject."""
-    figures = plain(report.figures)
-    console.print(_scores(figures))
+    figures = plain(figures)
+    tables = [_scores(figures)]
     for name, groups in _grouped(figures).items():
-        console.print()
-        console.print(_groups(name, groups, list(figures["metrics"])))
+        tables.append(_groups(name, groups, list(figures["metrics"])))
     if several := figures.get("several"):
-        console.print()
-        console.print(_several(several))
+        tables.append(_several(several))
     if human := figures.get("human"):
+        tables.append(_human(human))
+    _print(console, tables, _lines(figures), figures["notes"])
+
+
+def _print(
+    console: Console, tables: Iterable[Table], lines: Iterable[str], notes: Iterable[str]
+) -> None:
+    for table in tables:
+        console.print(table)
         console.print()
-        console.print(_human(human))
-    console.print()
-    for line in _lines(figures):
+    for line in (*lines, *(f"note: {note}" for note in notes)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -107,11 +90,13 @@ def _several(several: Mapping[str, Any]) -> Table:
 
 def print_human(figures: Mapping[str, Any], console: Console) -> None:
     """The correlations of every metric with people's ratings."""
-    figures = plain(dict(figures))
-    console.print(_human(figures["human"]))
-    console.print()
-    for line in _human_lines(figures):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    figures = plain(figures)
+    human = figures["human"]
+    line = (
+        f"{human['ratings']} ratings of {human['photos']} photos; the intervals are of "
+        f"{human['samples']} bootstrap samples of the photos"
+    )
+    _print(console, [_human(human)], [line], figures["notes"])
 
 
 def _human(human: Mapping[str, Any]) -> Table:
@@ -126,18 +111,9 @@ def _human(human: Mapping[str, Any]) -> Table:
     return _table(heads, rows)
 
 
-def _human_lines(figures: Mapping[str, Any]) -> Iterable[str]:
-    human = figures["human"]
-    yield (
-        f"{human['ratings']} ratings of {human['photos']} photos; the intervals are of "
-        f"{human['samples']} bootstrap samples of the photos"
-    )
-    yield from (f"note: {note}" for note in figures["notes"])
-
-
 def print_systems(figures: Mapping[str, Any], console: Console) -> None:
     """Systems with their ranks, by group, the paired tests by CIDEr, and the notes."""
-    figures = plain(dict(figures))
+    figures = plain(figures)
     systems = sorted(figures["systems"], key=lambda system: system["rank"])
     metrics = list(systems[0]["metrics"])
     heads = ["system", *metrics, f"rank by {RANKED}", "95 %"]
@@ -150,16 +126,9 @@ def print_systems(figures: Mapping[str, Any], console: Console) -> None:
         ]
         for system in systems
     ]
-    console.print(_table(heads, rows))
-    for name in _grouped(systems[0]):
-        console.print()
-        console.print(_systems_by_group(systems, name))
-    console.print()
-    console.print(_pairs(figures))
-    console.print()
-    console.print(f"{figures['photos_scored']} photos", highlight=False)
-    for note in figures["notes"]:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    by_group = [_systems_by_group(systems, name) for name in _grouped(systems[0])]
+    tables = [_table(heads, rows), *by_group, _pairs(figures)]
+    _print(console, tables, [f"{figures['photos_scored']} photos"], figures["notes"])
 
 
 def _systems_by_group(systems: Sequence[Mapping[str, Any]], name: str) -> Table:
@@ -226,7 +195,6 @@ def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
             f"({_range(sure['interval'])}) for a CIDEr above the median, calibration error "
             f"{_number(sure['reliability']['error'])}"
         )
-    yield from (f"note: {note}" for note in figures["notes"])
 
 
 def _number(value: float | None) -> str:

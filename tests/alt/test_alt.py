@@ -350,7 +350,7 @@ def test_a_page_changed_meanwhile_is_left_as_it_is(
     found = [page for page in documents(map(str, pages)) if isinstance(page, Document)]
     pages[0].write_text("<p>edited</p><img src=a.jpg>")
     pages[1].unlink()
-    done = command._write([command.Row(each, "A dog.") for each in findings(found)])
+    done = command._write([replace(each, text="A dog.") for each in findings(found)])
     assert not done
     assert pages[0].read_text() == "<p>edited</p><img src=a.jpg>" and not pages[1].exists()
     assert pages[2].read_text() == '<img alt="A dog." src=a.jpg>'
@@ -384,7 +384,9 @@ def test_a_text_that_the_model_is_unsure_of_is_left_to_a_person(site: Path) -> N
     for finding in findings(pages):
         for sure, written in ((None, True), (0.3, True), (0.29, False)):
             caption = replace(sentence("a", "dog"), confidence=sure)
-            row = command._row(finding, {str(finding.picture): PhotoResult("x", caption)}, 0.3)
+            row = command._described(
+                finding, {str(finding.picture): PhotoResult("x", caption)}, 0.3
+            )
             assert row.text == "A dog." and (row.filling == "A dog.") is written
             assert written or row.problem.startswith("unsure (0.29); look at it")
         break

@@ -6,10 +6,10 @@ of LAVIS and BLIP, Hugging Face's `metadata` files, Parquet. No torch here.
 """
 
 from captioner.datasets.captions.columns import cell, whole_caption
+from captioner.datasets.captions.entries import Captioned, read_captioned
 from captioner.datasets.captions.files import json_rows, read_json
 from captioner.datasets.captions.names import Names, PhotoId, brief, first_few, photo_id
 from captioner.datasets.captions.references import CaptionedPhoto, read_references
-from captioner.datasets.captions.results import Captioned, read_captioned
 
 __all__ = [
     "Captioned",

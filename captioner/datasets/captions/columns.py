@@ -31,12 +31,12 @@ CAPTIONS = (
 )
 
 _NUMBERED = re.compile(r"(.*?)_?[0-9]+")
-_HALF = re.compile("[\ud800-\udfff]")
+HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: its `cells` by column, and the `place` in the file that an error names."""
+    """One row: its `cells` by column, and the `place` that an error names, file and line."""
 
     place: str
     cells: Mapping[str, Any]
@@ -134,6 +134,6 @@ def whole_caption(text: Any, where: str) -> str:
             f"{where}: its caption has {len(text):,} characters, and more than {LONGEST:,} "
             "take too long to score; is it a caption?"
         )
-    if _HALF.search(text):
+    if HALF.search(text):
         raise CaptionerError(f"{where}: its caption holds half a character (a lone surrogate)")
     return text.strip()

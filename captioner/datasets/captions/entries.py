@@ -1,25 +1,27 @@
-"""What one row of a file of captions says: of which photo it is, and its captions."""
+"""What the rows of a file of captions say: of which photo each is, and its captions."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from captioner.datasets.captions.columns import (
+    HALF,
+    IDS,
     NAMES,
+    ROW_IDS,
     Entry,
     captions,
     cell,
     has_caption,
     whole_caption,
 )
-from captioner.datasets.captions.files import json_rows
+from captioner.datasets.captions.files import json_rows, read_content
 from captioner.datasets.captions.names import PhotoId, brief, first_few, photo_id
 from captioner.errors import CaptionerError
 
-_HALF = re.compile("[\ud800-\udfff]")
 _LISTS = ("annotations", "captions", "data", "results", "predictions")
 
 
@@ -35,7 +37,7 @@ def rows_of(path: Path, content: list[Entry] | dict[str, Any]) -> list[Entry]:
             return list(json_rows(path, content[name]))
     if content and "images" not in content and all(map(_are_captions, content.values())):
         return [
-            Entry(f"entry {brief(key)}", {"image": key, "captions": value})
+            Entry(f"{path}: entry {brief(key)}", {"image": key, "captions": value})
             for key, value in content.items()
         ]
     raise CaptionerError(
@@ -50,33 +52,33 @@ def _are_captions(value: Any) -> bool:
     return all(isinstance(one, str) or (isinstance(one, dict) and captions(one)) for one in several)
 
 
-def lacks(path: Path, row: Entry, what: str) -> CaptionerError:
+def lacks(row: Entry, what: str) -> CaptionerError:
     """That a row needs something, naming what it has instead."""
     there = first_few(row.cells, 8) or "nothing"
-    return CaptionerError(f"{path}: {row.place} needs {what}; it has {there}")
+    return CaptionerError(f"{row.place} needs {what}; it has {there}")
 
 
-def read_id(path: Path, row: Entry, columns: Sequence[str]) -> PhotoId:
+def read_id(row: Entry, columns: Sequence[str]) -> PhotoId:
     """The id in the first of the columns that the row has. Raises CaptionerError."""
     value = cell(row.cells, columns)
     if value is None:
-        raise lacks(path, row, f"an '{columns[0]}'")
-    return checked_id(path, row, value)
+        raise lacks(row, f"an '{columns[0]}'")
+    return checked_id(row, value)
 
 
-def checked_id(path: Path, row: Entry, value: object) -> PhotoId:
+def checked_id(row: Entry, value: object) -> PhotoId:
     """The id that a cell means. Raises CaptionerError for what names no photo."""
     if value is None or value == "":
-        raise lacks(path, row, "an 'image' or 'image_id' that says of which photo it is")
+        raise lacks(row, "an 'image' or 'image_id' that says of which photo it is")
     key = photo_id(value)
     if key is None:
-        raise CaptionerError(f"{path}: {row.place} has an id that is neither a number nor a name")
+        raise CaptionerError(f"{row.place} has an id that is neither a number nor a name")
     if isinstance(key, str):
-        _refuse_half(path, row, key)
+        _refuse_half(row, key)
     return key
 
 
-def file_name(path: Path, row: Entry) -> str:
+def file_name(row: Entry) -> str:
     """The path of the row's photo; "" where the row has none. Raises CaptionerError."""
     value = cell(row.cells, NAMES)
     if isinstance(value, dict):  # as Hugging Face has pictures: bytes and path
@@ -84,21 +86,51 @@ def file_name(path: Path, row: Entry) -> str:
     if value is None:
         return ""
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise CaptionerError(f"{path}: {row.place} has a file name that is no text")
+        raise CaptionerError(f"{row.place} has a file name that is no text")
     name = str(value).strip()
-    _refuse_half(path, row, name)
+    _refuse_half(row, name)
     return name
 
 
-def _refuse_half(path: Path, row: Entry, name: str) -> None:
-    if _HALF.search(name):
-        raise CaptionerError(
-            f"{path}: {row.place} names a photo by half a character (a lone surrogate)"
-        )
+def _refuse_half(row: Entry, name: str) -> None:
+    if HALF.search(name):
+        raise CaptionerError(f"{row.place} names a photo by half a character (a lone surrogate)")
 
 
-def texts(path: Path, row: Entry) -> list[str]:
+def texts(row: Entry) -> list[str]:
     """The row's captions, "" for each that is empty. Raises CaptionerError."""
     if not has_caption(row.cells):
-        raise lacks(path, row, "a 'caption'")
-    return [whole_caption(text, f"{path}: {row.place}") for text in captions(row.cells)]
+        raise lacks(row, "a 'caption'")
+    return [whole_caption(text, row.place) for text in captions(row.cells)]
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A row of results: the photo's id or file name, its captions, and all `cells` of the row."""
+
+    id: PhotoId
+    captions: tuple[str, ...]
+    place: str
+    cells: Mapping[str, Any]
+
+
+def read_captioned(path: Path) -> list[Captioned]:
+    """The rows of a file of results, in its order; photos with an "error" have no caption and are
+    left out. Raises CaptionerError for content of another shape.
+    """
+    path = Path(path)
+    found = []
+    for row in rows_of(path, read_content(path)):
+        if not cell(row.cells, ("error",)):
+            captions = tuple(texts(row))
+            found.append(Captioned(_key(row), captions, row.place, row.cells))
+    if not found:
+        raise CaptionerError(f"{path}: there is no caption in it")
+    return found
+
+
+def _key(row: Entry) -> PhotoId:
+    value = cell(row.cells, IDS)
+    if value is None:
+        value = file_name(row) or cell(row.cells, ROW_IDS)
+    return checked_id(row, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import json
 import re
@@ -13,15 +12,8 @@ from typing import Any
 
 from captioner.datasets.captions.columns import Entry, columns, has_caption, has_photo
 from captioner.datasets.captions.tables import table_rows
+from captioner.datasets.text import encoding_of
 from captioner.errors import CaptionerError, why_unread
-
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 def read_content(path: Path) -> list[Entry] | dict[str, Any]:
@@ -54,13 +46,12 @@ def read_text(path: Path) -> str:
         raise CaptionerError(f"{path}: is cut off or damaged, or no gzip file") from error
     except OSError as error:
         raise CaptionerError(f"{path}: {why_unread(error)}") from error
-    coding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
+    encoding = encoding_of(content)
     try:
-        return content.decode(coding).removeprefix("\ufeff")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise CaptionerError(
-            f"{path}: not a text file in {coding.upper()} (byte {error.start})"
-        ) from error
+        name = encoding.removesuffix("-sig").upper()
+        raise CaptionerError(f"{path}: not a text file in {name} (byte {error.start})") from error
 
 
 def read_json(path: Path) -> Any:
@@ -70,38 +61,34 @@ def read_json(path: Path) -> Any:
 
 def _json(path: Path, text: str) -> list[Entry] | dict[str, Any]:
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # several values: JSON lines by another name
+        content = _parsed(path, text)
+    except CaptionerError as error:
+        if getattr(error.__cause__, "msg", "") == "Extra data":  # JSON lines by another name
             return list(_json_lines(path, text))
-        raise _broken(path, error) from error
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(path, error) from error
+        raise
     if isinstance(content, list):
         return list(json_rows(path, content))
     if has_photo(content) and has_caption(content):
-        return [Entry("line 1", content)]
+        return [Entry(f"{path}: line 1", content)]
     return dict(content)
 
 
 def json_rows(path: Path, entries: list[Any]) -> Iterator[Entry]:
     """The objects of a JSON list as rows. Raises CaptionerError where one is no object."""
     for number, entry in enumerate(entries, 1):
-        yield _row(path, f"entry {number}", entry)
+        yield _row(f"{path}: entry {number}", entry)
 
 
 def _json_lines(path: Path, text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield _row(path, f"line {number}", _parsed(path, line, f"line {number}"))
+            yield _row(f"{path}: line {number}", _parsed(path, line, f"line {number}"))
 
 
-def _row(path: Path, place: str, entry: Any) -> Entry:
+def _row(place: str, entry: Any) -> Entry:
     if not isinstance(entry, dict):
         kind = {list: "a list", str: "a text", type(None): "null"}.get(type(entry), "a number")
-        raise CaptionerError(
-            f"{path}: {place} is {kind}, where an object with names and values should be"
-        )
+        raise CaptionerError(f"{place} is {kind}, where an object with names and values should be")
     return Entry(place, entry)
 
 
@@ -109,22 +96,13 @@ def _parsed(path: Path, text: str, line: str = "") -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        if line:
-            raise CaptionerError(f"{path}: {line} is not JSON: {error.msg}") from error
-        raise _broken(path, error) from error
+        place = f"line {error.lineno}, column {error.colno}"
+        what = f"{line} is not JSON" if line else f"not valid JSON at {place}"
+        raise CaptionerError(f"{path}: {what}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _broken(path: Path, error: json.JSONDecodeError) -> CaptionerError:
-    place = f"line {error.lineno}, column {error.colno}"
-    return CaptionerError(f"{path}: not valid JSON at {place}: {error.msg}")
-
-
-def _unreadable(path: Path, error: Exception) -> CaptionerError:
-    deep = isinstance(error, RecursionError)
-    reason = "its brackets are nested too deep" if deep else "a number in it has too many digits"
-    return CaptionerError(f"{path}: cannot be read as captions: {reason}")
+        deep = isinstance(error, RecursionError)
+        why = "its brackets are nested too deep" if deep else "a number in it has too many digits"
+        raise CaptionerError(f"{path}: cannot be read as captions: {why}") from error
 
 
 def _lines(path: Path, text: str) -> list[Entry]:
@@ -142,7 +120,7 @@ def _token_lines(path: Path, text: str) -> Iterator[Entry]:
         name, mark, _ = label.rpartition("#")
         if not tab or not mark:
             raise CaptionerError(f"{path}: line {number} is not 'name.jpg#0<TAB>caption'")
-        yield Entry(f"line {number}", {"image": name, "caption": caption})
+        yield Entry(f"{path}: line {number}", {"image": name, "caption": caption})
 
 
 def _parquet(path: Path) -> Iterator[Entry]:
@@ -161,10 +139,8 @@ def _parquet(path: Path) -> Iterator[Entry]:
     columns(path, names)
     for number, row in enumerate(rows):
         cells = _paths(row)
-        named = has_photo(cells)
-        yield Entry(
-            f"row {number}", cells if named else {"image": f"{path.name}#{number}", **cells}
-        )
+        named = {} if has_photo(cells) else {"image": f"{path.name}#{number}"}
+        yield Entry(f"{path}: row {number}", {**named, **cells})
 
 
 def _without_bytes(schema: Any) -> Iterator[str]:

@@ -128,12 +128,12 @@ class _Reading:
         return [Entry(f"{row.place} of '{name}'", row.cells) for row in rows]
 
     def _coco(self, images: Sequence[Entry], annotations: Sequence[Entry]) -> list[CaptionedPhoto]:
-        names = [file_name(self._path, image) for image in images]
-        keys = [read_id(self._path, image, ("id", "image_id")) for image in images]
+        names = [file_name(image) for image in images]
+        keys = [read_id(image, ("id", "image_id")) for image in images]
         told: dict[PhotoId, list[str]] = {key: [] for key in keys}
         stray = []
         for annotation in annotations:
-            key = read_id(self._path, annotation, IDS)
+            key = read_id(annotation, IDS)
             if key in told:
                 told[key] += self._captions(annotation, key)
             else:
@@ -153,8 +153,8 @@ class _Reading:
     def _karpathy(self, image: Entry, source: object) -> CaptionedPhoto:
         folder, name = cell(image.cells, ("filepath",)), cell(image.cells, ("filename",))
         if not isinstance(name, str) or not isinstance(image.cells.get("sentences"), list):
-            raise lacks(self._path, image, "a 'filename' and a list of 'sentences'")
-        key = read_id(self._path, image, ("cocoid", "imgid", "filename"))
+            raise lacks(image, "a 'filename' and a list of 'sentences'")
+        key = read_id(image, ("cocoid", "imgid", "filename"))
         place = f"{folder}/{name}" if folder else name
         own = Entry(image.place, {"captions": image.cells["sentences"]})
         photo = _photo(key, place, self._captions(own, key), image)
@@ -162,7 +162,7 @@ class _Reading:
 
     def _of_rows(self, rows: Iterable[Entry]) -> list[CaptionedPhoto]:
         listed = list(rows)
-        names = [file_name(self._path, row) for row in listed]
+        names = [file_name(row) for row in listed]
         keys = self._keys(listed, names)
         told: dict[PhotoId, list[str]] = {}
         first: dict[PhotoId, tuple[str, Entry]] = {}
@@ -193,14 +193,14 @@ class _Reading:
         for row, name, key in zip(rows, names, own, strict=True):
             if key is None and not (counted and name):
                 key = cell(row.cells, ROW_IDS)
-            keys.append(checked_id(self._path, row, name if key is None else key))
+            keys.append(checked_id(row, name if key is None else key))
         return keys
 
     def _captions(self, row: Entry, key: PhotoId) -> list[str]:
         if any(str(cell(row.cells, (mark,))).lower() in ("true", "1") for mark in _UNUSABLE):
             self._unusable.append(key)
             return []
-        found = texts(self._path, row)
+        found = texts(row)
         self._empty += [key for text in found if not text]
         return [text for text in found if text]
 

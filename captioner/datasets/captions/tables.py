@@ -49,14 +49,16 @@ def _rows(path: Path, text: str, delimiter: str, quoting: int) -> Iterator[Entry
         quoting=quoting,  # type: ignore[arg-type]  # a number, to the checker only some
         strict=True,
     )
-    header: list[str] | None = None
+    header: list[str] = []
     line = 1
     try:
         for cells in reader:
-            if header is None:
-                header = _header(path, cells)
-            elif len(cells) > 1 or "".join(cells).strip():
-                yield Entry(f"line {line}", _named(path, line, header, cells, delimiter))
+            place = f"{path}: line {line}"
+            if not header and "".join(cells).strip():
+                columns(path, cells)
+                header = cells
+            elif header and (len(cells) > 1 or "".join(cells).strip()):
+                yield Entry(place, _named(place, header, cells, delimiter))
             line = reader.line_num + 1
     except csv.Error as error:
         raise CaptionerError(
@@ -64,19 +66,10 @@ def _rows(path: Path, text: str, delimiter: str, quoting: int) -> Iterator[Entry
         ) from error
 
 
-def _header(path: Path, cells: list[str]) -> list[str] | None:
-    if not "".join(cells).strip():
-        return None
-    columns(path, cells)
-    return cells
-
-
-def _named(
-    path: Path, line: int, header: list[str], cells: list[str], delimiter: str
-) -> dict[str, str]:
+def _named(place: str, header: list[str], cells: list[str], delimiter: str) -> dict[str, str]:
     if len(cells) != len(header):
         advice = f"; text that holds {delimiter!r} must stand in quotes" if delimiter != "|" else ""
         raise CaptionerError(
-            f"{path}: line {line} has {len(cells)} cells, and the header has {len(header)}{advice}"
+            f"{place} has {len(cells)} cells, and the header has {len(header)}{advice}"
         )
     return {name: cell.strip() for name, cell in zip(header, cells, strict=True)}

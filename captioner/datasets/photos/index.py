@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from captioner.datasets.captions import Names
@@ -51,12 +52,9 @@ def _with_archives(places: Sequence[Path]) -> list[Path]:
             raise CaptionerError(f"{place}: no such folder or archive of photos")
         everything.append(place)
         if place.is_dir():
-            everything += sorted(path for path in place.iterdir() if _is_archive(path))
+            archives = (path for path in place.iterdir() if path.name.lower().endswith(ARCHIVES))
+            everything += sorted(filter(Path.is_file, archives))
     return everything
-
-
-def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(ARCHIVES) and path.is_file()
 
 
 def entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:
@@ -73,40 +71,26 @@ def entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:
 
 def _entries(place: Path) -> list[tuple[str, Callable[[], str | bytes]]]:
     if place.is_dir():
-        return [(_relative(path, place), _path_of(path)) for path in _files(place)]
+        return [
+            (os.path.relpath(path, place).replace(os.sep, "/"), partial(str, path))
+            for path in _files(place)
+        ]
     if zipfile.is_zipfile(place):
         archive = zipfile.ZipFile(place)
-        return [
-            (entry.filename, _zipped(archive, entry))
-            for entry in archive.infolist()
-            if not entry.is_dir()
-        ]
+        members = [entry for entry in archive.infolist() if not entry.is_dir()]
+        return [(entry.filename, partial(archive.read, entry)) for entry in members]
     tar = tarfile.open(place)  # noqa: SIM115 - stays open to be read from
-    return [(entry.name, _tarred(tar, entry)) for entry in tar if entry.isreg() or entry.islnk()]
+    files = [entry for entry in tar if entry.isreg() or entry.islnk()]
+    return [(entry.name, partial(_content, tar, entry)) for entry in files]
 
 
-def _files(folder: Path) -> Iterable[str]:
+def _files(folder: Path) -> Iterator[str]:
     for above, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         yield from (os.path.join(above, name) for name in sorted(files))
 
 
-def _relative(path: str, folder: Path) -> str:
-    return os.path.relpath(path, folder).replace(os.sep, "/")
-
-
-def _path_of(path: str) -> Callable[[], str]:
-    return lambda: path
-
-
-def _zipped(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
-    return lambda: archive.read(entry)
-
-
-def _tarred(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        file = archive.extractfile(entry)
-        assert file is not None  # only entries that are files are listed
-        return file.read()
-
-    return read
+def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(entry)
+    assert file is not None  # only entries that are files are listed
+    return file.read()
