@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import accumulate, pairwise
@@ -40,73 +40,50 @@ _PLAINTEXT = re.compile("<(?=plaintext)", re.IGNORECASE)
 def gaps(document: str) -> Iterator[Gap]:
     """The images without a text, in order."""
     body = _FRONT_MATTER.sub(lambda found: re.sub(r"[^\r\n]", " ", found[0]), document)
-    page = _Page(body)
-    for token in parser().parse(body, {"addresses": dict(_ADDRESS.findall(body))}):
-        page.add(token)
-    yield from page.gaps()
+    pieces = list(_pieces(body))
+    starts = list(accumulate((len(piece.html) for piece in pieces), initial=0))[:-1]
+    for start, gap in in_html.located("".join(piece.html for piece in pieces)):
+        number = bisect_right(starts, start) - 1
+        yield pieces[number].carried(gap, start, starts[number])
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Part of the page that a token became, and the block of Markdown that the token is of."""
+    """Part of the page: the HTML that a token becomes, and the lines of its block of Markdown."""
 
+    html: str
     token: Token
-    block: _Block
-    start: int  # in the page
+    lines: list[_Line]
 
-    def carried(self, start: int, gap: Gap) -> Gap:
-        """A gap of the page, whose tag starts there, as one of the document."""
+    def carried(self, gap: Gap, tag: int, start: int) -> Gap:
+        """A gap of the page, where its tag and this piece start there, as one of the document."""
         at, meta = self.token.meta.get("place", 0), self.token.meta
         if "kind" in meta:
             words = meta["words"]
         else:
-            at, words = at + start - self.start, gap.place and at + gap.place - self.start
-        line, _ = self.block.find(at)
-        place = None if words is None else self.block.find(words)[1]
+            at, words = at + tag - start, gap.place and at + gap.place - start
+        line, _ = _found(self.lines, at)
+        place = None if words is None else _found(self.lines, words)[1]
         return replace(gap, line=line, place=place, kind=meta.get("kind", gap.kind))
 
 
-class _Page:
-    """The HTML of a document, and which of its parts may hold pictures."""
-
-    def __init__(self, document: str) -> None:
-        self._lines = _Lines(document)
-        self._parts: list[str] = []
-        self._length = 0
-        self._pieces: list[_Piece] = []
-
-    def add(self, token: Token) -> None:
-        """Put down what the token becomes."""
+def _pieces(document: str) -> Iterator[_Piece]:
+    """What the tokens become."""
+    places = _Places(document)
+    for token in parser().parse(document, {"addresses": dict(_ADDRESS.findall(document))}):
+        inside: Iterable[Token] = [token] if token.tag else []
+        closed = ""
         if token.type == "inline":
-            block = self._lines.block(token)
-            for child in token.children or []:
-                self._put(child, block)
+            inside = token.children or []
         elif token.type == "html_block":
-            block = self._lines.block(token)
-            self._put(token, block)
             opened = (name for name in _RAW if f"<{name}" in token.content.lower())
-            self._write("".join(f"</{name}>" for name in opened))
-            for inner in _markdown_in_html(token):
-                self._put(inner, block)
+            closed = "".join(f"</{name}>" for name in opened)
+            inside = [token, *_markdown_in_html(token)]
         elif found := _myst_figure(token):
-            self._put(found, self._lines.block(token))
-        elif token.tag:
-            self._put(token, None)
-
-    def gaps(self) -> Iterator[Gap]:
-        starts = [piece.start for piece in self._pieces]
-        for start, gap in in_html.located("".join(self._parts)):
-            piece = self._pieces[bisect_right(starts, start) - 1]
-            yield piece.carried(start, gap)
-
-    def _write(self, text: str) -> None:
-        self._parts.append(text)
-        self._length += len(text)
-
-    def _put(self, token: Token, block: _Block | None) -> None:
-        if block and ("place" in token.meta or token.type == "html_block"):
-            self._pieces.append(_Piece(token, block, self._length))
-        self._write(_html(token))
+            inside = [found]
+        lines = places.lines(token)
+        for each in inside:
+            yield _Piece(_html(each) + (closed if each is token else ""), each, lines)
 
 
 def _myst_figure(token: Token) -> Token | None:
@@ -162,23 +139,23 @@ def _words(image: Token) -> str:
     )
 
 
-class _Block:
-    """Where a block's text stands in the document, whose lines have more before it."""
+@dataclass(frozen=True)
+class _Line:
+    """A line of a block's text, which has more before it in the document: where it starts in the
+    text, its number in the document and, if it can be told, its place there."""
 
-    def __init__(self, first: int, content: list[str], places: list[int | None]) -> None:
-        self._first, self._places = first, places
-        self._starts = [0, *accumulate(len(line) + 1 for line in content)]
-        self._indents = [len(line) - len(line.lstrip()) for line in content]
-
-    def find(self, offset: int) -> tuple[int, int | None]:
-        """The line and, if it can be told, the place in the document of an offset in the text."""
-        number = bisect_right(self._starts, offset) - 1
-        column = offset - self._starts[number] - self._indents[number]
-        start = self._places[number]
-        return self._first + number + 1, None if start is None else start + column
+    start: int
+    number: int
+    place: int | None
 
 
-class _Lines:
+def _found(lines: list[_Line], offset: int) -> tuple[int, int | None]:
+    """The number and the place in the document of an offset in a block's text."""
+    line = lines[max(0, bisect_right(lines, offset, key=lambda line: line.start) - 1)]
+    return line.number, None if line.place is None else line.place + offset - line.start
+
+
+class _Places:
     """The document's lines, to find a block's text in."""
 
     def __init__(self, document: str) -> None:
@@ -187,12 +164,14 @@ class _Lines:
         self._lines = [document[start:end] for start, end in pairwise(ends)]
         self._columns: defaultdict[int, int] = defaultdict(int)
 
-    def block(self, token: Token) -> _Block:
-        """The place of a block's text; of two cells in a row the second is looked for after it."""
-        first = (token.map or [0])[0]
-        content = token.content.split("\n")
-        places = [self._find(number, text.strip()) for number, text in enumerate(content, first)]
-        return _Block(first, content, places)
+    def lines(self, token: Token) -> list[_Line]:
+        """Those of a block's text; of two cells in a row the second is looked for after it."""
+        lines, start = [], 0
+        for number, text in enumerate(token.content.split("\n"), (token.map or [0])[0]):
+            indent = len(text) - len(text.lstrip())
+            lines.append(_Line(start + indent, number + 1, self._find(number, text.strip())))
+            start += len(text) + 1
+        return lines
 
     def _find(self, number: int, text: str) -> int | None:
         if number >= len(self._lines):
