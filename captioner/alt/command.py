@@ -16,9 +16,7 @@ from captioner.cli import options as shared
 from captioner.cli.streams import tell
 
 if TYPE_CHECKING:
-    from captioner.alt.documents import Document
     from captioner.alt.findings import Finding
-    from captioner.alt.gaps import Gap
     from captioner.batch.result import PhotoResult
 
 _DECORATIVE = 'decorative: alt="" is enough'
@@ -151,20 +149,18 @@ def _write(rows: list[Finding]) -> bool:
     from captioner.batch.summary import counted
     from captioner.errors import CaptionerError
 
-    texts: dict[Path, dict[Gap, str]] = {}
-    pages: dict[Path, Document] = {}
+    pages: dict[Path, list[Finding]] = {}
     for row in rows:
         if row.filling is not None:
-            texts.setdefault(row.document.path, {})[row.gap] = row.filling
-            pages[row.document.path] = row.document
+            pages.setdefault(row.document.path, []).append(row)
     written = []
-    for path, page in pages.items():
+    for found in pages.values():
         try:
-            page.write(texts[path])
-            written.append(path)
+            found[0].document.write({row.gap: row.filling or "" for row in found})
+            written.append(len(found))
         except CaptionerError as error:
             tell(str(error))
-    count = sum(len(texts[path]) for path in written)
+    count = sum(written)
     left = f", {len(rows) - count} left to you" if len(rows) > count else ""
     tell(f"{counted(count, 'text')} written into {counted(len(written), 'file')}{left}")
     return len(written) == len(pages)

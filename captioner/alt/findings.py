@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from captioner.alt.blank_pictures import is_blank
+from PIL import Image
+
 from captioner.alt.documents import Document, NoPicture
 from captioner.alt.gaps import Gap
 
+_DOT = 2  # pixels
+_RULE, _STRETCH = 16, 20  # pixels; times as long as thick
 FIELDS = ("file", "line", "picture", "text", "problem")
 
 
@@ -55,3 +59,17 @@ def _finding(document: Document, gap: Gap) -> Finding:
     except NoPicture as error:
         return Finding(document, gap, problem=str(error), blank=gap.blank)
     return Finding(document, gap, picture, blank=gap.blank or is_blank(picture))
+
+
+def is_blank(picture: Path) -> bool:
+    """Whether the picture is at most two pixels wide or high, or long and thin like a rule."""
+    if not picture.is_file():
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(picture) as opened:
+                thin, long = sorted(opened.size)
+    except Exception:  # whatever Pillow says of a file that it cannot read: it is told later
+        return False
+    return thin <= _DOT or (thin <= _RULE and long >= _STRETCH * thin)

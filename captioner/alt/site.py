@@ -24,6 +24,10 @@ class Generator:
         return any((folder / marker).exists() for marker in self.markers)
 
 
+def _configured(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}.config.{ending}" for ending in ("js", "ts", "mjs", "cjs", "mts", "cts"))
+
+
 GENERATORS = (
     Generator(
         "Hugo",
@@ -32,21 +36,11 @@ GENERATORS = (
         ("public", "resources"),
     ),
     Generator("Jekyll", ("_config.yml", "_config.yaml", "_config.toml"), (".",), ("_site",)),
-    Generator(
-        "Docusaurus",
-        tuple(f"docusaurus.config.{ending}" for ending in ("js", "ts", "mjs", "cjs", "mts")),
-        ("static",),
-        ("build",),
-    ),
-    Generator(
-        "Astro",
-        tuple(f"astro.config.{ending}" for ending in ("mjs", "js", "ts", "mts", "cjs")),
-        ("public",),
-        ("dist",),
-    ),
+    Generator("Docusaurus", _configured("docusaurus"), ("static",), ("build",)),
+    Generator("Astro", _configured("astro"), ("public",), ("dist",)),
     Generator(
         "Eleventy",
-        (".eleventy.js", *(f"eleventy.config.{ending}" for ending in ("js", "mjs", "cjs", "ts"))),
+        (".eleventy.js", *_configured("eleventy")),
         (".", "src", "public", "static"),
         ("_site",),
     ),

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from captioner.evaluation.cider import Array
 from captioner.evaluation.java import Java
 from captioner.evaluation.scorers import Scores, resample
 
-Array = npt.NDArray[np.float64]
 SAMPLES = 1000
 FEW = 20  # photos; of fewer the bootstrap's intervals hold the truth too seldom
 _AT_ONCE = 100
@@ -55,7 +54,7 @@ def sample_scores(
 
 
 def sampled_means(values: Array, samples: int = SAMPLES, seed: int = 0) -> Array:
-    """The mean of values (N) of N photos on each bootstrap sample (S)."""
+    """The mean of values (N, …) of N photos on each bootstrap sample (S, …)."""
     photos = len(values)
     return np.concatenate([weights @ values / photos for weights in draw(photos, samples, seed)])
 

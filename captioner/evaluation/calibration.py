@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import interval
+from captioner.evaluation.cider import Array
 from captioner.evaluation.results import Candidate
-
-Array = npt.NDArray[np.float64]
 
 
 def knowledge(

@@ -50,7 +50,10 @@ def caption_found(
     """
     captions: dict[PhotoId, Candidate] = {}
     broken = []
-    styles = {photo.id: _style(captioner, photo, options, by_source) for photo, _ in found}
+    known = captioner.styles if by_source else ()
+    styles = {
+        photo.id: photo.source if photo.source in known else options.style for photo, _ in found
+    }
     with tqdm(total=len(found), unit="photo", desc="captioning", disable=None) as progress:
         for style in sorted(set(styles.values())):
             part = [(photo, place) for photo, place in found if styles[photo.id] == style]
@@ -69,10 +72,6 @@ def caption_found(
                     captions[photo.id] = Candidate.of(outcome)
     notes = _left_out(broken, len(found), "cannot be read", allow_missing)
     return {photo.id: captions[photo.id] for photo, _ in found if photo.id in captions}, notes
-
-
-def _style(captioner: Captioner, photo: CaptionedPhoto, options: Options, by_source: bool) -> str:
-    return photo.source if by_source and photo.source in captioner.styles else options.style
 
 
 def _readers(part: Found) -> Iterator[str | bytes]:

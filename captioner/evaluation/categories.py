@@ -81,26 +81,13 @@ _NO_THINGS = (
 _NOT_REAL = frozenset(["toy", "model", "fake", "pretend", "statue"])
 _YOUNG = ("baby", "mother", "father", "adult", "male", "female")  # "baby elephant": no person
 _ANIMALS = ("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe")
-_IRREGULAR = {
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "gentleman": "gentlemen",
-    "policeman": "policemen",
-    "fireman": "firemen",
-    "fisherman": "fishermen",
-    "businessman": "businessmen",
-    "person": "persons",
-    "goose": "geese",
-    "calf": "calves",
-    "ox": "oxen",
-    "sheep": "sheep",
-    "mouse": "mice",
-    "knife": "knives",
-    "skis": "skis",
-    "scissors": "scissors",
-    "broccoli": "broccoli",
-}
+_IRREGULAR = (
+    "man men, woman women, child children, gentleman gentlemen, policeman policemen, "
+    "fireman firemen, fisherman fishermen, businessman businessmen, person persons, goose geese, "
+    "calf calves, ox oxen, sheep sheep, mouse mice, knife knives, skis skis, scissors scissors, "
+    "broccoli broccoli"
+)
+_PLURALS = dict(pair.split() for pair in _IRREGULAR.split(", "))
 
 
 @dataclass(frozen=True)
@@ -165,8 +152,8 @@ class CategoryWords:
 def plural(phrase: str) -> str:
     """The plural of an English noun phrase, by its last word."""
     *before, last = phrase.split() or [""]
-    if last in _IRREGULAR:
-        last = _IRREGULAR[last]
+    if last in _PLURALS:
+        last = _PLURALS[last]
     elif last.endswith(("s", "x", "z", "ch", "sh")):
         last += "es"
     elif last.endswith("y") and last[-2:-1] not in "aeiou":

@@ -1,15 +1,23 @@
-"""CIDEr, and where its document frequencies come from."""
+"""CIDEr, where its document frequencies come from, and its kin on tokenized sentences: CIDEr-R,
+which bears long captions, and Self-CIDEr."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pycocoevalcap.cider.cider_scorer import CiderScorer, cook_refs
 
+from captioner.cider import Gram, Vector, cosine, vector
 from captioner.datasets.captions import PhotoId
+
+Array = npt.NDArray[np.float64]
+_REPETITION, _LENGTH = 0.8, 0.2  # the paper's exponents of the two penalties
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +59,7 @@ def cider_scores(
     references: Mapping[PhotoId, Sequence[str]],
     candidates: Mapping[PhotoId, Sequence[str]],
     frequencies: Frequencies | None = None,
-) -> tuple[float, npt.NDArray[np.float64]]:
+) -> tuple[float, Array]:
     """CIDEr-D (Vedantam et al. 2015) of all N photos and of each (N), from tokenized sentences.
 
     Document frequencies are those of `references` unless others are given.
@@ -61,3 +69,68 @@ def cider_scores(
         scorer += (candidates[key][0], texts)
     each = np.array(scorer.compute_cider())
     return float(each.mean()), each
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    words: Counter[str]
+    length: int
+    vector: Vector
+
+
+def cider_r(
+    references: Mapping[PhotoId, Sequence[str]],
+    candidates: Mapping[PhotoId, Sequence[str]],
+    frequencies: Frequencies,
+) -> Array:
+    """CIDEr-R (dos Santos et al. 2021, https://arxiv.org/abs/2109.13701) of each of N photos (N).
+
+    CIDEr-D's clipped cosines, but a difference in length counts relative to the reference, and
+    words that are said more often than in the reference lower the score by themselves.
+    """
+    scores = []
+    for key, texts in references.items():
+        candidate = _sentence(candidates[key][0], frequencies)
+        scores.append(np.mean([_cider_r(candidate, _sentence(t, frequencies)) for t in texts]))
+    return np.array(scores, dtype=np.float64)
+
+
+def self_cider(captions: Sequence[str], frequencies: Frequencies) -> float | None:
+    """Self-CIDEr of one photo's m captions: 0 when all say the same, 1 when they share nothing.
+
+    Wang and Chan 2019, "Describing like Humans": the eigenvalues of the captions' CIDEr with each
+    other, -log_m of the greatest one's root among the roots of all. None for a single caption.
+    """
+    if len(captions) < 2:
+        return None
+    vectors = [_sentence(text, frequencies).vector for text in captions]
+    kernel = np.array([[cosine(a, b, clip=False) for b in vectors] for a in vectors])
+    roots = np.sqrt(np.clip(np.linalg.eigvalsh(kernel), 0, None))
+    if not roots.sum():
+        return None
+    return float(max(0.0, -math.log(roots[-1] / roots.sum()) / math.log(len(captions))))
+
+
+def _sentence(text: str, frequencies: Frequencies) -> _Sentence:
+    words = text.split()
+    every = math.log(frequencies.photos)
+    counts: Mapping[Any, float] = frequencies.counts
+
+    def rarity(gram: Gram) -> float:
+        return every - math.log(max(1.0, counts.get(gram, 0.0)))
+
+    return _Sentence(Counter(words), len(words), vector(words, rarity))
+
+
+def _cider_r(candidate: _Sentence, reference: _Sentence) -> float:
+    if not candidate.length or not reference.length:
+        return 0.0
+    difference = (candidate.length - reference.length) / reference.length
+    length = math.exp(-(difference**2))
+    excess = [
+        abs(count - reference.words[word]) if word in reference.words else count - 1
+        for word, count in candidate.words.items()
+    ]
+    repetition = math.exp(-sum(map(math.log1p, excess)) / len(excess))  # geometric mean
+    penalty = repetition**_REPETITION * length**_LENGTH
+    return 10 * penalty * cosine(candidate.vector, reference.vector)

@@ -34,20 +34,17 @@ def critical_difference(figures: Mapping[str, Any]) -> str:
         parts.append(_rule(place[run[0]] - 4, y, place[run[-1]] + 4, y, 5))
     for row, system in enumerate(systems):
         parts += _system(system, place[system["name"]], top + _LINE * (row + 0.7), len(systems))
-    parts.append(_text(12, height - 8, "start", _caption(figures)))
+    caption = (
+        f"mean rank by {RANKED} on {figures['photos_scored']} photos; a bar joins systems that do "
+        f"not differ (Holm, {LEVEL})"
+    )
+    parts.append(_text(12, height - 8, "start", caption))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" '
         f'width="{_WIDTH}" height="{height:.0f}" font-family="sans-serif" font-size="13">\n'
         f'<rect width="{_WIDTH}" height="{height:.0f}" fill="white"/>\n'
         + "\n".join(parts)
         + "\n</svg>\n"
-    )
-
-
-def _caption(figures: Mapping[str, Any]) -> str:
-    return (
-        f"mean rank by {RANKED} on {figures['photos_scored']} photos; a bar joins systems that do "
-        f"not differ (Holm, {LEVEL})"
     )
 
 

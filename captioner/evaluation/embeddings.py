@@ -1,4 +1,4 @@
-"""CLIPScore, RefCLIPScore, PAC-S and RefPAC-S from embeddings that the user brings.
+"""CLIPScore, RefCLIPScore, PAC-S and RefPAC-S from embeddings that the user brings, and BERTScore.
 
 An .npz file with `images` (N, D), `candidates` (N, D) and, for the scores that look at references,
 `references` (M, D) with `reference_ids` (M); or `references` (N, R, D), R of each photo. `ids` (N)
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,3 +168,27 @@ def unit(array: Array) -> Array:
 
 def _size(array: npt.NDArray[Any]) -> str:
     return " × ".join(map(str, array.shape)) or "a single value"
+
+
+def bert_scores(
+    references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]
+) -> Array:
+    """BERTScore's F1 of each of N captions (N), by the package's model for English, unscaled.
+
+    A caption's score is that with the reference it fits best. Raises CaptionerError where the
+    package, or its model, is not there.
+    """
+    try:
+        from bert_score import score
+    except ImportError:
+        raise CaptionerError(
+            "BERTScore needs its package: pip install bert-score (which brings transformers)"
+        ) from None
+    texts = [list(references[key]) for key in candidates]
+    try:
+        _, _, f1 = score(list(candidates.values()), texts, lang="en", verbose=False)
+    except OSError as error:
+        raise CaptionerError(
+            f"BERTScore's model cannot be had: {str(error).strip().splitlines()[0]}"
+        ) from error
+    return np.asarray(f1, dtype=np.float64)

@@ -12,11 +12,9 @@ import numpy as np
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId, first_few
 from captioner.errors import CaptionerError
-from captioner.evaluation.bertscore import bert_scores
 from captioner.evaluation.bootstrap import (
     FEW,
     SAMPLES,
-    Array,
     caution,
     compare,
     interval,
@@ -24,17 +22,27 @@ from captioner.evaluation.bootstrap import (
 )
 from captioner.evaluation.calibration import knowledge
 from captioner.evaluation.categories import CategoryWords
-from captioner.evaluation.cider import Frequencies
-from captioner.evaluation.cider_variants import cider_r
-from captioner.evaluation.embeddings import Embeddings, embedding_scores, read_embeddings
+from captioner.evaluation.cider import Array, Frequencies, cider_r
+from captioner.evaluation.embeddings import (
+    Embeddings,
+    bert_scores,
+    embedding_scores,
+    read_embeddings,
+)
 from captioner.evaluation.groups import group_field, photos_by
 from captioner.evaluation.hallucination import Named, chair_figures, judge_all
-from captioner.evaluation.inputs import Candidates, References, candidates_of, photos_of
 from captioner.evaluation.instances import Instances
 from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.pointing import Pointed, point_all, pointing_figures
 from captioner.evaluation.report import Report
-from captioner.evaluation.results import Candidate, check_english
+from captioner.evaluation.results import (
+    Candidate,
+    Candidates,
+    References,
+    candidates_of,
+    check_english,
+    photos_of,
+)
 from captioner.evaluation.scorers import Scores, score, score_part
 from captioner.evaluation.several import mutual_bleu, several_figures
 from captioner.evaluation.spice import with_spice

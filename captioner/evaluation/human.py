@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from captioner.datasets.captions import (
@@ -20,14 +19,12 @@ from captioner.datasets.captions import (
 )
 from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import draw, interval
-from captioner.evaluation.cider import Frequencies
-from captioner.evaluation.cider_variants import cider_r
+from captioner.evaluation.cider import Array, Frequencies, cider_r
 from captioner.evaluation.java import Java, tokenize_groups
 from captioner.evaluation.results import Lookup, finite, left_out
 from captioner.evaluation.scorers import score
 from captioner.evaluation.spice import with_spice
 
-Array = npt.NDArray[np.float64]
 COLUMNS = ("rating", "human_score", "human", "judgment", "judgement", "score", "likert", "total")
 _BLOCK = 256  # rows of the matrix of pairs at once
 _LARGE = 4000  # ratings; for more the bootstrap takes a fifth of its samples
@@ -126,24 +123,19 @@ def human_figures(
 
 
 def _correlations(values: Array, given: Array, weights: Array) -> dict[str, Any]:
-    whole = np.ones((1, len(given)))
-    names = ("tau_b", "tau_c", "pearson")
-    scores, drawn = (_three(values, given, counts) for counts in (whole, weights))
+    counts = np.concatenate([np.ones((1, len(given))), weights])  # all of them, and each sample
+    tau_b, tau_c = kendall(values, given, counts)
+    # τ-b counts, and sees a constant column where r may see rounding.
+    r = np.where(np.isfinite(tau_b), pearson(values, given, counts), np.nan)
     found = {}
-    for name, value, sampled in zip(names, scores, drawn, strict=True):
-        known = sampled[np.isfinite(sampled)]
-        there = bool(np.isfinite(value[0])) and len(known) > 0
+    for name, column in (("tau_b", tau_b), ("tau_c", tau_c), ("pearson", r)):
+        known = column[1:][np.isfinite(column[1:])]
+        there = bool(np.isfinite(column[0])) and len(known) > 0
         found[name] = {
-            "value": float(value[0]) if there else None,
+            "value": float(column[0]) if there else None,
             "interval": interval(known) if there else None,
         }
     return found
-
-
-def _three(values: Array, given: Array, weights: Array) -> tuple[Array, Array, Array]:
-    tau_b, tau_c = kendall(values, given, weights)
-    known = np.isfinite(tau_b)  # τ-b counts, and sees a constant column where r may see rounding
-    return tau_b, tau_c, np.where(known, pearson(values, given, weights), np.nan)
 
 
 def kendall(one: Array, other: Array, weights: Array) -> tuple[Array, Array]:

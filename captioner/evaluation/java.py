@@ -62,10 +62,11 @@ class Java:
         self, references: Sequence[Sequence[str]], candidates: Sequence[str]
     ) -> list[list[float]]:
         """A row for each tokenized candidate: its METEOR, then the 23 counts of `meteor_scores`."""
-        pairs = [
-            (candidate.replace("|||", "").replace("  ", " ").strip(), _parts(texts))
-            for texts, candidate in zip(references, candidates, strict=True)
-        ]
+        pairs = []
+        for texts, candidate in zip(references, candidates, strict=True):
+            # As METEOR's own line format has it, three bars divide two references.
+            parts = [part.strip() for text in texts for part in text.split("|||")]
+            pairs.append((candidate.replace("|||", "").replace("  ", " ").strip(), parts))
         rows: list[list[float]] = self._ask("tallies", pairs)
         return rows
 
@@ -106,8 +107,3 @@ def tokenize_groups(java: Java, groups: Mapping[Any, Sequence[str]]) -> dict[Any
     """Tokenize the sentences of every photo at one go; keys and order stay."""
     words = iter(java.tokenize([text for texts in groups.values() for text in texts]))
     return {key: [next(words) for _ in texts] for key, texts in groups.items()}
-
-
-def _parts(references: Sequence[str]) -> list[str]:
-    """As METEOR's own line format has it, three bars divide two references."""
-    return [part.strip() for text in references for part in text.split("|||")]

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import ratio_interval
 from captioner.evaluation.categories import CategoryWords
+from captioner.evaluation.cider import Array
 from captioner.evaluation.instances import Boxed, Instances
 from captioner.evaluation.results import Candidate
 
-Array = npt.NDArray[np.float64]
 _FINE = 16  # steps a grid cell is divided into, each way, to measure the box area within it
 
 

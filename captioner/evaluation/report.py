@@ -11,30 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId
-from captioner.evaluation.bootstrap import Array
+from captioner.evaluation.cider import Array
 from captioner.evaluation.results import Candidate
 from captioner.files import whole_file
 
 if TYPE_CHECKING:
     import pandas
-
-ALIASES = {
-    **{f"bleu_{n}": f"Bleu_{n}" for n in range(1, 5)},
-    "bleu": "Bleu_4",
-    "meteor": "METEOR",
-    "rouge_l": "ROUGE_L",
-    "rougel": "ROUGE_L",
-    "cider": "CIDEr",
-    "cider_r": "CIDEr_R",
-    "spice": "SPICE",
-    "clip_score": "CLIPScore",
-    "clipscore": "CLIPScore",
-    "refclipscore": "RefCLIPScore",
-    "pac_s": "PAC_S",
-    "bertscore": "BERTScore",
-    "bert_score": "BERTScore",
-}
-"""Names that torchmetrics and Hugging Face's `evaluate` have for the metrics, in lower case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +50,10 @@ class Report:
         return list(self.figures["notes"])
 
     def __getitem__(self, name: str) -> float:
-        """A metric by its name here, or by that which torchmetrics or `evaluate` have for it."""
-        return self.metrics[name if name in self.metrics else ALIASES.get(name.lower(), name)]
+        """A metric by its name here, or by that which torchmetrics or `evaluate` have for it: its
+        letters and "_" do not matter, and "bleu" is BLEU-4."""
+        known = {_letters(each): value for each, value in self.metrics.items()}
+        return known["bleu4" if name.lower() == "bleu" else _letters(name)]
 
     def frame(self) -> pandas.DataFrame:
         """A row a metric: "score", "low" and "high"."""
@@ -96,6 +80,10 @@ class Report:
     def write(self, path: Path) -> None:
         """Write all figures as JSON, whole or not at all."""
         write_json(path, self.figures)
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def write_json(path: Path, figures: Mapping[str, Any], photos: bool = True) -> None:

@@ -8,14 +8,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from captioner.datasets.captions import PhotoId, brief, first_few
 from captioner.errors import CaptionerError
-from captioner.evaluation.cider import Frequencies, cider_scores
+from captioner.evaluation.cider import Array, Frequencies, cider_scores
 from captioner.evaluation.java import Java, tokenize_groups
 
-Array = npt.NDArray[np.float64]
 BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
 # Words of a caption times words of a reference: METEOR aligns 500 with 500 in 4 s, 1,000 with
 # 1,000 in more than five minutes.

@@ -7,17 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from captioner.datasets.captions import PhotoId
 from captioner.evaluation.bootstrap import interval, sampled_means
-from captioner.evaluation.cider import Frequencies
-from captioner.evaluation.cider_variants import cider_r, self_cider
+from captioner.evaluation.cider import Array, Frequencies, cider_r, self_cider
 from captioner.evaluation.java import Java
 from captioner.evaluation.scorers import Tokens, score_tokens
 from captioner.evaluation.spice import with_spice
-
-Array = npt.NDArray[np.float64]
 
 
 def several_figures(

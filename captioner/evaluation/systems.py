@@ -8,18 +8,17 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from captioner.datasets.captions import CaptionedPhoto, PhotoId
 from captioner.errors import CaptionerError
-from captioner.evaluation.bootstrap import compare, draw, interval, least_p
+from captioner.evaluation.bootstrap import compare, interval, least_p, sampled_means
 from captioner.evaluation.calibration import ranks
+from captioner.evaluation.cider import Array
 from captioner.evaluation.figures import Context, evaluate
 from captioner.evaluation.java import Java
 from captioner.evaluation.report import Report
 from captioner.evaluation.results import Candidate
 
-Array = npt.NDArray[np.float64]
 RANKED = "CIDEr"  # what the ranks and the diagram are of
 LEVEL = 0.05
 
@@ -97,9 +96,7 @@ def _with_ranks(reports: Mapping[str, Report], samples: int, seed: int) -> list[
         [photo["metrics"][RANKED] for photo in one.figures["photos"]] for one in reports.values()
     ]
     placed = mean_ranks(np.array(columns).T)
-    drawn = np.concatenate(
-        [weights @ placed / len(placed) for weights in draw(len(placed), samples, seed)]
-    )
+    drawn = sampled_means(placed, samples, seed)
     return [
         {
             "name": name,

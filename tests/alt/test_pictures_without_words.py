@@ -6,9 +6,8 @@ import pytest
 from PIL import Image
 
 from captioner.alt import in_html, in_markdown
-from captioner.alt.blank_pictures import is_blank
 from captioner.alt.documents import Document, documents
-from captioner.alt.findings import findings
+from captioner.alt.findings import findings, is_blank
 
 NEEDS_NONE = [
     '<img src=a.jpg role="presentation">',

@@ -12,8 +12,7 @@ import pytest
 
 from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
-from captioner.evaluation.bertscore import bert_scores
-from captioner.evaluation.embeddings import embedding_scores, read_embeddings
+from captioner.evaluation.embeddings import bert_scores, embedding_scores, read_embeddings
 
 PHOTOS = [CaptionedPhoto(number, f"{number}.jpg", ("a", "b")) for number in (7, 8, 9)]
 

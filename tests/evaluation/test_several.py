@@ -12,8 +12,7 @@ from scored_sentences import CANDIDATES, REFERENCES
 from captioner.datasets.captions import CaptionedPhoto
 from captioner.errors import CaptionerError
 from captioner.evaluation import spice
-from captioner.evaluation.cider import Frequencies
-from captioner.evaluation.cider_variants import cider_r, self_cider
+from captioner.evaluation.cider import Frequencies, cider_r, self_cider
 from captioner.evaluation.figures import Context, evaluate
 from captioner.evaluation.human import Rating, rated_metrics
 from captioner.evaluation.java import Java

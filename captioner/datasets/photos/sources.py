@@ -8,7 +8,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from fnmatch import fnmatch
 from typing import IO
 
@@ -35,17 +35,16 @@ def files(inputs: Iterable[str], search: Search | None = None) -> Iterator[str |
     """
     search, alone, sidecar = search or Search(), True, ""
     for name in inputs:
-        if name == "-":
-            yield from _entries("standard input", sys.stdin.buffer, search)
-        elif is_sidecar(name):
+        if is_sidecar(name):
             search.left_out[f"{kind_of(name)} beside its photo"] += 1
             sidecar = name
             continue
-        elif name.lower().endswith(LISTS) and (remote.is_remote(name) or os.path.isfile(name)):
+        alone = False
+        listing = name.lower().endswith(LISTS)
+        if name == "-" or (listing and (remote.is_remote(name) or os.path.isfile(name))):
             yield from _list(name, search)
         else:
             yield from _named(name, search)
-        alone = False
     if alone and sidecar:
         yield ImageError(sidecar, "is the text of a photo beside it; name the photo")
 
@@ -108,23 +107,16 @@ def _matching(pattern: str, search: Search) -> Iterator[str | ImageError]:
 
 
 def _list(name: str, search: Search) -> Iterator[str | ImageError]:
+    said, path = "standard input" if name == "-" else name, None
     try:
-        with closing(opened(name)) as file:
-            yield from _entries(name, file, search)
-    except (OSError, CaptionerError) as error:
-        yield ImageError(name, why_unread(error))
-
-
-def _entries(name: str, file: IO[bytes], search: Search) -> Iterator[str | ImageError]:
-    path = None
-    try:
-        for path in lines(file):
-            for item in _named(path, search):
-                yield _with_hint(name, item)
+        with nullcontext(sys.stdin.buffer) if name == "-" else closing(opened(name)) as file:
+            for path in lines(file):
+                for item in _named(path, search):
+                    yield _with_hint(said, item)
         if path is None:
-            yield ImageError(name, "is empty; a list names photos, one a line")
-    except CaptionerError as error:
-        yield ImageError(name, str(error))
+            yield ImageError(said, "is empty; a list names photos, one a line")
+    except (OSError, CaptionerError) as error:
+        yield ImageError(said, why_unread(error))
 
 
 def _with_hint(name: str, item: str | ImageError) -> str | ImageError:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import IO
+from functools import partial
+from typing import IO, Any
 
 from captioner.datasets.captions.columns import plain
 from captioner.datasets.captions.names import first_few
-from captioner.datasets.photos import table_cells, table_files
+from captioner.datasets.photos import remote, table_files
+from captioner.datasets.photos.names import on_disk
 from captioner.datasets.photos.photo import Photo
 from captioner.errors import CaptionerError, ImageError
 
@@ -20,6 +25,13 @@ USUAL_COLUMNS = (
 )
 """Where pictures are looked for in a table when no column is named, the first that it has: in
 small or large letters, with a blank, "-" or "_" between words."""
+
+# How base64 of a JPEG, PNG, GIF, WebP, TIFF begins.
+_BASE64 = re.compile(
+    r"\s*(?:data:image/[\w.+-]+;base64,|(?=/9j/|_9j_|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK))"
+)
+_LONGEST_PATH = 4096
+_NO_NAME = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 
 
 def rows(
@@ -39,7 +51,7 @@ def rows(
             yield ImageError(f"{name}#{number}", row.reason)
             continue
         kept = {key: row.get(key) for key in keep}
-        for photo in table_cells.photos(name, f"{name}#{number}", row.get(chosen.column)):
+        for photo in _photos(name, f"{name}#{number}", row.get(chosen.column)):
             if isinstance(photo.content, ImageError) and not keep:
                 yield photo.content  # there is nothing else to say of it
             else:
@@ -89,3 +101,54 @@ class _Choice:
         return CaptionerError(
             f"{self._name}: has no column {column!r}; it has {first_few(there, 20)}."
         )
+
+
+def _photos(table: str, row: str, value: Any) -> Iterator[Photo]:
+    """The photos of a cell, several for a list; `row` is what one without a path is called."""
+    if not isinstance(value, list):
+        yield _photo(table, row, value)
+    elif not value or isinstance(value[0], (int, float, list)):
+        reason = "holds numbers, no picture; write it as PNG" if value else "names no picture"
+        yield Photo(row, ImageError(row, reason))
+    else:
+        for number, one in enumerate(value):
+            yield _photo(table, f"{row}.{number}", one)
+
+
+def _photo(table: str, row: str, value: Any) -> Photo:
+    if isinstance(value, dict):
+        content, path = value.get("bytes"), value.get("path")
+        return _photo(table, row, path if content is None else content)
+    if isinstance(value, (bytes, bytearray)):
+        return Photo(row, bytes(value))
+    if not isinstance(value, str) or not value:
+        return Photo(row, ImageError(row, "names no picture"))
+    if _BASE64.match(value) and (data := _decoded(value)) is not None:
+        return Photo(row, data)
+    if _NO_NAME.search(value) or len(value) > _LONGEST_PATH:
+        what = "its text holds what no name can" if len(value) <= _LONGEST_PATH else "too long"
+        return Photo(row, ImageError(row, f"names no file: {what}"))
+    if remote.is_remote(value):
+        return Photo(value, partial(remote.read, value))
+    if remote.is_remote(table):
+        address = f"{table.rpartition('/')[0]}/{value}"
+        return Photo(address, partial(remote.read, address))
+    folder = os.path.dirname(table)
+    path = on_disk(os.path.join(folder, value))
+    if value != value.strip() and not os.path.lexists(path):
+        path = on_disk(os.path.join(folder, value.strip()))
+    return Photo(path, path)
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes behind base64 text, whatever lines it is broken into; None for a path."""
+    start = _BASE64.match(text)
+    assert start is not None
+    named = start.group().strip()
+    if not named and len(text) <= _LONGEST_PATH and "." in text:
+        return None
+    packed = "".join(text[start.end() :].split()).replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except ValueError:
+        return None
