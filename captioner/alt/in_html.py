@@ -40,14 +40,11 @@ def gaps(document: str) -> Iterator[Gap]:
 def located(document: str) -> Iterator[tuple[int, Gap]]:
     """The gaps, each with the place where its tag starts."""
     newlines = [match.start() for match in re.finditer("\n", document)]
-    found = [*_tags(document), *_templates(document)]
-    for start, gap in sorted(found, key=itemgetter(0)):
+    templates = (
+        (start, Gap(tag.source, 0, tag.words, "shortcode")) for start, tag in picture_tags(document)
+    )
+    for start, gap in sorted([*_tags(document), *templates], key=itemgetter(0)):
         yield start, replace(gap, line=bisect_left(newlines, start) + 1)
-
-
-def _templates(document: str) -> Iterator[tuple[int, Gap]]:
-    for start, tag in picture_tags(document):
-        yield start, Gap(tag.source, 0, tag.words, "shortcode")
 
 
 def _tags(document: str) -> Iterator[tuple[int, Gap]]:

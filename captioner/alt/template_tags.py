@@ -54,9 +54,13 @@ def template_tag(text: str, at: int) -> Tag | None:
         return None
     end = close + len(_CLOSERS[opener])
     found = _SHOWS.match(text, at + len(opener), close) if opener != "{{" else None
-    if not found or _decided(found["rest"]):
+    if not found:
         return Tag(end)
     given, strings = attributes(found["rest"]), _STRING.findall(found["rest"])
+    # By `alt`, also empty, a caption, or a second string a tag names its picture.
+    named = "alt" in given or any(given.get(name) for name in ("caption", "title"))
+    if named or (not given and len(strings) > 1):
+        return Tag(end)
     pictures = (value for value in [*given.values(), *strings] if PICTURE.search(value))
     own = opener.startswith("{{") and found["name"] == "figure" and "src" in given
     source = given.get("src") or next(pictures, "")
@@ -70,13 +74,6 @@ def picture_tags(text: str) -> Iterator[tuple[int, Tag]]:
         tag = template_tag(bare, found.start())
         if tag and tag.lacks_text:
             yield found.start(), tag
-
-
-def _decided(rest: str) -> bool:
-    """Whether a tag names its picture: by `alt`, also empty, a caption, or a second string."""
-    given = attributes(rest)
-    captioned = any(given.get(name) for name in ("caption", "title"))
-    return "alt" in given or captioned or (not given and len(_STRING.findall(rest)) > 1)
 
 
 def attributes(text: str) -> dict[str, str]:

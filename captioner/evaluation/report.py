@@ -98,14 +98,13 @@ def _lines(figures: Mapping[str, Any]) -> str:
     """JSON with a line for each entry of each part."""
     parts = []
     for name, part in figures.items():
-        ends = ""
-        lines = [_line(part)]
+        text = _line(part)
         if isinstance(part, dict) and part:
-            ends, lines = "{}", [f"{_line(key)}: {_line(value)}" for key, value in part.items()]
+            lines = (f"{_line(key)}: {_line(value)}" for key, value in part.items())
+            text = "{\n  " + ",\n  ".join(lines) + "\n }"
         elif isinstance(part, list) and part:
-            ends, lines = "[]", [_line(value) for value in part]
-        text = ",\n  ".join(lines)
-        parts.append(f"{_line(name)}: " + (f"{ends[0]}\n  {text}\n {ends[1]}" if ends else text))
+            text = "[\n  " + ",\n  ".join(map(_line, part)) + "\n ]"
+        parts.append(f"{_line(name)}: {text}")
     return "{\n " + ",\n ".join(parts) + "\n}\n"
 
 

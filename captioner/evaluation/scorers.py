@@ -28,14 +28,6 @@ class Tokens:
     references: dict[PhotoId, list[str]]
     candidates: dict[PhotoId, list[str]]
 
-    def of(self, keys: Iterable[PhotoId]) -> Tokens:
-        """Those of some photos."""
-        wanted = list(keys)
-        return Tokens(
-            {key: self.references[key] for key in wanted},
-            {key: self.candidates[key] for key in wanted},
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -148,15 +140,17 @@ def score_tokens(
 
     `meteor_rows` (N, 24), each photo's METEOR and its tallies, spares aligning anew.
     """
+    from pycocoevalcap.rouge.rouge import Rouge
+
     with ThreadPoolExecutor(1) as beside:
         aligned = beside.submit(_meteor_rows, tokens, java, meteor_rows)
         bleus, bleu_values, bleu_tallies = _bleu(tokens)
-        rouge, rouge_values = _rouge(tokens)
+        rouge, rouge_values = Rouge().compute_score(tokens.references, tokens.candidates)
         cider, cider_values = cider_scores(tokens.references, tokens.candidates, frequencies)
         rows = aligned.result()
     meteor_values, meteor_tallies = rows[:, 0], rows[:, 1:]
     meteor = java.meteor_scores([meteor_tallies.sum(0).tolist()])[0]
-    totals = [*bleus, meteor, rouge, cider]
+    totals = [*bleus, meteor, float(rouge), cider]
     columns = [*bleu_values, meteor_values, rouge_values, cider_values]
     return Scores(
         dict(zip(METRICS, totals, strict=True)),
@@ -170,11 +164,14 @@ def score_part(
     scores: Scores, keys: Iterable[PhotoId], java: Java, frequencies: Frequencies | None = None
 ) -> Scores:
     """The scores of some of the photos, as if they had been scored alone."""
-    wanted = set(keys)
-    chosen = [row for row, key in enumerate(scores.tokens.references) if key in wanted]
-    rows = np.column_stack([scores.values["METEOR"], scores.tallies["METEOR"]])[chosen]
-    tokens = scores.tokens.of(key for key in scores.tokens.references if key in wanted)
-    return score_tokens(tokens, java, frequencies, rows)
+    wanted, whole = set(keys), scores.tokens
+    chosen = {key: row for row, key in enumerate(whole.references) if key in wanted}
+    tokens = Tokens(
+        {key: whole.references[key] for key in chosen},
+        {key: whole.candidates[key] for key in chosen},
+    )
+    rows = np.column_stack([scores.values["METEOR"], scores.tallies["METEOR"]])
+    return score_tokens(tokens, java, frequencies, rows[list(chosen.values())])
 
 
 def resample(scores: Scores, weights: Array, java: Java) -> dict[str, Array]:
@@ -203,7 +200,14 @@ def _tokenize(
     ):
         if missing:
             raise CaptionerError(f"{len(missing)} photos have {what}: {first_few(missing)}")
-    _refuse_long(references, candidates)
+    for key, texts in references.items():
+        words = len(candidates[key].split())
+        longest = max(len(text.split()) for text in texts)
+        if words * longest > LONGEST_PAIR:
+            raise CaptionerError(
+                f"photo {brief(key)}: METEOR would take minutes to align a caption of {words:,} "
+                f"words with a reference of {longest:,}; shorten one of them"
+            )
     # Apart, as the official tokenizer gets them: it reads on over the ends of lines.
     told = (
         java.references(references)
@@ -214,19 +218,6 @@ def _tokenize(
         told,
         tokenize_groups(java, {key: [candidates[key]] for key in references}),
     )
-
-
-def _refuse_long(
-    references: Mapping[PhotoId, Sequence[str]], candidates: Mapping[PhotoId, str]
-) -> None:
-    for key, texts in references.items():
-        words = len(candidates[key].split())
-        longest = max(len(text.split()) for text in texts)
-        if words * longest > LONGEST_PAIR:
-            raise CaptionerError(
-                f"photo {brief(key)}: METEOR would take minutes to align a caption of {words:,} "
-                f"words with a reference of {longest:,}; shorten one of them"
-            )
 
 
 def _bleu(tokens: Tokens) -> tuple[list[float], Array, Array]:
@@ -259,10 +250,3 @@ def _meteor_rows(tokens: Tokens, java: Java, known: Array | None) -> Array:
         return known
     candidates = [texts[0] for texts in tokens.candidates.values()]
     return np.array(java.meteor(list(tokens.references.values()), candidates))
-
-
-def _rouge(tokens: Tokens) -> tuple[float, Array]:
-    from pycocoevalcap.rouge.rouge import Rouge
-
-    total, each = Rouge().compute_score(tokens.references, tokens.candidates)
-    return float(total), each

@@ -30,31 +30,32 @@ def photos(
     `sources.files` was given: archives hold what folders do.
     """
     for item in files:
+        packed = isinstance(item, str) and item.lower().endswith(ARCHIVES)
         if isinstance(item, ImageError):
             found: Iterable[Photo | ImageError] = [item]
         elif item.lower().endswith(TABLES):
             found = _contents(item, partial(tables.rows, column=column, keep=keep))
-        elif item.lower().endswith(ARCHIVES):
+        elif packed:
             found = _contents(item, partial(archives.members, search=search or Search()))
-            if read:
-                yield from map(_at_hand, _only(found, wanted))
-                continue
         elif remote.is_remote(item):
             found = [Photo(item, partial(remote.read, item))]
         else:
             found = [Photo(item, item)]
-        yield from _only(found, wanted)
+        for photo in found:
+            if wanted(photo.path):
+                yield _at_hand(photo) if packed and read else photo
 
 
 def check_tables(
     inputs: Iterable[str], column: str | None = None, keep: Sequence[str] = ()
 ) -> None:
-    """Raise CaptionerError for a table among `inputs` that lacks a column or is none."""
+    """Raise CaptionerError for a table among `inputs` that lacks a column or is none, so that its
+    first row cannot be had."""
     for name in inputs:
         if name.lower().endswith(TABLES) and not is_sidecar(name):
             try:
                 with closing(opened(name)) as file:
-                    tables.check(name, file, column, keep)
+                    next(tables.rows(name, file, column, keep), None)
             except OSError:
                 continue  # a row will say so
 
@@ -68,12 +69,6 @@ def _contents(name: str, members: Opener) -> Iterator[Photo | ImageError]:
             yield from members(name, file)
     except (OSError, CaptionerError) as error:
         yield ImageError(name, why_unread(error).removeprefix(f"{name}: "))
-
-
-def _only(
-    items: Iterable[Photo | ImageError], wanted: Callable[[str], bool]
-) -> Iterator[Photo | ImageError]:
-    return (item for item in items if wanted(item.path))
 
 
 def _at_hand(item: Photo | ImageError) -> Photo | ImageError:

@@ -58,11 +58,6 @@ def rows(
                 yield replace(photo, kept=kept)
 
 
-def check(name: str, file: IO[bytes], column: str | None, keep: Sequence[str] = ()) -> None:
-    """Raise CaptionerError where the first row cannot be had: no such column, no such table."""
-    next(rows(name, file, column, keep), None)
-
-
 class _Choice:
     """Which of a table's columns are read."""
 
