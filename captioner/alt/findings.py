@@ -48,17 +48,14 @@ def findings(documents: Iterable[Document]) -> Iterator[Finding]:
     """
     for document in documents:
         for gap in document.gaps:
-            finding = _finding(document, gap)
+            try:
+                picture = document.picture(gap)
+                blank = gap.blank or is_blank(picture)
+                finding = Finding(document, gap, picture, blank=blank)
+            except NoPicture as error:
+                finding = Finding(document, gap, problem=str(error), blank=gap.blank)
             if not (finding.blank and gap.says_decorative):
                 yield finding
-
-
-def _finding(document: Document, gap: Gap) -> Finding:
-    try:
-        picture = document.picture(gap)
-    except NoPicture as error:
-        return Finding(document, gap, problem=str(error), blank=gap.blank)
-    return Finding(document, gap, picture, blank=gap.blank or is_blank(picture))
 
 
 def is_blank(picture: Path) -> bool:

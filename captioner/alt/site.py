@@ -63,8 +63,9 @@ class Site:
 
     def holds(self, path: Path) -> bool:
         """Whether the file lies in the site, links followed."""
-        real = os.path.realpath(path)
-        return any(_is_below(real, folder) for folder in (self.named, self.folder, *self.roots))
+        real = Path(os.path.realpath(path))
+        folders = map(os.path.realpath, (self.named, self.folder, *self.roots))
+        return any(map(real.is_relative_to, folders))
 
     def find(self, folder: Path, address: str) -> Path:
         """The file of an address in a page of that folder; if there is none, where it should be.
@@ -138,8 +139,3 @@ def generator(folder: Path) -> Generator | None:
 
 def _there(folders: Iterable[Path]) -> Iterator[Path]:
     yield from filter(Path.is_dir, folders)
-
-
-def _is_below(real: str, folder: Path) -> bool:
-    above = os.path.realpath(folder)
-    return real == above or real.startswith(above.rstrip(os.sep) + os.sep)

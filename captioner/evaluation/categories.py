@@ -113,8 +113,9 @@ class CategoryWords:
             for phrase in [name, *_WORDS.get(name, "").split(", ")]:
                 # "orange" is mostly a colour
                 forms = [plural(phrase)] if phrase == "orange" else [phrase, plural(phrase)]
-                for form in filter(None, forms):
-                    self._add(form, name)
+                for words in (tuple(form.split()) for form in forms if form):
+                    known = self._phrases.get(words, ())
+                    self._phrases[words] = known if name in known else (*known, name)
         for animal in set(names).intersection(_ANIMALS):
             for word in [animal, *_WORDS.get(animal, "").split(", ")]:
                 for young in _YOUNG:
@@ -124,29 +125,20 @@ class CategoryWords:
                 self._phrases[tuple(form.split())] = ()
         self._longest = max(map(len, self._phrases))
 
-    def _add(self, phrase: str, category: str) -> None:
-        words = tuple(phrase.split())
-        if category not in self._phrases.get(words, ()):
-            self._phrases[words] = (*self._phrases.get(words, ()), category)
-
     def mentions(self, words: Sequence[str]) -> list[Mention]:
         """What the caption names, longest phrase first: "hot dog" is no dog."""
         lowered = [word.lower() for word in words]
         found, place = [], 0
         while place < len(lowered):
-            length = self._length_at(lowered, place)
+            longer = range(self._longest, 1, -1)
+            known = (n for n in longer if tuple(lowered[place : place + n]) in self._phrases)
+            length = next(known, 1)
             categories = self._phrases.get(tuple(lowered[place : place + length]), ())
             real = place == 0 or lowered[place - 1] not in _NOT_REAL
             if categories and real:
                 found.append(Mention(categories, place, place + length))
             place += length
         return found
-
-    def _length_at(self, words: list[str], place: int) -> int:
-        for length in range(self._longest, 1, -1):
-            if tuple(words[place : place + length]) in self._phrases:
-                return length
-        return 1
 
 
 def plural(phrase: str) -> str:

@@ -71,13 +71,6 @@ def cider_scores(
     return float(each.mean()), each
 
 
-@dataclass(frozen=True)
-class _Sentence:
-    words: Counter[str]
-    length: int
-    vector: Vector
-
-
 def cider_r(
     references: Mapping[PhotoId, Sequence[str]],
     candidates: Mapping[PhotoId, Sequence[str]],
@@ -88,10 +81,10 @@ def cider_r(
     CIDEr-D's clipped cosines, but a difference in length counts relative to the reference, and
     words that are said more often than in the reference lower the score by themselves.
     """
-    scores = []
-    for key, texts in references.items():
-        candidate = _sentence(candidates[key][0], frequencies)
-        scores.append(np.mean([_cider_r(candidate, _sentence(t, frequencies)) for t in texts]))
+    scores = [
+        np.mean([_cider_r(candidates[key][0], text, frequencies) for text in texts])
+        for key, texts in references.items()
+    ]
     return np.array(scores, dtype=np.float64)
 
 
@@ -103,7 +96,7 @@ def self_cider(captions: Sequence[str], frequencies: Frequencies) -> float | Non
     """
     if len(captions) < 2:
         return None
-    vectors = [_sentence(text, frequencies).vector for text in captions]
+    vectors = [_vector(text, frequencies) for text in captions]
     kernel = np.array([[cosine(a, b, clip=False) for b in vectors] for a in vectors])
     roots = np.sqrt(np.clip(np.linalg.eigvalsh(kernel), 0, None))
     if not roots.sum():
@@ -111,26 +104,25 @@ def self_cider(captions: Sequence[str], frequencies: Frequencies) -> float | Non
     return float(max(0.0, -math.log(roots[-1] / roots.sum()) / math.log(len(captions))))
 
 
-def _sentence(text: str, frequencies: Frequencies) -> _Sentence:
-    words = text.split()
+def _vector(text: str, frequencies: Frequencies) -> Vector:
     every = math.log(frequencies.photos)
     counts: Mapping[Any, float] = frequencies.counts
 
     def rarity(gram: Gram) -> float:
         return every - math.log(max(1.0, counts.get(gram, 0.0)))
 
-    return _Sentence(Counter(words), len(words), vector(words, rarity))
+    return vector(text.split(), rarity)
 
 
-def _cider_r(candidate: _Sentence, reference: _Sentence) -> float:
-    if not candidate.length or not reference.length:
+def _cider_r(caption: str, reference: str, frequencies: Frequencies) -> float:
+    said, told = Counter(caption.split()), Counter(reference.split())
+    if not said or not told:
         return 0.0
-    difference = (candidate.length - reference.length) / reference.length
-    length = math.exp(-(difference**2))
+    length = math.exp(-(((said.total() - told.total()) / told.total()) ** 2))
     excess = [
-        abs(count - reference.words[word]) if word in reference.words else count - 1
-        for word, count in candidate.words.items()
+        abs(count - told[word]) if word in told else count - 1 for word, count in said.items()
     ]
     repetition = math.exp(-sum(map(math.log1p, excess)) / len(excess))  # geometric mean
     penalty = repetition**_REPETITION * length**_LENGTH
-    return 10 * penalty * cosine(candidate.vector, reference.vector)
+    alike = cosine(_vector(caption, frequencies), _vector(reference, frequencies))
+    return 10 * penalty * alike

@@ -186,23 +186,18 @@ class _Run:
             ),
         }
         figures = {name: part for name, part in figures.items() if part is not None}
-        figures["notes"] = [*self.notes, *self._cautions()]
+        if self.counted.photos == 1:
+            self.notes.append(
+                "CIDEr is 0 whatever the caption: its document frequencies are from one photo's "
+                "references, where no word is rarer than another; --df FILE takes them from others"
+            )
+        figures["notes"] = [*self.notes, *caution(len(self.photos))]
         figures["captions"] = [
             {"image_id": key, "caption": candidate.caption}
             for key, candidate in self.candidates.items()
         ]
         figures["photos"] = self._each()
         return Report(figures, tuple(self.photos), self.candidates, self.sampled)
-
-    def _cautions(self) -> list[str]:
-        """What a reader of so few photos' figures should know."""
-        cautions = []
-        if self.counted.photos == 1:
-            cautions.append(
-                "CIDEr is 0 whatever the caption: its document frequencies are from one photo's "
-                "references, where no word is rarer than another; --df FILE takes them from others"
-            )
-        return [*cautions, *caution(len(self.photos))]
 
     def _official(self, candidates: Mapping[PhotoId, Candidate]) -> Scores:
         texts = {photo.id: candidates[photo.id].caption for photo in self.photos}

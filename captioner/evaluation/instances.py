@@ -61,12 +61,13 @@ def read_instances(path: Path) -> Instances:
     CaptionerError for a file of another kind.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or not content.get("categories"):
+    rows = {}
+    for name in ("categories", "images", "annotations"):
+        if not isinstance(content, dict) or not isinstance(content.get(name), list):
+            raise CaptionerError(f"{path}: not a COCO instances file: it has no list of '{name}'")
+        rows[name] = [row.cells for row in json_rows(path, content[name])]
+    if not rows["categories"]:
         raise CaptionerError(f"{path}: not a COCO instances file: it lists no 'categories'")
-    rows = {
-        name: [row.cells for row in json_rows(path, _list(path, content, name))]
-        for name in ("categories", "images", "annotations")
-    }
     try:
         return _instances(path, rows)
     except KeyError as error:
@@ -77,12 +78,6 @@ def read_instances(path: Path) -> Instances:
         raise CaptionerError(
             f"{path}: not a COCO instances file: an entry has a name, size or box that is none"
         ) from error
-
-
-def _list(path: Path, content: dict[str, Any], name: str) -> list[Any]:
-    if not isinstance(content.get(name), list):
-        raise CaptionerError(f"{path}: not a COCO instances file: it has no list of '{name}'")
-    return list(content[name])
 
 
 def _instances(path: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Instances:

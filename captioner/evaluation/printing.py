@@ -206,6 +206,4 @@ def _percent(value: float | None) -> str:
 
 
 def _range(bounds: Sequence[float] | None) -> str:
-    if bounds is None:
-        return "–"
-    return f"{bounds[0]:.4f} – {bounds[1]:.4f}"
+    return "–" if bounds is None else f"{bounds[0]:.4f} – {bounds[1]:.4f}"

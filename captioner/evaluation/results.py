@@ -102,18 +102,12 @@ def read_results(path: Path, several: bool = False) -> dict[PhotoId, Candidate]:
 
 def _candidate(rows: Sequence[Captioned]) -> Candidate:
     first, *others = [caption for row in rows for caption in row.captions]
-    return Candidate(
-        first,
-        _told(rows[0], "score"),
-        confidence=_told(rows[0], "confidence"),
-        others=tuple(others),
-    )
-
-
-def _told(row: Captioned, name: str) -> float | None:
-    """A row's own number under that name, if it has one."""
-    value = row.cells.get(name)
-    return None if value is None or value == "" else finite(row.place, name, value)
+    told: dict[str, Any] = {}
+    for name in ("score", "confidence"):
+        value = rows[0].cells.get(name)
+        if value is not None and value != "":
+            told[name] = finite(rows[0].place, name, value)
+    return Candidate(first, others=tuple(others), **told)
 
 
 def finite(place: str, name: str, value: Any) -> float:

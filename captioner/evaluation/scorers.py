@@ -143,11 +143,13 @@ def score_tokens(
     from pycocoevalcap.rouge.rouge import Rouge
 
     with ThreadPoolExecutor(1) as beside:
-        aligned = beside.submit(_meteor_rows, tokens, java, meteor_rows)
+        if meteor_rows is None:
+            captions = [texts[0] for texts in tokens.candidates.values()]
+            aligned = beside.submit(java.meteor, list(tokens.references.values()), captions)
         bleus, bleu_values, bleu_tallies = _bleu(tokens)
         rouge, rouge_values = Rouge().compute_score(tokens.references, tokens.candidates)
         cider, cider_values = cider_scores(tokens.references, tokens.candidates, frequencies)
-        rows = aligned.result()
+        rows = np.array(aligned.result()) if meteor_rows is None else meteor_rows
     meteor_values, meteor_tallies = rows[:, 0], rows[:, 1:]
     meteor = java.meteor_scores([meteor_tallies.sum(0).tolist()])[0]
     totals = [*bleus, meteor, float(rouge), cider]
@@ -243,10 +245,3 @@ def _bleu_of_sums(sums: Array) -> Array:
     brevity = np.exp(np.minimum(0, 1 - 1 / ratio))[:, None]
     scores: Array = precision ** (1 / np.arange(1, 5)) * brevity
     return scores
-
-
-def _meteor_rows(tokens: Tokens, java: Java, known: Array | None) -> Array:
-    if known is not None:
-        return known
-    candidates = [texts[0] for texts in tokens.candidates.values()]
-    return np.array(java.meteor(list(tokens.references.values()), candidates))

@@ -55,7 +55,7 @@ def compare_systems(
         "cider_document_frequencies": first.figures["cider_document_frequencies"],
         "systems": _with_ranks(reports, samples, seed),
         "pairs": _pairs(reports, metrics),
-        "notes": [*_notes(reports, photos, common), *_caution(len(systems), samples)],
+        "notes": _notes(reports, photos, len(common), samples),
     }
 
 
@@ -136,27 +136,19 @@ def _pairs(
     return figures
 
 
-def _caution(count: int, samples: int) -> list[str]:
-    """That too few samples were drawn for any of the pairs to differ after correction."""
-    pairs = count * (count - 1) // 2
-    if pairs * least_p(samples) < LEVEL:
-        return []
-    return [
-        f"{samples} bootstrap samples cannot show that any of {pairs} pairs differs after Holm's "
-        f"correction: take --samples {math.ceil(2 * pairs / LEVEL)} or more"
-    ]
-
-
 def _notes(
-    reports: Mapping[str, Report],
-    photos: Sequence[CaptionedPhoto],
-    common: Sequence[CaptionedPhoto],
+    reports: Mapping[str, Report], photos: Sequence[CaptionedPhoto], common: int, samples: int
 ) -> list[str]:
-    notes = list(dict.fromkeys(note for one in reports.values() for note in one.notes))
-    if len(common) < len(photos):
-        notes.insert(
-            0,
-            f"scored are the {len(common)} of {len(photos)} photos that every system has a caption "
-            "of",
+    notes = []
+    if common < len(photos):
+        notes.append(
+            f"scored are the {common} of {len(photos)} photos that every system has a caption of"
+        )
+    notes += dict.fromkeys(note for one in reports.values() for note in one.notes)
+    pairs = len(reports) * (len(reports) - 1) // 2
+    if pairs * least_p(samples) >= LEVEL:  # none could differ after correction
+        notes.append(
+            f"{samples} bootstrap samples cannot show that any of {pairs} pairs differs after "
+            f"Holm's correction: take --samples {math.ceil(2 * pairs / LEVEL)} or more"
         )
     return notes

@@ -62,13 +62,13 @@ def _latex_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _latex_text(text: str) -> str:
-    return _SPECIAL.sub(lambda found: _WORDS.get(found[0], "\\" + found[0]), text)
-
-
 _markdown = (
     lambda text: f"**{text}**",
     lambda text: text.replace("\\", "\\\\").replace("|", r"\|"),
     _markdown_lines,
 )
-_latex = (lambda text: rf"\textbf{{{text}}}", _latex_text, _latex_lines)
+_latex = (
+    lambda text: rf"\textbf{{{text}}}",
+    lambda text: _SPECIAL.sub(lambda found: _WORDS.get(found[0], "\\" + found[0]), text),
+    _latex_lines,
+)

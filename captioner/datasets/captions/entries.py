@@ -121,16 +121,12 @@ def read_captioned(path: Path) -> list[Captioned]:
     path = Path(path)
     found = []
     for row in rows_of(path, read_content(path)):
-        if not cell(row.cells, ("error",)):
-            captions = tuple(texts(row))
-            found.append(Captioned(_key(row), captions, row.place, row.cells))
+        if cell(row.cells, ("error",)):
+            continue
+        told, key = tuple(texts(row)), cell(row.cells, IDS)
+        if key is None:
+            key = file_name(row) or cell(row.cells, ROW_IDS)
+        found.append(Captioned(checked_id(row, key), told, row.place, row.cells))
     if not found:
         raise CaptionerError(f"{path}: there is no caption in it")
     return found
-
-
-def _key(row: Entry) -> PhotoId:
-    value = cell(row.cells, IDS)
-    if value is None:
-        value = file_name(row) or cell(row.cells, ROW_IDS)
-    return checked_id(row, value)

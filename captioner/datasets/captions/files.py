@@ -36,7 +36,10 @@ def read_content(path: Path) -> list[Entry] | dict[str, Any]:
         return list(_json_lines(path, text))
     if start in "[{":
         return _json(path, text)
-    return _lines(path, text)
+    first = next(line for line in text.split("\n") if line.strip())
+    if "\t" in first and "#" in first.split("\t")[0]:
+        return list(_token_lines(path, text))
+    return _table(path, text, first.lstrip("\r").split("\r")[0])
 
 
 def read_text(path: Path) -> str:
@@ -106,13 +109,6 @@ def _parsed(path: Path, text: str, line: str = "") -> Any:
         deep = isinstance(error, RecursionError)
         why = "its brackets are nested too deep" if deep else "a number in it has too many digits"
         raise CaptionerError(f"{path}: cannot be read as captions: {why}") from error
-
-
-def _lines(path: Path, text: str) -> list[Entry]:
-    first = next(line for line in text.split("\n") if line.strip())
-    if "\t" in first and "#" in first.split("\t")[0]:
-        return list(_token_lines(path, text))
-    return _table(path, text, first.lstrip("\r").split("\r")[0])
 
 
 def _token_lines(path: Path, text: str) -> Iterator[Entry]:

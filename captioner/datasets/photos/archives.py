@@ -42,12 +42,8 @@ _PIECE = 1 << 20  # bytes that are read at a time
 Watch = Callable[[IO[bytes]], IO[bytes]]
 
 
-def _as_it_is(file: IO[bytes]) -> IO[bytes]:
-    return file
-
-
 def members(
-    name: str, file: IO[bytes], search: Search, watch: Watch = _as_it_is
+    name: str, file: IO[bytes], search: Search, watch: Watch = lambda file: file
 ) -> Iterator[Photo | ImageError]:
     """The pictures in the archive `file`, called `name/…`; their bytes are to be had, by a call
     that may raise ImageError, until the next is asked for.

@@ -90,7 +90,9 @@ def _between_nulls(texts: Iterator[str]) -> Iterator[str]:
     for entries in _split(texts, "\0"):
         if not all(map(_is_path, entries)):
             raise CaptionerError(_NO_TEXT)
-        yield from (entry for entry in entries if entry and not _is_bare_folder(entry))
+        for entry in filter(None, entries):
+            if not os.path.isdir(entry) or (entry.endswith("/") and entry != "/"):
+                yield entry
 
 
 def _is_path(entry: str) -> bool:
@@ -101,7 +103,3 @@ def _is_path(entry: str) -> bool:
         or remote.is_remote(entry)
         or _FILE.fullmatch(entry) is not None
     )
-
-
-def _is_bare_folder(entry: str) -> bool:
-    return (entry == "/" or not entry.endswith("/")) and os.path.isdir(entry)

@@ -60,10 +60,9 @@ def check_tables(
                 continue  # a row will say so
 
 
-Opener = Callable[[str, IO[bytes]], Iterator[Photo | ImageError]]
-
-
-def _contents(name: str, members: Opener) -> Iterator[Photo | ImageError]:
+def _contents(
+    name: str, members: Callable[[str, IO[bytes]], Iterator[Photo | ImageError]]
+) -> Iterator[Photo | ImageError]:
     try:
         with closing(opened(name)) as file:
             yield from members(name, file)

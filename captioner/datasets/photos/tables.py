@@ -80,13 +80,11 @@ class _Choice:
         if self._wanted in there:
             return str(self._wanted)
         known = {plain(name): name for name in reversed(there)}
+        asked = USUAL_COLUMNS if self._wanted is None else (plain(self._wanted),)
+        if found := [known[name] for name in asked if name in known]:
+            return found[0]
         if self._wanted is not None:
-            if plain(self._wanted) in known:
-                return known[plain(self._wanted)]
             raise self._lacks(self._wanted, there)
-        for usual in USUAL_COLUMNS:
-            if usual in known:
-                return known[usual]
         raise CaptionerError(
             f"{self._name}: which column holds the photos? Name it with --column: "
             f"{first_few(there, 20)}."
