@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from made_photos import make_photos
 import captioner
 from captioner import Captioner, Options
 from captioner.rules import search_options
+from captioner.search import beam_search
 
 ENGINES = ("openvino", "onnxruntime", "torch")
 BEAM_3 = Options(beam=3, consensus=False)
@@ -104,21 +106,25 @@ def one_warm_photo(model: Captioner, path: Path) -> Row:
 
 
 def searched_together(model: Captioner, paths: list[Path]) -> Row:
-    """The search alone, of 64 photos at once and of one at a time."""
+    """The search of 64 photos at once and of one at a time, the encoder's time apart: the beams
+    alone, and with all that makes captions of what they found."""
     squares = np.stack([model._square(path) for path in paths[:64]])
     search = search_options(BEAM_3, model.vocabulary)
-
-    def spent(pictures: np.ndarray, times: int) -> float:
-        """Of one photo, the encoder's time apart."""
+    found: Row = {}
+    for pictures, name, times in ((squares[:1], "alone", 20), (squares, "together", 5)):
         started = model.engine.start(pictures)
-        model._write(pictures, started, BEAM_3, search)
-        each = [
-            seconds(lambda: model._write(pictures, started, BEAM_3, search)) for _ in range(times)
-        ]
-        return statistics.median(each) / len(pictures)
-
-    together, alone = spent(squares, 5), spent(squares[:1], 20)
-    return {"alone ms": 1000 * alone, "together ms": 1000 * together, "ratio": alone / together}
+        style = model.vocabulary.start(model.styles[0])
+        first = model.engine.ids([style] * len(pictures))
+        calls: dict[str, Callable[[], object]] = {
+            "beams": partial(beam_search, model.engine.step, started.state, first, search),
+            "captions": partial(model._write, pictures, started, BEAM_3, search),
+        }
+        for what, call in calls.items():
+            call()
+            spent = statistics.median(seconds(call) for _ in range(times)) / len(pictures)
+            found[f"{what} {name}, ms"] = 1000 * spent
+    ratios = {w: found[f"{w} alone, ms"] / found[f"{w} together, ms"] for w in calls}
+    return found | {f"{what}: ratio": ratio for what, ratio in ratios.items()}
 
 
 MEASURED = """
