@@ -12,6 +12,7 @@ from captioner.options import Options
 from captioner.search import SearchOptions
 from captioner.vocabulary import Vocabulary
 
+TO_CHOOSE_FROM = 2  # sentences a beam, where they are ranked again
 BAD_LAST_WORDS = ("a", "an", "the", "of", "with", "and", "on", "in", "to", "at", "is", "are", ",")
 
 
@@ -40,7 +41,7 @@ def search_options(options: Options, vocabulary: Vocabulary) -> SearchOptions:
     return replace(
         usual,
         beam=beam,
-        n_best=beam if options.consensus else options.alternatives + 1,
+        n_best=TO_CHOOSE_FROM * beam if options.consensus else options.alternatives + 1,
         length_penalty=options.length_penalty,
         exact_stop=False,
         max_words=options.max_words,

@@ -83,7 +83,8 @@ class _Beams:
         self.total = full((photos, self.lanes, self.width), NEVER, like)
         first = slice(None) if self.required is None else slice(1)
         self.total[:, first, 0] = 0.0  # log-probability so far
-        kept = min(options.n_best or options.beam, self.width)
+        wanted = options.n_best or options.beam
+        kept = min(wanted, max(self.width, -(-wanted // options.groups)))
         pools = self.lanes if self.required is None else 1
         self.finished = Finished(photos, pools, kept, like)
 
@@ -155,7 +156,7 @@ class _Beams:
         longest = self.options.max_words + 1 if self.options.exact_stop else length + 2
         done = best / longest**self.options.length_penalty <= worst
         if self.width == 1 and self.required is None:
-            return done | (worst > NEVER)
+            return done | (self.finished.rank[self.photo][..., 0] > NEVER)
         return done
 
 

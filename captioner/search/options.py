@@ -16,10 +16,11 @@ class SearchOptions:
     has `max_words` words must end there, at the end's true probability.
 
     Sentences are ranked by log-probability / n**length_penalty, where n counts the words and the
-    end. `n_best` sentences come back (None: as many as beams). A beam of one is greedy search and
-    stops at its first end. `exact_stop` searches until no beam can still enter the n best; without
-    it a beam counts as lost once it would rank too low if it ended now for free, which is quicker
-    and can miss a longer sentence where `length_penalty` is above 0.
+    end. `n_best` sentences come back, as far as the beams met so many on their way (None: as many
+    as beams). A beam of one is greedy search and stops at its first end. `exact_stop` searches
+    until no beam can still enter the n best; without it a beam counts as lost once it would rank
+    too low if it ended now for free, which is quicker and can miss a longer sentence where
+    `length_penalty` is above 0.
 
     Constraints: the sentence starts with `prefix`; holds no word of `forbidden` (the prefix may);
     holds every word of `required`; does not end on a word of `not_last`; repeats no sequence of
@@ -68,11 +69,7 @@ class SearchOptions:
         )
         _check(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p)
         _check(self.diversity >= 0, "diversity must not be negative", self.diversity)
-        _check(
-            self.n_best is None or 1 <= self.n_best <= self.beam,
-            f"n_best must lie between 1 and the number of beams ({self.beam})",
-            self.n_best,
-        )
+        _check(self.n_best is None or self.n_best >= 1, "n_best must be at least 1", self.n_best)
         _check(
             self.min_words <= self.max_words,
             f"min_words must not exceed max_words ({self.max_words})",

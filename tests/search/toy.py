@@ -165,7 +165,8 @@ def slow_beam(
 def slow_diverse(toy: Toy, photo: int, options: SearchOptions) -> list[Ended]:
     """Diverse beam search with lists: group after group, each shunning what the others took."""
     width = options.beam // options.groups
-    kept = min(width, options.n_best or options.beam)
+    wanted = options.n_best or options.beam
+    kept = min(wanted, max(width, -(-wanted // options.groups)))
     groups: list[Beams] = [[(0.0, ())] for _ in range(options.groups)]
     ended: list[list[Ended]] = [[] for _ in groups]
     for _ in range(options.max_words + 1):
@@ -179,9 +180,8 @@ def slow_diverse(toy: Toy, photo: int, options: SearchOptions) -> list[Ended]:
             ended[g] = sorted(ended[g], key=lambda e: e.rank, reverse=True)[:kept]
             groups[g] = [(s, (*words, w)) for s, words, w in here if w != END][:width]
             taken.update(words[-1] for _, words in groups[g])
-            if len(ended[g]) == kept and (
-                width == 1 or _hopeless(groups[g], ended[g][-1], options)
-            ):
+            full = len(ended[g]) == kept
+            if ended[g] and (width == 1 or (full and _hopeless(groups[g], ended[g][-1], options))):
                 groups[g] = []
     merged = sorted((e for group in ended for e in group), key=lambda e: e.rank, reverse=True)
     unique = {e.words: e for e in reversed(merged)}
