@@ -73,7 +73,7 @@ class TrainingConfig(Section):
 
     `mixup` lays every photo over another one, with shares drawn from Beta(mixup, mixup) (Zhang et
     al. 2018, https://arxiv.org/abs/1710.09412). Words are expected of both, by their shares;
-    captions (cross_entropy) are those of the photo that shows more.
+    captions (cross_entropy, self_critical) are those of the photo that shows more.
 
     `teacher` is how the share of words that the decoder is told, rather than left to guess, falls
     over the steps (see `captioner.training.teacher`). `doubly_stochastic` weighs the penalty for
@@ -150,8 +150,8 @@ class Recipe(Section):
             raise ValueError("objective words needs attributes.words")
         if stage.batch_sentences and not self.attributes.seen:
             raise ValueError("sentences without photos are told by attributes: none are shown")
-        if stage.mixup and stage.objective not in ("words", "cross_entropy"):
-            raise ValueError("training.mixup is for the objectives words and cross_entropy")
+        if stage.mixup and stage.objective == "language":
+            raise ValueError("training.mixup is for objectives that see photos")
         if stage.doubly_stochastic and not self.decoder.attends:
             raise ValueError("training.doubly_stochastic is for decoder.kind attention")
         if stage.guidance and stage.objective != "cross_entropy":

@@ -320,6 +320,25 @@ def test_with_mixup_captions_are_those_of_the_photo_that_shows_more(
     assert stage.loss(2).figures["nll"] == (pytest.approx(-told.sum().item()), int(known.sum()))
 
 
+def test_with_mixup_rewards_are_for_what_is_said_of_the_photo_that_shows_more(
+    album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = album.recipe(
+        tmp_path / "run", objective="self_critical", tune="nothing", mixup=0.7, seed=3
+    )
+    stage = Stage(recipe, Share())
+    source, photos, rng, mixup = unmirrored(stage)
+    part = rng.beta(mixup, mixup)
+    part = max(part, 1 - part)
+    grids = plain_grid(source, photos, stage.model.encoder)
+    met = []
+    monkeypatch.setattr(stage, "reward", lambda *given: met.append(given))
+    stage.loss(2)
+    [(_, grid, _, rewarded, *_)] = met
+    assert torch.allclose(grid, part * grids + (1 - part) * grids.roll(1, 0), atol=1e-5)
+    assert rewarded == photos.tolist()
+
+
 def test_a_photo_that_fails_leaves_no_maps(
     album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
