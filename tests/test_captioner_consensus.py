@@ -51,7 +51,7 @@ def test_consensus_is_the_sentence_that_the_others_resemble(
             borne = 1.5 * sum(seen[w] * rare[w] for w in {*one.words} & {*net.attributes})
             doubts = np.mean(np.log(np.array(named or [0.0]) + 0.02))
             likely = one.log_probability / (len(one.words) + 1) ** 0.7
-            scores.append(likely + 0.3 * sum(alike) / sum(say.values()) + borne + doubts)
+            scores.append(likely + 0.15 * sum(alike) / sum(say.values()) + borne + doubts)
         chosen = captioner.caption(photo, Options(alternatives=9, min_words=4))
         words = [c.words for c in (chosen, *chosen.alternatives)]
         order = sorted(range(len(found)), key=lambda i: -scores[i])[:10]

@@ -6,6 +6,7 @@ checkpoint, at their places in the file.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,7 @@ Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
 START, STEP = "start", "step"
 AT_ONCE = 4  # photos: as quick as more, or quicker, in a third of the memory
-# OpenVINO's hints: all cores for one call, or one for each of several
-ALONE, SEVERAL = "LATENCY", "THROUGHPUT"
+TOGETHER = 4  # copies of a graph that compute at once, each on its share of the cores
 _RECURRENT = ("hidden", "cell", "taught")  # of each beam; all else is of the photo
 _LOOKED = ("attribute_ids", "certainty")  # not for the step
 
@@ -180,28 +180,33 @@ class OpenVino:
             raise CaptionerError("this processor does not compute in bfloat16; use float32")
         self.precision = precision or ("bfloat16" if able else "float32")
 
-    def compile(self, graph: Any, hint: str = ALONE) -> Any:
-        """OpenVINO's own object for a graph, or the file of one."""
+    def compile(self, graph: Any, cores: int = 0) -> Any:
+        """OpenVINO's own object for a graph, or the file of one, on some cores, or all (0)."""
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
-            "PERFORMANCE_HINT": hint,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": cores,
+            "ENABLE_CPU_PINNING": not cores,  # copies would all take the first cores
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # else int8 weights make int8 of what they meet
         }
         return self._core.compile_model(graph, "CPU", settings)
 
     def open(self, file: Path) -> Runner:
-        """A call with one input has all cores. Of a call with several each has one: cores that
-        compute together wait for each other after every layer."""
-        graph = self._core.read_model(file)
+        """A call with one input has all cores. Of a call with several each has its share: cores
+        that compute together wait for each other after every layer.
+
+        Each share is a copy of its own: with OpenVINO's streams (2026.4) the copies of a graph
+        mistake each other's weights.
+        """
+        graph, cores = self._core.read_model(file), os.cpu_count() or 1
 
         @cache  # who has many photos never needs the other
-        def requests(hint: str) -> list[Any]:
-            compiled = self.compile(graph, hint)
-            count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-            return [compiled.create_infer_request() for _ in range(count)]
+        def requests(copies: int) -> list[Any]:
+            share = cores // copies if copies > 1 else 0
+            return [self.compile(graph, share).create_infer_request() for _ in range(copies)]
 
         def run(inputs: Sequence[Tensors]) -> list[dict[str, Array]]:
-            free = requests(ALONE if len(inputs) == 1 else SEVERAL)
+            free = requests(1 if len(inputs) == 1 else min(TOGETHER, cores))
             found = []
             for first in range(0, len(inputs), len(free)):
                 given = [_contiguous(tensors) for tensors in inputs[first : first + len(free)]]

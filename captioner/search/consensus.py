@@ -23,7 +23,7 @@ SHARPNESS = 0.25  # a sentence's say is its probability to this power
 TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
 # Chosen on val, like the sharpness:
 LENGTH = 0.7  # the likelihood is a mean over the words to this power of their number
-AGREEMENT, TOLD, DOUBTED = 0.3, 1.5, 1.0  # weights
+AGREEMENT, TOLD, DOUBTED = 0.15, 1.5, 1.0  # weights
 UNEXPECTED = 0.02  # what is added to the probability of a word, so that none is impossible
 
 

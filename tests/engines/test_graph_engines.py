@@ -141,17 +141,20 @@ def test_the_cell_and_the_probabilities_stay_fp32(tiny: Path) -> None:
         assert precision[name] == "f32", precision
 
 
-def test_several_inputs_are_computed_as_each_alone(tiny: Path) -> None:
-    """Where each has a core to itself."""
-    start = OpenVino("float32").open(graph_file(tiny, "start"))
-    side = captioner.load(tiny).engine.notes.pixels
+@pytest.mark.parametrize("embedded", [False, True])
+def test_several_inputs_are_computed_as_each_alone(tiny: Path, embedded: bool) -> None:
+    """Where each has its share of the cores. With two of OpenVINO's streams the embedded model saw
+    vases everywhere, while tiny ones did not mind."""
+    file = EMBEDDED if embedded else tiny
+    start = OpenVino("float32").open(graph_file(file, "start"))
+    side = captioner.load(file).engine.notes.pixels
     photos = np.random.default_rng(0).integers(0, 256, (5, 2, 3, side, side), np.uint8)
     together = start([{"photos": pair} for pair in photos])
     for pair, found in zip(photos, together, strict=True):
         [alone] = start([{"photos": pair}])
         assert found.keys() == alone.keys()
         for name, part in alone.items():
-            np.testing.assert_allclose(found[name], part, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(found[name], part, atol=1e-4, err_msg=name)
 
 
 def test_a_signal_after_two_engines_that_came_and_went_is_handled() -> None:
