@@ -266,6 +266,12 @@ def _said_of(path: Path) -> Iterator[None]:
         raise unwritable(path, error) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there. Raises CaptionerError."""
+    with _said_of(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def replace_file(draft: Path, target: Path) -> None:
     """Put a file that is complete and on disk into the place of another."""
     real = Path(os.path.realpath(target))

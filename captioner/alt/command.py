@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -55,10 +55,9 @@ def alt(
         ),
     ] = MIN_CONFIDENCE,
     format: Annotated[
-        str,
+        Literal["table", "jsonl", "csv"],
         typer.Option(
             metavar="FORMAT",
-            parser=shared.one_of("table", "jsonl", "csv"),
             help="How the list is printed: table, jsonl or csv.",
         ),
     ] = "table",

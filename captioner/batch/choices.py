@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
+from captioner.batch.columns import Columns
+from captioner.batch.fields import FIELDS
+from captioner.batch.formats import FORMATS
 from captioner.cli.options import listed
+from captioner.images import IMAGE_SUFFIXES
 
 RANKED = ("rank", "score", "caption")  # of several sentences in plain text
 METADATA = {"path": "file_name", "caption": "text"}  # as Hugging Face's ImageFolder has them
 
 
-@dataclass(frozen=True)
-class RowChoices:
-    """The columns of a run's rows, as `Job` has them, and how many sentences a photo gets."""
+def chosen_fields(text: str | None) -> tuple[str, ...]:
+    """The fields that --fields names, each once; none where it is not given."""
+    names = tuple(map(str.strip, text.strip(", ").split(","))) if text is not None else ()
+    for name in names:
+        if name not in FIELDS:
+            raise typer.BadParameter(
+                f"--fields: there is no field {name!r}; choose from {', '.join(FIELDS)}."
+            )
+    return tuple(dict.fromkeys(names))
 
-    fields: tuple[str, ...] | None
-    kept: tuple[str, ...]
-    renamed: Mapping[str, str]
-    folder: str | None
-    sentences: int
 
-
-def row_choices(
+def row_columns(
     format: str,
     output: Path | None,
-    fields: str | None,
+    fields: tuple[str, ...],
     rename: str | None,
     keep: str | None,
-    top: int | None,
-) -> RowChoices:
-    """The columns that --fields, --rename, --keep and --top ask for, and the output's name:
-    `metadata.csv` is a data set's, whose paths start beside it."""
-    names, renamed, folder = _fields(fields), _renamed(rename), None
-    sentences = top or (3 if names and "alternatives" in names else 1)
+    sentences: int,
+) -> Columns:
+    """The columns that --fields, --rename and --keep ask for, where photos have so many sentences,
+    and the output's name: `metadata.csv` is a data set's, whose paths start beside it."""
+    renamed, folder = _renamed(rename), None
     if output is not None and output.name.lower() == f"metadata.{format}":
-        names, folder = names or ("caption",), str(output.parent)
+        fields, folder = fields or ("caption",), str(output.parent)
         renamed = METADATA | renamed
-    if names is None and sentences > 1:
-        names = _of_several(format)
-    kept = tuple(listed([keep]) or ()) if keep else ()
-    return RowChoices(names, kept, renamed, folder, sentences)
+    fields = fields or _usual_fields(format, several=sentences > 1)
+    return Columns(fields, listed(keep), renamed, folder)
 
 
 def _renamed(text: str | None) -> dict[str, str]:
-    """What --rename says. Raises BadParameter."""
+    """What --rename says."""
     renamed = {}
-    for pair in listed([text]) or () if text else ():
+    for pair in listed(text):
         old, equals, new = map(str.strip, pair.partition("="))
         if not (old and equals and new):
             raise typer.BadParameter(f"--rename: {pair!r} is not OLD=NEW, such as caption=text.")
@@ -57,37 +56,20 @@ def _renamed(text: str | None) -> dict[str, str]:
     return renamed
 
 
-def _of_several(format: str) -> tuple[str, ...] | None:
-    """The fields of rows of several sentences, where none are asked for."""
-    from captioner.batch.formats import FORMATS
-
-    if format == "text":
+def _usual_fields(format: str, several: bool) -> tuple[str, ...]:
+    """The fields of rows of one sentence, or of several, where none are asked for."""
+    if format not in FORMATS:
+        return ()
+    if several and format == "text":
         return RANKED
-    if format in ("json", "jsonl"):
-        *others, error = FORMATS[format].default
-        return (*others, "alternatives", error)
-    return None
+    *others, last = FORMATS[format].default
+    between = ("alternatives",) if several and format in ("json", "jsonl") else ()
+    return (*others, *between, last)
 
 
 def sidecar_extension(text: str | None) -> str:
-    """What text sidecars end in. Raises BadParameter."""
-    from captioner.images import IMAGE_SUFFIXES
-
+    """What text sidecars end in."""
     extension = f".{(text or 'txt').removeprefix('.')}"
     if extension.lower() in IMAGE_SUFFIXES or "/" in extension:
         raise typer.BadParameter(f"--extension {text} is none for a text beside a photo.")
     return extension
-
-
-def _fields(text: str | None) -> tuple[str, ...] | None:
-    from captioner.batch.fields import FIELDS
-
-    if text is None:
-        return None
-    names = tuple(map(str.strip, text.strip(", ").split(",")))
-    for name in names:
-        if name not in FIELDS:
-            raise typer.BadParameter(
-                f"--fields: there is no field {name!r}; choose from {', '.join(FIELDS)}."
-            )
-    return tuple(dict.fromkeys(names))

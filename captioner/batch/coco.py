@@ -6,16 +6,12 @@ import json
 import os
 import re
 import unicodedata
-from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
-from captioner.batch.journal import digest
 from captioner.batch.result import PhotoResult
-from captioner.batch.rows import finish_list, to_json
+from captioner.batch.rivals import rivals
+from captioner.batch.rows import Format, finish_list, to_json
 from captioner.batch.summary import counted
 from captioner.datasets.captions import CaptionedPhoto, Names, PhotoId, first_few, read_references
 from captioner.errors import CaptionerError, ImageError
@@ -44,10 +40,10 @@ class ImageIds:
         if annotations is not None:
             for photo in read_references(annotations, need_captions=False, tell=tell):
                 self._names.add(photo.file_name, photo)
-        rivals = self._rivals(paths, tell)
-        self._shared = set(rivals)
-        if rivals:
-            named = [f"{key}: {first_few(photos, 2)}" for key, photos in rivals.items()]
+        shared = self._rivals(paths, tell)
+        self._shared = set(shared)
+        if shared:
+            named = [f"{key}: {first_few(photos, 2)}" for key, photos in shared.items()]
             several = f"several photos have one image_id ({first_few(named, _SHOWN)})"
             if annotations is not None:
                 raise CaptionerError(f"{annotations}: {several}; leave out all but one of each.")
@@ -73,25 +69,24 @@ class ImageIds:
         return None if number is None else int(number[1])
 
     def _rivals(self, paths: Paths, tell: Callable[[str], None]) -> dict[PhotoId, list[str]]:
-        """The ids that photos of several paths would have. Ten million photos take 80 MB here."""
-        digests, total = array("Q"), 0
-        for path in paths():
-            total += 1
-            if (key := self._known(path)) is not None:
-                digests.append(digest(repr(key)))
-        if self._annotations is None and len(digests) < total:
+        """The ids that photos of several paths would have."""
+        total = numbered = 0
+
+        def known() -> Iterator[PhotoId]:
+            nonlocal total, numbered
+            for path in paths():
+                total += 1
+                if (key := self._known(path)) is not None:
+                    numbered += 1
+                    yield key
+
+        found = rivals(known(), paths, self._known)
+        if self._annotations is None and numbered < total:
             tell(
-                f"image_id is the path of {total - len(digests):,} of {counted(total, 'photo')},"
+                f"image_id is the path of {total - numbered:,} of {counted(total, 'photo')},"
                 " with no COCO number for a name; --annotations FILE takes ids by file name."
             )
-        values, counts = np.unique(np.frombuffer(digests, np.uint64), return_counts=True)
-        several = set(values[counts > 1].tolist())
-        rivals: defaultdict[PhotoId, dict[str, str]] = defaultdict(dict)
-        for path in paths() if several else ():
-            key = self._known(path)
-            if key is not None and digest(repr(key)) in several:
-                rivals[key].setdefault(os.path.realpath(path), path)
-        return {key: [*found.values()] for key, found in rivals.items() if len(found) > 1}
+        return found
 
 
 def _stem(path: str) -> str:
@@ -99,16 +94,13 @@ def _stem(path: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-class Coco:
+class Coco(Format):
     """COCO's results: a list of {"image_id", "caption"}, without those that failed."""
 
     encoding_errors = "backslashreplace"
 
     def __init__(self, ids: ImageIds) -> None:
         self._ids = ids
-
-    def header(self) -> str:
-        return ""
 
     def rows(self, result: PhotoResult) -> str:
         if result.caption is None:

@@ -10,7 +10,6 @@ import typer
 from captioner.assets import EMBEDDED
 from captioner.batch import checks
 from captioner.batch import options as own
-from captioner.batch.choices import row_choices, sidecar_extension
 from captioner.cli import options as shared
 
 
@@ -76,43 +75,42 @@ def caption(
     A photo that cannot be read is named on standard error, the others are still captioned, and
     the exit code at the end is 1. With --output a run outlasts anything: --resume continues it.
     """
-    from captioner.batch.formats import FORMATS
-    from captioner.batch.job import Job, row_columns, run
-    from captioner.batch.places import SIDECAR_NAMES
+    from captioner.batch import choices
+    from captioner.batch.job import Job, run
     from captioner.batch.run import Wording
     from captioner.images import MAX_PIXELS, Allowed
 
     given = context.params
     on_ray = engine == "ray"
-    format = format or ("text" if on_ray else checks.format_of(output))
-    checks.check_options_of(format, given)
+    chosen: str = format or ("text" if on_ray else checks.format_of(output))
+    checks.check_options_of(chosen, given)
     checks.check_options_of_ray(on_ray, given)
-    rows = row_choices(format, output, fields, rename, keep, top)
-    search = shared.options(given, rows.sentences)
-    checks.check_output(output, format, resume, existing is False)
+    names = choices.chosen_fields(fields)
+    sentences = top or (3 if "alternatives" in names else 1)
+    columns = choices.row_columns(chosen, output, names, rename, keep, sentences)
+    search = shared.options(given, sentences)
+    checks.check_output(output, chosen, resume, existing is False)
     checks.check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if fields and existing is False:
-        checks.check_kept(rows.fields or (), format)
+        checks.check_kept(names, chosen)
+    checks.check_columns(columns)
     job = Job(
         inputs=tuple(inputs),
         load=lambda: shared.load_model(model, device, runtime),
         model=model_name(model),
         options=search,
         batch_size=batch_size,
-        format=format,
+        format=chosen,
         output=output,
-        fields=rows.fields,
-        kept=rows.kept,
-        renamed=rows.renamed,
-        folder=rows.folder,
+        columns=columns,
         excel=excel,
         column=column,
         exclude=tuple(exclude or ()),
         annotations=annotations,
-        sidecar_name=sidecar_name or SIDECAR_NAMES[0],
-        extension=sidecar_extension(extension),
+        sidecar_name=sidecar_name or "photo.jpg.xmp",
+        extension=choices.sidecar_extension(extension),
         append=append,
         min_confidence=min_confidence or 0.0,
         allowed=Allowed(pixels=max_pixels or MAX_PIXELS, truncated=allow_truncated),
@@ -123,8 +121,6 @@ def caption(
         fail_fast=fail_fast,
         attention=attention,
     )
-    if format in FORMATS:
-        checks.check_columns(row_columns(job))
     if not on_ray:
         raise typer.Exit(run(job))
     checks.check_ray(job, min_workers, max_workers)

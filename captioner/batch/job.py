@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from captioner.batch.columns import Columns
 from captioner.batch.fields import OF_FILES
 from captioner.batch.formats import FORMATS
 from captioner.batch.interrupts import interrupts
-from captioner.batch.output import Draft, Output, Resumable, SidecarFolder, recorded, stream
+from captioner.batch.output import Draft, Output, Resumable, Target, recorded, stream
 from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, TextSidecar, XmpSidecar
 from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Csv, Format, Lines
@@ -28,7 +28,7 @@ from captioner.datasets.photos.search import Search, holds_photos, told
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
-from captioner.files import is_plain
+from captioner.files import is_plain, make_folder
 from captioner.images import USUAL, Allowed
 from captioner.options import Options
 
@@ -41,23 +41,17 @@ INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 
 @dataclass(frozen=True)
 class Job:
-    """What a run is to do. `fields` None: the format's own; `keep`: captions that are there stay;
-    `kept`: columns of the photos' table that rows hold; `folder`: where paths in rows start.
-
-    `model` is the model's id, the same for the same weights.
-    """
+    """What a run is to do. `keep`: captions that are there stay; `model` is the model's id, the
+    same for the same weights."""
 
     inputs: Sequence[str]
     load: Callable[[], Captioner]
     model: str
+    columns: Columns
     options: Options = Options()
     batch_size: int = 16
     format: str = "text"
     output: Path | None = None
-    fields: tuple[str, ...] | None = None
-    kept: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    folder: str | None = None
     excel: bool = False
     column: str | None = None
     exclude: tuple[str, ...] = ()
@@ -82,12 +76,12 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """What must not change between a run and its continuation."""
         names = (
-            *("format", "fields", "kept", "renamed", "folder", "excel"),
-            *("column", "exclude", "sidecar_name"),
+            *("format", "excel", "column", "exclude", "sidecar_name"),
             *("extension", "append", "min_confidence", "model", "batch_size"),
         )
-        own = {name: getattr(self, name) for name in names} | asdict(self.wording)
-        return asdict(self.options) | own | {"annotations": str(self.annotations or "")}
+        own = {name: getattr(self, name) for name in names}
+        own["annotations"] = str(self.annotations or "")
+        return asdict(self.options) | asdict(self.columns) | asdict(self.wording) | own
 
 
 def run(job: Job) -> int:
@@ -95,7 +89,7 @@ def run(job: Job) -> int:
 
     Raises CaptionerError for what makes the whole run impossible.
     """
-    check_tables(job.inputs, job.column, job.kept)
+    check_tables(job.inputs, job.column, job.columns.kept)
     attention = Attention(job.attention, job.allowed) if job.attention else None
     source, search = _source(job), Search(job.exclude)
     summary = Summary(search.left_out)
@@ -182,12 +176,13 @@ def results_of(
 ) -> Generator[PhotoResult, None, None]:
     """A result for each wanted photo in the files that were found, as the job wants it; for none
     that turns out to have a caption in itself."""
-    facts = [name for name in job.fields or () if name in OF_FILES]
+    fields = job.columns.fields
+    facts = [name for name in fields if name in OF_FILES]
     items = prepared(
-        photos(found, job.column, wanted, search=search, keep=job.kept), facts, job.allowed
+        photos(found, job.column, wanted, search=search, keep=job.columns.kept), facts, job.allowed
     )
     items = (item for item in items if not describes_itself(item))
-    if "model" in (job.fields or ()):
+    if "model" in fields:
         items = (_of_model(item, job.model) for item in items)
     keep = job.attention is not None
     found_out = caption_photos(
@@ -208,8 +203,9 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Resumable | 
     if job.format in KINDS:
         sidecars = Sidecars(_place(job), job.inputs, job.output, overwrite=not job.keeps)
         sidecars.check(lambda: _named_photos(job, source))
-        name = "\n".join([job.format, *job.inputs])
-        target: SidecarFolder | Draft = SidecarFolder(sidecars, job.output, name)
+        if job.output is not None:
+            make_folder(job.output)
+        target: Target = sidecars
     else:
         format = _format(job, source)
         if job.output is None or not is_plain(job.output):
@@ -224,14 +220,8 @@ def _output(job: Job, source: Source, summary: Summary) -> Iterator[Resumable | 
 
 def row_format(job: Job) -> Lines:
     """The format of the job's rows. Raises CaptionerError for one that needs a package."""
-    kind, columns = FORMATS[job.format], row_columns(job)
-    return Csv(columns, mark=True) if kind is Csv and job.excel else kind(columns)
-
-
-def row_columns(job: Job) -> Columns:
-    """What the job's rows hold."""
-    fields = job.fields or FORMATS[job.format].default
-    return Columns(fields, job.kept, job.renamed, job.folder)
+    kind = FORMATS[job.format]
+    return Csv(job.columns, mark=True) if kind is Csv and job.excel else kind(job.columns)
 
 
 def _named_photos(job: Job, source: Source) -> Iterator[Item]:

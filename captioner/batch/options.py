@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from captioner.cli.options import one_of
-
+Format = Literal[
+    "text", "jsonl", "json", "csv", "tsv", "parquet", "coco", "sidecar", "xmp", "embed"
+]  # fmt: skip
 ROW = "path, caption, score, confidence, words, alternatives, size, bytes, sha256, model, error"
 FORMAT = (
     "text: path<TAB>caption; jsonl: one JSON object a line; json: a list of them; csv; tsv;"
@@ -18,21 +19,7 @@ FORMAT = (
 )
 
 
-def _format(text: str) -> str:
-    """What reads --format. The formats are imported only now: `--help` does without."""
-    from captioner.batch.formats import FORMATS
-    from captioner.batch.places import KINDS
-
-    return one_of(*FORMATS, "coco", *KINDS)(text)
-
-
-def _sidecar_name(text: str) -> str:
-    from captioner.batch.places import SIDECAR_NAMES
-
-    return one_of(*SIDECAR_NAMES)(text)
-
-
-FormatOption = Annotated[str | None, typer.Option(metavar="FORMAT", parser=_format, help=FORMAT)]
+FormatOption = Annotated[Format | None, typer.Option(metavar="FORMAT", help=FORMAT)]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -65,10 +52,9 @@ AppendOption = Annotated[
     bool, typer.Option("--append", help="Put the sentence behind the text that a sidecar has.")
 ]
 SidecarNameOption = Annotated[
-    str | None,
+    Literal["photo.jpg.xmp", "photo.xmp"] | None,
     typer.Option(
         metavar="NAME",
-        parser=_sidecar_name,
         help="How XMP sidecars are called: photo.jpg.xmp, or photo.xmp as Lightroom does.",
     ),
 ]
@@ -122,10 +108,9 @@ FailFastOption = Annotated[
     bool, typer.Option("--fail-fast", help="Stop at the first photo that fails.")
 ]
 EngineOption = Annotated[
-    str,
+    Literal["local", "ray"],
     typer.Option(
         metavar="ENGINE",
-        parser=one_of("local", "ray"),
         help="local: this machine alone; ray: a Ray cluster, parts into a folder.",
     ),
 ]

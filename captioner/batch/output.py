@@ -15,7 +15,6 @@ from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import PhotoResult
 from captioner.batch.rows import Format, written_out
 from captioner.batch.run import Item
-from captioner.batch.sidecars import Sidecars
 from captioner.batch.summary import Summary
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import broken_off, flush, unwritable
@@ -54,39 +53,44 @@ class Stream:
         self._file.flush()
 
 
-class Target(Protocol):
-    """What a record's rows end up in: a file, or sidecars."""
+class Target:
+    """What a record's rows end up in: a file, or, as here, what is there once it is written."""
 
-    @property
-    def journal(self) -> Path: ...
-    @property
-    def target(self) -> Path:
-        """What messages call it."""
+    journal: Path
+    target: Path
+    """What messages call it."""
 
     def has(self, path: str) -> bool:
         """Whether the photo has a caption already, and is to keep it."""
+        raise NotImplementedError
 
     def has_inside(self, photo: bytes) -> bool:
         """The same of a photo that is no file, by its bytes."""
+        return False
 
     def is_taken(self) -> bool:
         """Whether something stands there already, of an earlier run or not."""
+        return False
 
     def is_unfinished(self) -> bool:
         """Whether what a run wrote may still wait to be put there."""
+        return True
 
     def begin(self) -> None: ...
     def resume(self, position: int) -> None: ...
-    def write(self, result: PhotoResult) -> None: ...
+    def write(self, result: PhotoResult) -> None:
+        raise NotImplementedError
+
     def commit(self) -> int:
         """Bring all rows onto the disk. Where they end."""
+        raise NotImplementedError
 
     def finish(self) -> None: ...
     def discard(self) -> None: ...
     def close(self) -> None: ...
 
 
-class Draft:
+class Draft(Target):
     """A file that grows as `NAME.partial` and is NAME once the run is through.
 
     With `keep` it begins with the captions that NAME has, and their photos are passed over.
@@ -101,9 +105,6 @@ class Draft:
 
     def has(self, path: str) -> bool:
         return bool(self._kept) and digest(self._format.key(path)) in self._kept
-
-    def has_inside(self, photo: bytes) -> bool:
-        return False
 
     def is_taken(self) -> bool:
         return self.target.exists() and self.target.stat().st_size > 0
@@ -139,18 +140,20 @@ class Draft:
         return self._file.tell()
 
     def finish(self) -> None:
-        self._close()
+        self.close()
         try:
             self._format.finish(self._path, self.target)
         except OSError as error:
             raise broken_off(self.target, error) from None
 
     def discard(self) -> None:
-        self._close()
+        self.close()
         self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        self._close()
+        if self._file is not None:
+            with suppress(OSError):  # a full disk has been told of
+                self._file.close()
 
     def _keep_captions(self, copy: bool) -> None:
         if not self._keep or not self.target.exists():
@@ -175,50 +178,6 @@ class Draft:
             self._file.write(text.encode("utf-8", self._format.encoding_errors))
         except OSError as error:
             raise broken_off(self.target, error) from None
-
-    def _close(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # a full disk has been told of
-                self._file.close()
-
-
-class SidecarFolder:
-    """Sidecars: there as they are written. The journal lies in their folder, or in this one."""
-
-    def __init__(self, sidecars: Sidecars, folder: Path | None, name: str) -> None:
-        self._sidecars = sidecars
-        self.target = Path("sidecars") if folder is None else folder
-        self.journal = (folder or Path()) / f"captioner-{digest(name):016x}.progress"
-        if folder is not None:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise unwritable(folder, error) from None
-
-    def has(self, path: str) -> bool:
-        return self._sidecars.has(path)
-
-    def has_inside(self, photo: bytes) -> bool:
-        return self._sidecars.has_inside(photo)
-
-    def write(self, result: PhotoResult) -> None:
-        self._sidecars.write(result)
-
-    def is_taken(self) -> bool:
-        return False
-
-    def is_unfinished(self) -> bool:
-        return True
-
-    def begin(self) -> None: ...
-    def resume(self, position: int) -> None: ...
-    def commit(self) -> int:
-        self._sidecars.commit()
-        return 0
-
-    def finish(self) -> None: ...
-    def discard(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class Resumable:

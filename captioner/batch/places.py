@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Protocol
 
 from captioner.batch import xmp
 from captioner.batch.descriptions import description, is_described, sidecars
@@ -18,33 +18,40 @@ _ENDS = (b".", b",", b";", b":", b"!", b"?")
 SIDECAR_NAMES = ("photo.jpg.xmp", "photo.xmp")
 
 
-class Place(Protocol):
+class Place(ABC):
     """Where a photo's caption goes, one for each kind."""
 
-    beside: bool
+    format: str
+    """Its name."""
+
+    beside = True
     """Whether `--output` may name a folder for it."""
 
-    way_out: str
+    way_out = ""
     """How else photos whose sidecars would be the same can be had apart."""
 
+    @abstractmethod
     def of(self, photo: str) -> str:
         """The file that the caption of the photo of that path goes into."""
 
+    @abstractmethod
     def has(self, photo: str, place: Path) -> bool:
         """Whether the photo has a caption that someone wrote. Raises OSError."""
 
     def has_inside(self, photo: bytes) -> bool:
         """Whether that counts which someone wrote into the photo of those bytes, and is there."""
+        return bool(description(photo))
 
+    @abstractmethod
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         """What that file is to hold. Raises ImageError and OSError."""
 
 
-class TextSidecar:
+class TextSidecar(Place):
     """`photo.txt`, or with another extension, beside `photo.jpg`; with `append` the sentence is put
     behind what stands there, once."""
 
-    beside = True
+    format = "sidecar"
     way_out = ", or take --format xmp, whose sidecars bear the photo's whole name"
 
     def __init__(self, extension: str = ".txt", append: bool = False) -> None:
@@ -67,10 +74,10 @@ class TextSidecar:
         return there + (b" " if there.endswith(_ENDS) else b", ") + text
 
 
-class XmpSidecar:
+class XmpSidecar(Place):
     """`photo.jpg.xmp`, or Lightroom's `photo.xmp`, beside `photo.jpg`."""
 
-    beside = True
+    format = "xmp"
 
     def __init__(self, name: str = SIDECAR_NAMES[0]) -> None:
         self._number = SIDECAR_NAMES.index(name)
@@ -82,9 +89,6 @@ class XmpSidecar:
     def has(self, photo: str, place: Path) -> bool:
         return is_described(photo, place)
 
-    def has_inside(self, photo: bytes) -> bool:
-        return bool(description(photo))
-
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         try:
             return xmp.merged(place.read_bytes(), sentences[0])
@@ -94,11 +98,11 @@ class XmpSidecar:
             raise ImageError(photo, f"its sidecar {place} is no XMP; move it away") from None
 
 
-class Inside:
+class Inside(Place):
     """The photo's own metadata."""
 
+    format = "embed"
     beside = False
-    way_out = ""
 
     def __init__(self) -> None:
         exiv2()  # says where it is not installed
@@ -108,9 +112,6 @@ class Inside:
 
     def has(self, photo: str, place: Path) -> bool:
         return is_described(photo)
-
-    def has_inside(self, photo: bytes) -> bool:
-        return bool(description(photo))
 
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         return embedded(photo, place.read_bytes(), sentences[0])

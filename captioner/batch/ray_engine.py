@@ -33,7 +33,7 @@ from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
 from captioner.extras import how_to_install
-from captioner.files import drafts, unwritable, whole_file
+from captioner.files import drafts, make_folder, whole_file
 
 MANIFEST = "_parts.jsonl"
 OUTCOMES = "_outcomes"
@@ -68,11 +68,13 @@ def run_on_ray(job: Job, cluster: Cluster) -> int:
 
 def _run(job: Job, cluster: Cluster, stopped_early: Callable[[], bool]) -> int:
     row_format(job)  # says what is not installed
-    check_tables(job.inputs, job.column, job.kept)
+    check_tables(job.inputs, job.column, job.columns.kept)
     ray = _ray()
     if cluster.address is not None:
         _check_address(cluster.address)
-    folder = _folder(job)
+    assert job.output is not None
+    folder = job.output
+    make_folder(folder)
     search = Search(job.exclude)
     pending, total = _pending(job, folder, cluster.part_size, search)
     _tidy(folder)
@@ -265,16 +267,6 @@ def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> 
     for result in _without_caption(outcome):
         progress.say(f"{result.path}: {result.error}")
     progress.update()
-
-
-def _folder(job: Job) -> Path:
-    """The output folder. Raises CaptionerError where it cannot be made."""
-    assert job.output is not None
-    try:
-        job.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(job.output, error) from None
-    return job.output
 
 
 def _pending(

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from captioner.batch.columns import Columns
 from captioner.batch.fields import cell
@@ -28,51 +28,42 @@ _NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-class Format(Protocol):
+class Format(ABC):
     """How rows are written, and read again from a finished file."""
 
-    encoding_errors: str
-    """What becomes of a path that is not UTF-8."""
-
-    def header(self) -> str: ...
-    def rows(self, result: PhotoResult) -> str:
-        """Whole lines: none where the format has no place for a failure."""
-
-    def key(self, path: str) -> str:
-        """What tells a photo's rows from those of the others."""
-
-    def finish(self, draft: Path, target: Path) -> None:
-        """Put the finished file into the place of `target`, and take the draft away."""
-
-    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        """Key and line of each caption in a finished file. Raises CaptionerError."""
-
-
-class Lines(ABC):
-    """A format of rows whose draft is the file."""
-
-    default: tuple[str, ...] = ()
-    """The fields of a row where none are asked for."""
-
     encoding_errors = "surrogateescape"  # a path comes out with the bytes it has on disk
-
-    def __init__(self, columns: Columns) -> None:
-        self.columns = columns
 
     def header(self) -> str:
         return ""
 
     @abstractmethod
-    def rows(self, result: PhotoResult) -> str: ...
+    def rows(self, result: PhotoResult) -> str:
+        """Whole lines: none where the format has no place for a failure."""
 
     @abstractmethod
-    def existing(self, target: Path) -> Iterator[tuple[str, str]]: ...
+    def key(self, path: str) -> str:
+        """What tells a photo's rows from those of the others."""
+
+    def finish(self, draft: Path, target: Path) -> None:
+        """Put the finished file into the place of `target`, and take the draft away."""
+        replace_file(draft, target)
+
+    @abstractmethod
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        """Key and line of each caption in a finished file. Raises CaptionerError."""
+
+
+class Lines(Format):
+    """A format whose rows have columns."""
+
+    default: tuple[str, ...] = ()
+    """The fields of a row where none are asked for."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
 
     def key(self, path: str) -> str:
         return self.columns.path(path)
-
-    def finish(self, draft: Path, target: Path) -> None:
-        replace_file(draft, target)
 
     def check_heads(self, target: Path, heads: list[str]) -> None:
         """Raise CaptionerError where a finished file has other columns."""

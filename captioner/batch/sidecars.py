@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
-from array import array
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from captioner.batch.journal import digest
+from captioner.batch.output import Target
 from captioner.batch.places import Place
 from captioner.batch.result import PhotoResult
+from captioner.batch.rivals import rivals
 from captioner.batch.run import Item
 from captioner.datasets.photos import remote
 from captioner.datasets.photos.photo import Photo
@@ -28,16 +26,20 @@ _OF_ONE_PHOTO = {
 _SHOWN = 10  # conflicts that are named before the rest is counted
 
 
-class Sidecars:
+class Sidecars(Target):
     """Writes each photo's caption where `kind` has it; below `folder` if one is given.
 
-    There the photos' own folders are made again, from each of the `inputs` down.
+    There the photos' own folders are made again, from each of the `inputs` down. The journal lies
+    in that folder, or in this one.
     """
 
     def __init__(
-        self, kind: Place, inputs: Iterable[str], folder: Path | None, overwrite: bool
+        self, kind: Place, inputs: Sequence[str], folder: Path | None, overwrite: bool
     ) -> None:
         self.kind, self.folder, self.overwrite = kind, folder, overwrite
+        self.target = folder or Path("sidecars")
+        name = digest("\n".join([kind.format, *inputs]))
+        self.journal = (folder or Path()) / f"captioner-{name:016x}.progress"
         self._roots = sorted(filter(None, map(_root, inputs)), key=len, reverse=True)
         self._fresh: list[Path] = []
 
@@ -47,7 +49,6 @@ class Sidecars:
         return Path(name) if self.folder is None else self.folder / self._below(name)
 
     def has(self, photo: str) -> bool:
-        """Whether the photo has a caption already, and is to keep it."""
         if self.overwrite:
             return False
         try:
@@ -58,7 +59,6 @@ class Sidecars:
             return error.errno != errno.ENAMETOOLONG  # then writing it says so
 
     def has_inside(self, photo: bytes) -> bool:
-        """The same of a photo that is no file, by its bytes."""
         return not self.overwrite and self.kind.has_inside(photo)
 
     def write(self, result: PhotoResult) -> None:
@@ -78,8 +78,7 @@ class Sidecars:
             raise ImageError(result.path, reason) from None
         self._fresh.append(path)
 
-    def commit(self) -> None:
-        """Bring what was written since the last time onto the disk."""
+    def commit(self) -> int:
         for path in self._fresh:
             try:
                 with open(path, "rb") as file:
@@ -89,6 +88,7 @@ class Sidecars:
         for folder in {path.parent for path in self._fresh}:
             sync_folder(folder)
         self._fresh.clear()
+        return 0
 
     def check(self, photos: Callable[[], Iterable[Item]]) -> None:
         """Raise CaptionerError, before anything is captioned, for what could not end well.
@@ -96,8 +96,23 @@ class Sidecars:
         Two photos with one sidecar, a folder that cannot be written, a photo that has no beside.
         `photos` is called once, and again to name those with one sidecar if there are any.
         """
-        places, folders = array("Q"), set[Path]()
-        for photo in _only_photos(photos()):
+        found = rivals(
+            self._checked(photos()),
+            lambda: (photo.path for photo in _only_photos(photos())),
+            self.place,
+        )
+        named = [f"{' and '.join(names)} → {place}" for place, names in found.items()]
+        more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        if named:
+            raise CaptionerError(
+                f"these photos would write the same sidecar: {'; '.join(named[:_SHOWN])}{more};"
+                f" rename them{self.kind.way_out}."
+            )
+
+    def _checked(self, photos: Iterable[Item]) -> Iterator[Path]:
+        """The place of each photo's caption, which can be written."""
+        folders = set[Path]()
+        for photo in _only_photos(photos):
             if self.folder is None and not isinstance(photo.content, str):
                 advice = "name a folder for the sidecars with --output"
                 raise CaptionerError(
@@ -105,32 +120,10 @@ class Sidecars:
                     f" written; {advice if self.kind.beside else 'copy it to a folder'}."
                 )
             place = self.place(photo.path)
-            places.append(digest(str(place)))
             if place.parent not in folders:
                 folders.add(place.parent)
                 _check_folder(place.parent)
-        values, counts = np.unique(np.frombuffer(places, np.uint64), return_counts=True)
-        if shared := set(values[counts > 1].tolist()):
-            self._refuse(self._rivals(photos(), shared))
-
-    def _rivals(self, photos: Iterable[Item], shared: set[int]) -> dict[Path, list[str]]:
-        """The photos of each sidecar that has several; one photo named twice is one."""
-        rivals: defaultdict[Path, dict[str, str]] = defaultdict(dict)
-        for photo in _only_photos(photos):
-            place = self.place(photo.path)
-            if digest(str(place)) in shared:
-                rivals[place].setdefault(os.path.realpath(photo.path), photo.path)
-        return {place: list(names.values()) for place, names in rivals.items() if len(names) > 1}
-
-    def _refuse(self, rivals: dict[Path, list[str]]) -> None:
-        if not rivals:
-            return
-        named = [f"{' and '.join(names)} → {place}" for place, names in rivals.items()]
-        more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
-        raise CaptionerError(
-            f"these photos would write the same sidecar: {'; '.join(named[:_SHOWN])}{more};"
-            f" rename them{self.kind.way_out}."
-        )
+            yield place
 
     def _below(self, path: str) -> PurePosixPath:
         """The part of a photo's path that is made again below the folder; never outside it."""

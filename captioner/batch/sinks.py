@@ -8,7 +8,7 @@ from pathlib import Path
 from captioner.batch.result import PhotoResult
 from captioner.datasets.photos.search import ATTENTION
 from captioner.errors import CaptionerError, ImageError
-from captioner.files import unwritable, whole_file
+from captioner.files import make_folder, whole_file
 from captioner.images import USUAL, Allowed, open_image
 
 _LONGEST = 200  # bytes of a picture's name before its number and ending; a name may have 255
@@ -18,10 +18,7 @@ class Attention:
     """A picture a photo, `NAME.attention.png` in `folder`: the photo with one panel a word."""
 
     def __init__(self, folder: Path, allowed: Allowed = USUAL) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(folder, error) from error
+        make_folder(folder)
         if not os.access(folder, os.W_OK):
             raise CaptionerError(f"{folder}: cannot be written: no permission.")
         self.folder, self._allowed = folder, allowed

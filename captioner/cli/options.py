@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from captioner.assets import EMBEDDED
-from captioner.engines.names import ENGINES
+from captioner.engines.names import ENGINES, Engine
 from captioner.errors import CaptionerError
 from captioner.options import ABOUT, Options, about
 
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from captioner.captioner import Captioner
 
 _LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
-
-
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """What reads an option that has these values. It raises BadParameter."""
-
-    def parse(text: str) -> str:
-        if text not in allowed:
-            names = ", ".join(map(repr, allowed))
-            raise typer.BadParameter(f"{text!r} is not one of {names}.")
-        return text
-
-    return parse
 
 
 def vocabulary(model: Path | None, part: str) -> tuple[str, ...]:
@@ -79,10 +67,9 @@ DeviceOption = Annotated[
     typer.Option(metavar="DEVICE", help="cpu, cuda or mps; a GPU where there is one, if not said."),
 ]
 RuntimeOption = Annotated[
-    str | None,
+    Engine | None,
     typer.Option(
         metavar="NAME",
-        parser=one_of(*ENGINES),
         help=f"What computes: {', '.join(ENGINES)}; the quickest that is there, if not said.",
     ),
 ]
@@ -131,11 +118,10 @@ _OF_DRAWING = ("top_k", "top_p", "seed")
 _OF_BEAMS = ("beam", "length_penalty", "include", "groups")
 
 
-def listed(texts: list[str] | None) -> tuple[str, ...] | None:
+def listed(*texts: str | None) -> tuple[str, ...]:
     """An option given several times, or once with commas, or both: one text each."""
-    if texts is None:
-        return None
-    return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+    parts = chain.from_iterable(text.split(",") for text in texts if text)
+    return tuple(filter(None, map(str.strip, parts)))
 
 
 def options(parameters: Mapping[str, Any], top: int = 1) -> Options:
@@ -148,7 +134,7 @@ def options(parameters: Mapping[str, Any], top: int = 1) -> Options:
     model = parameters["model"]
     given: dict[str, Any] = {name: parameters.get(name) for name in ABOUT}
     given = {name: value for name, value in given.items() if value not in (None, [], ())}
-    given |= {name: listed(given[name]) for name in ("include", "avoid") if name in given}
+    given |= {name: listed(*given[name]) for name in ("include", "avoid") if name in given}
     drawn = bool(given.get("temperature"))
     for name in given:
         if name in _OF_DRAWING and not drawn:

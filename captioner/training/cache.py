@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from captioner.checkpoint import pack
-from captioner.files import unwritable, whole_file
+from captioner.files import make_folder, whole_file
 from captioner.model.encoder import Encoder
 from captioner.training.data import PhotoFiles
 
@@ -110,10 +110,7 @@ def _gathered(batches: Iterator[Maps], bar: tqdm[NoReturn]) -> Maps:
 
 
 def _store(maps: Maps, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(path.parent, error) from None
+    make_folder(path.parent)
     with whole_file(path, "wb") as file:
         form = np.lib.format  # not np.save, whose error on a full disk does not say so
         form.write_array_header_1_0(file, form.header_data_from_array_1_0(maps))

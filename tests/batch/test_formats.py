@@ -7,7 +7,7 @@ import os
 import pickle
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas
 import pyarrow.parquet
@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 from captioner.batch.command import model_name
 from captioner.batch.fields import FIELDS
 from captioner.batch.formats import FORMATS
+from captioner.batch.options import Format
 from captioner.batch.places import KINDS
 from captioner.errors import ImageError
 from tests.batch import process
@@ -264,6 +265,7 @@ def test_the_help_names_every_field_and_format(album: Path) -> None:
     assert process.run(["caption", "--help"], album) == 0
     words = set(re.findall(r"\w+", (album / "said.txt").read_text()))
     assert {*FIELDS, *FORMATS, *KINDS} <= words
+    assert {*get_args(Format)} == {*FORMATS, "coco", *KINDS}
 
 
 def test_a_table_without_the_column_is_said_before_the_first_photo(album: Path) -> None:

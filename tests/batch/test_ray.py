@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captioner.batch.columns import Columns
+from captioner.batch.formats import FORMATS
 from captioner.batch.job import Job, run
 from captioner.batch.ray_engine import Cluster, run_on_ray
 from captioner.batch.run import Wording
@@ -63,11 +65,13 @@ def job(album: Path, output: str, **more: Any) -> Job:
         return FakeCaptioner()
 
     inputs = tuple(str(album / name) for name in ("album", "gone.jpg", "shard.tar"))
+    fields = more.pop("fields", FORMATS[more.get("format", "jsonl")].default)
     return Job(
         **{
             "inputs": inputs,
             "load": load,
             "model": "fake@1",
+            "columns": Columns(fields),
             "format": "jsonl",
             "output": album / output,
             **more,
