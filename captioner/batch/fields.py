@@ -53,7 +53,9 @@ def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) 
     facts = dict(photo.facts)
     try:
         if "bytes" in wanted:
-            facts["bytes"] = len(content) if isinstance(content, bytes) else _length(content)
+            facts["bytes"] = (
+                len(content) if isinstance(content, bytes) else os.path.getsize(content)
+            )
         if "sha256" in wanted:
             facts["sha256"] = _sha256(content)
         if "size" in wanted:
@@ -66,10 +68,6 @@ def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) 
 def model_id(path: Path) -> str:
     """A model's file name and the start of its file's SHA-256: the same for the same weights."""
     return f"{path.stem}@{_sha256(str(path))[:12]}"
-
-
-def _length(path: str) -> int:
-    return Path(path).stat().st_size
 
 
 def _sha256(content: str | bytes) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 from array import array
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
@@ -22,7 +22,6 @@ from captioner.errors import CaptionerError
 from captioner.files import broken_off, flush, sync_folder, unwritable
 
 _DIGITS = 16  # of a digest, in hexadecimal
-_NEAR = 4096
 
 
 def digest(path: str) -> int:
@@ -33,34 +32,22 @@ def digest(path: str) -> int:
 
 
 class Done:
-    """The photos that are done, each taken out once as it comes along again.
-
-    They come in nearly the same order, so that a few thousand need to be at hand. Where photos
-    were added, removed or moved since, all the others are, at some 100 bytes each.
-    """
+    """The photos that are done, each taken out once as it comes along again."""
 
     def __init__(self, digests: array[int]) -> None:
-        self._digests, self._next = digests, 0
-        self._near: Counter[int] = Counter()
-        self._approach(_NEAR)
+        self._digests = array("Q", sorted(digests))
+        self._taken = array("Q", bytes(8 * len(digests)))  # of a digest, where its first one is
 
     def take(self, path: str) -> bool:
-        self._approach(1)
-        if not self._near:
-            return False
         value = digest(path)
-        if value not in self._near:
-            self._approach(len(self._digests))
-        if value not in self._near:
+        first = bisect_left(self._digests, value)
+        if value not in self._digests[first : first + 1]:
             return False
-        self._near[value] -= 1
-        if not self._near[value]:
-            del self._near[value]
+        following = first + self._taken[first]
+        if value not in self._digests[following : following + 1]:
+            return False
+        self._taken[first] += 1
         return True
-
-    def _approach(self, count: int) -> None:
-        self._near.update(self._digests[self._next : self._next + count])
-        self._next = min(self._next + count, len(self._digests))
 
 
 class Journal:
@@ -93,7 +80,7 @@ class Journal:
         head = _entry(self._file.readline())
         if head is None:
             return False
-        _compare(self._output, head.get("settings", {}), settings)
+        check_settings(self._output, head.get("settings", {}), settings)
         begun, end = False, self._file.tell()
         while (entry := _entry(self._file.readline())) is not None:
             begun, end = True, self._file.tell()
@@ -149,7 +136,8 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) else None
 
 
-def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def check_settings(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise CaptionerError where the run into `path` that is to be resumed had others."""
     plain = json.loads(json.dumps(new))
     changed = [name for name in plain if old.get(name) != plain[name]]
     if changed:

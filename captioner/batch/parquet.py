@@ -95,14 +95,10 @@ def _type_of(values: Iterable[Any]) -> Any:
     """The type that holds all these values of a kept column; None where none does."""
     import pyarrow
 
-    kind = pyarrow.null()
-    for value in values:
-        there = pyarrow.infer_type([value])
-        if there != kind and not pyarrow.types.is_null(there):
-            both = [pyarrow.schema([("x", one)]) for one in (kind, there)]
-            try:
-                unified = pyarrow.unify_schemas(both, promote_options="permissive")
-            except pyarrow.ArrowTypeError:
-                return None
-            kind = unified.field("x").type
-    return None if pyarrow.types.is_null(kind) else kind
+    kinds = dict.fromkeys(pyarrow.infer_type([value]) for value in values)
+    kinds.pop(pyarrow.null(), None)
+    schemas = [pyarrow.schema([("x", kind)]) for kind in kinds]
+    try:
+        return pyarrow.unify_schemas(schemas, promote_options="permissive").field("x").type
+    except (pyarrow.ArrowTypeError, pyarrow.ArrowInvalid):  # none fits all, or there are none
+        return None

@@ -19,12 +19,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import count
+from itertools import count, groupby, islice
 from pathlib import Path
 from typing import Any
 
 from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, row_format, way_on
+from captioner.batch.journal import check_settings
 from captioner.batch.result import PhotoResult
 from captioner.batch.summary import Progress, Summary
 from captioner.cli.streams import tell
@@ -33,7 +34,7 @@ from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
 from captioner.extras import how_to_install
-from captioner.files import drafts, make_folder, whole_file
+from captioner.files import drafts, flush, make_folder, whole_file
 
 MANIFEST = "_parts.jsonl"
 OUTCOMES = "_outcomes"
@@ -95,7 +96,8 @@ def _run(job: Job, cluster: Cluster, stopped_early: Callable[[], bool]) -> int:
         for outcome in () if stopped_early() else outcomes:
             if "error" in outcome:
                 raise CaptionerError(outcome["error"])
-            _count(outcome, summary, progress)
+            _add(outcome, summary, progress.say)
+            progress.update()
             if stopped():
                 break
     for line in summary.lines():
@@ -137,31 +139,25 @@ class Worker:
             attempts.unlink(missing_ok=True)
 
     def _do(self, target: Path, items: list[str | ImageError]) -> dict[str, Any]:
-        with drafts(target.parent) as room:
-            return self._written(target, room / target.name, items)
-
-    def _written(self, target: Path, draft: Path, items: list[str | ImageError]) -> dict[str, Any]:
-        format = row_format(self._job)
-        captioned = 0
-        others: dict[str, list[list[str]]] = {"failed": [], "unsure": []}
-        search = Search(self._job.exclude)
+        format, search = row_format(self._job), Search(self._job.exclude)
+        outcome: dict[str, Any] = {"captioned": 0, "failed": [], "unsure": []}
         everything = results_of(self._job, items, search, lambda path: True, lambda: False)
-        with open(draft, "w", encoding="utf-8", errors=format.encoding_errors) as file:
-            file.write(format.header())
-            for result in everything:
-                file.write(format.rows(result))
-                if result.caption is not None:
-                    captioned += 1
-                    continue
-                kind = "unsure" if result.unsure else "failed"
-                others[kind].append([result.path, result.error])
-            file.flush()
-            os.fsync(file.fileno())
-        outcome = {"captioned": captioned, **others}
-        _told(target).parent.mkdir(exist_ok=True)
-        with whole_file(_told(target), "w") as file:
-            file.write(json.dumps(outcome))
-        format.finish(draft, target)
+        with drafts(target.parent) as room:
+            draft = room / target.name
+            with open(draft, "w", encoding="utf-8", errors=format.encoding_errors) as file:
+                file.write(format.header())
+                for result in everything:
+                    file.write(format.rows(result))
+                    if result.caption is not None:
+                        outcome["captioned"] += 1
+                    else:
+                        kind = "unsure" if result.unsure else "failed"
+                        outcome[kind].append([result.path, result.error])
+                flush(file)
+            _told(target).parent.mkdir(exist_ok=True)
+            with whole_file(_told(target), "w") as file:
+                file.write(json.dumps(outcome))
+            format.finish(draft, target)
         return outcome
 
 
@@ -246,27 +242,16 @@ def _take_up(folder: Path, job: Job, summary: Summary) -> None:
     """Count what earlier runs did: the parts that are there."""
     for place in folder.glob(f"part-*.{job.format}"):
         with suppress(FileNotFoundError):  # an older captioner told of no part
-            _add(json.loads(_told(place).read_bytes()), summary)
+            _add(json.loads(_told(place).read_bytes()), summary, lambda message: None)
     summary.take_up(summary.counts())
 
 
-def _add(outcome: Mapping[str, Any], summary: Summary) -> None:
+def _add(outcome: Mapping[str, Any], summary: Summary, say: Callable[[str], None]) -> None:
     summary.captioned += outcome["captioned"]
-    for result in _without_caption(outcome):
-        summary.add(result)
-
-
-def _without_caption(outcome: Mapping[str, Any]) -> Iterator[PhotoResult]:
     for kind in ("failed", "unsure"):
         for path, error in outcome.get(kind, ()):
-            yield PhotoResult(path, error=error, unsure=kind == "unsure")
-
-
-def _count(outcome: Mapping[str, Any], summary: Summary, progress: Progress) -> None:
-    _add(outcome, summary)
-    for result in _without_caption(outcome):
-        progress.say(f"{result.path}: {result.error}")
-    progress.update()
+            summary.add(PhotoResult(path, error=error, unsure=kind == "unsure"))
+            say(f"{path}: {error}")
 
 
 def _pending(
@@ -293,7 +278,8 @@ def _pending(
             f"{folder}: has parts of an earlier run; continue it with --resume, or start again"
             " with --overwrite."
         )
-    _check_settings(job, folder)
+    with open(folder / MANIFEST, "rb") as lines:
+        check_settings(folder, json.loads(lines.readline()), job.settings())
     return _missing(job, folder)
 
 
@@ -303,16 +289,6 @@ def _plan(job: Job, folder: Path, size: int, search: Search) -> None:
         file.write(json.dumps(job.settings()) + "\n")
         for entries in _parts(job, size, search):
             file.write(json.dumps(entries) + "\n")
-
-
-def _check_settings(job: Job, folder: Path) -> None:
-    """Raise CaptionerError where the manifest is that of a run with other settings."""
-    with open(folder / MANIFEST, "rb") as lines:
-        if json.loads(lines.readline()) != json.loads(json.dumps(job.settings())):
-            raise CaptionerError(
-                f"{folder}: the earlier run had other settings; resume it with those, or start"
-                " again with --overwrite and without --resume."
-            )
 
 
 def _missing(job: Job, folder: Path) -> tuple[list[tuple[int, int]], int]:
@@ -344,20 +320,10 @@ def _total(folder: Path) -> int | None:
 
 def _parts(job: Job, size: int, search: Search) -> Iterator[list[Any]]:
     """The files of each part: `size` photos, or one archive or table, which is taken whole."""
-    part: list[Any] = []
-    for item in files(job.inputs, search):
-        if holds_photos(item):
-            if part:
-                yield part
-            yield [_entry(item)]
-            part = []
-            continue
-        part.append(_entry(item))
-        if len(part) == size:
+    for alone, run in groupby(files(job.inputs, search), holds_photos):
+        entries = map(_entry, run)
+        while part := list(islice(entries, 1 if alone else size)):
             yield part
-            part = []
-    if part:
-        yield part
 
 
 def _entry(item: str | ImageError) -> Any:

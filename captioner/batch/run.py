@@ -89,18 +89,18 @@ def prepared(
     What takes time is done by threads, at most two photos ahead for each of them.
     """
     work = partial(with_facts, wanted=facts, allowed=allowed)
-    pending: deque[Item | Future[Item]] = deque()
+    pending: deque[Future[Item]] = deque()
     with ThreadPoolExecutor(FETCHERS) as threads:
         try:
             for item in photos:
                 slow = isinstance(item, Photo) and (bool(facts) or callable(item.content))
                 heavy = isinstance(item, Photo) and is_heavy(item.content)
-                pending.append(threads.submit(work, item) if slow else item)
+                pending.append(threads.submit(work, item) if slow else _at_hand(item))
                 del item
-                while pending and (heavy or len(pending) > 2 * FETCHERS or _ready(pending[0])):
-                    yield _value(pending.popleft())
+                while pending and (heavy or len(pending) > 2 * FETCHERS or pending[0].done()):
+                    yield pending.popleft().result()
             while pending:
-                yield _value(pending.popleft())
+                yield pending.popleft().result()
         finally:
             threads.shutdown(cancel_futures=True)
 
@@ -152,12 +152,10 @@ def worded(result: PhotoResult, wording: Wording) -> PhotoResult:
     return replace(result, caption=replace(write(result.caption), alternatives=others))
 
 
-def _ready(item: Item | Future[Item]) -> bool:
-    return not isinstance(item, Future) or item.done()
-
-
-def _value(item: Item | Future[Item]) -> Item:
-    return item.result() if isinstance(item, Future) else item
+def _at_hand(item: Item) -> Future[Item]:
+    future: Future[Item] = Future()
+    future.set_result(item)
+    return future
 
 
 def _picture(item: Item) -> str | bytes | ImageError:

@@ -8,20 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import IO, Any, cast
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from captioner.images import jxl, notes
 from captioner.images.limits import Allowed
@@ -29,18 +16,11 @@ from captioner.images.limits import Allowed
 # Left out: formats that call another program (EPS), hide a second picture of another size (ICO),
 # or have no signature by which to know them (TGA).
 FORMATS = (
-    JpegImagePlugin.JpegImageFile.format,
-    PngImagePlugin.PngImageFile.format,
-    GifImagePlugin.GifImageFile.format,
-    WebPImagePlugin.WebPImageFile.format,
-    BmpImagePlugin.BmpImageFile.format,
-    TiffImagePlugin.TiffImageFile.format,
-    PpmImagePlugin.PpmImageFile.format,
-    Jpeg2KImagePlugin.Jpeg2KImageFile.format,
-    AvifImagePlugin.AvifImageFile.format,
-    "HEIF",
-    "JXL",
+    *("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF"),
+    *("HEIF", "JXL"),  # other packages'
 )
+for _name in ("Jpeg", "Png", "Gif", "WebP", "Bmp", "Tiff", "Ppm", "Jpeg2K", "Avif"):
+    importlib.import_module(f"PIL.{_name}ImagePlugin")
 SUFFIXES = frozenset(
     ".avif .bmp .gif .heic .heif .hif .j2k .jfif .jif .jp2 .jpe .jpeg .jpf .jpg .jpx .jxl"  # noqa: SIM905
     " .mpo .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()

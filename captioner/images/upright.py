@@ -6,22 +6,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.images import png
 from captioner.images.notes import exif_orientation, xmp_orientation
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def orientation(image: Image.Image) -> int:
@@ -48,8 +38,10 @@ def orientation(image: Image.Image) -> int:
 
 def turned(picture: Image.Image, orientation: int) -> Image.Image:
     """The picture upright, if its pixels lie as that orientation says."""
-    turn = _TURNS.get(orientation)
-    return picture if turn is None else picture.transpose(turn)
+    if orientation == 1:
+        return picture
+    picture.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(picture)
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
