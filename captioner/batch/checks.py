@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from captioner.cli.options import flag
 from captioner.files import is_plain
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _check_ending(output: Path | None) -> None:
 def check_options_of(format: str, given: Mapping[str, Any]) -> None:
     """Options that only some formats have: `given` are all of the command's, by name."""
     for name, formats in _OF_FORMATS.items():
-        option = _flag(name)
+        option = flag(name)
         if given[name] and format not in formats:
             if formats == _IN_TABLES:
                 reason = f"--format {format} has fields of its own; leave out {option}."
@@ -114,7 +115,7 @@ def check_options_of_ray(on_ray: bool, given: Mapping[str, Any]) -> None:
     """Options that a cluster alone has."""
     for name in OF_RAY:
         if given[name] is not None and not on_ray:
-            raise typer.BadParameter(f"{_flag(name)} is for --engine ray.")
+            raise typer.BadParameter(f"{flag(name)} is for --engine ray.")
 
 
 def check_columns(columns: Columns) -> None:
@@ -160,7 +161,3 @@ def check_inputs(inputs: list[str], output: Path | None) -> None:
                 raise typer.BadParameter(
                     f"--output {output} is also an input ({name}); write to another file."
                 )
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

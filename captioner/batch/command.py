@@ -3,44 +3,115 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from captioner.assets import EMBEDDED
 from captioner.batch import checks
-from captioner.batch import options as own
 from captioner.cli import options as shared
+
+Format = Literal[
+    "text", "jsonl", "json", "csv", "tsv", "parquet", "coco", "sidecar", "xmp", "embed"
+]  # fmt: skip
+ROW = "path, caption, score, confidence, words, alternatives, size, bytes, sha256, model, error"
+FORMAT = (
+    "text: path<TAB>caption; jsonl: one JSON object a line; json: a list of them; csv; tsv;"
+    " parquet; coco: COCO results; sidecar: photo.txt beside photo.jpg; xmp: photo.jpg.xmp beside"
+    " it; embed: in the photo's own metadata, no pixel changed. Left out: what --output ends in,"
+    " else text."
+)
 
 
 def caption(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", hidden=True)],
-    format: own.FormatOption = None,
-    output: own.OutputOption = None,
-    fields: own.FieldsOption = None,
-    rename: own.RenameOption = None,
-    keep: own.KeepOption = None,
-    excel: own.ExcelOption = False,
-    annotations: own.AnnotationsOption = None,
-    extension: own.ExtensionOption = None,
-    append: own.AppendOption = False,
-    sidecar_name: own.SidecarNameOption = None,
-    column: own.ColumnOption = None,
-    exclude: own.ExcludeOption = None,
+    format: Annotated[Format | None, typer.Option(metavar="FORMAT", help=FORMAT)] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Write here: a file, or the folder of the sidecars.",
+        ),
+    ] = None,
+    fields: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help=f"What a row holds, of {ROW}; with commas."),
+    ] = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OLD=NEW", help="What columns are called: caption=text,path=file_name."
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Columns of the table that rows keep, with commas."),
+    ] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="CSV with the mark by which Excel knows UTF-8.")
+    ] = False,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="COCO results: take ids by file name from here."),
+    ] = None,
+    extension: Annotated[
+        str | None, typer.Option(metavar=".EXT", help="Of text sidecars; .txt, if not said.")
+    ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Put the sentence behind the text that a sidecar has.")
+    ] = False,
+    sidecar_name: Annotated[
+        Literal["photo.jpg.xmp", "photo.xmp"] | None,
+        typer.Option(
+            metavar="NAME",
+            help="How XMP sidecars are called: photo.jpg.xmp, or photo.xmp as Lightroom does.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A table's column of paths, addresses or bytes."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out files and folders of such a name, *.gif or thumbs/*; several times.",
+        ),
+    ] = None,
     before: shared.BeforeOption = "",
     after: shared.AfterOption = "",
-    lower: own.LowerOption = False,
-    full_stop: own.FullStopOption = True,
+    lower: Annotated[bool, typer.Option("--lower", help="Sentences in small letters.")] = False,
+    full_stop: Annotated[bool, typer.Option(help="Whether sentences end with a full stop.")] = True,
     min_words: shared.MinWordsOption = None,
     max_words: shared.MaxWordsOption = None,
     beam: shared.BeamOption = None,
     length_penalty: shared.LengthPenaltyOption = None,
     consensus: shared.ConsensusOption = None,
-    top: own.TopOption = None,
-    min_confidence: own.MinConfidenceOption = None,
-    max_pixels: own.MaxPixelsOption = None,
-    allow_truncated: own.TruncatedOption = False,
+    top: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The N best sentences a photo.")
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            min=0,
+            max=1,
+            help="No sentence where the model is less sure, but the reason.",
+        ),
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="The most that a photo may have; 89,478,485, if not said."
+        ),
+    ] = None,
+    allow_truncated: Annotated[
+        bool,
+        typer.Option("--allow-truncated", help="Caption JPEGs that lack their last bytes."),
+    ] = False,
     style: shared.StyleOption = None,
     prefix: shared.PrefixOption = None,
     include: shared.IncludeOption = None,
@@ -52,19 +123,49 @@ def caption(
     seed: shared.SeedOption = None,
     start: shared.OldStartOption = None,
     suffix: shared.OldSuffixOption = None,
-    attention: own.AttentionOption = None,
-    existing: own.ExistingOption = None,
-    resume: own.ResumeOption = False,
-    fail_fast: own.FailFastOption = False,
+    attention: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Put a picture here of where each word looked."),
+    ] = None,
+    existing: Annotated[
+        bool | None,
+        typer.Option(
+            "--overwrite/--skip-existing",
+            help="What has a caption gets a new one, or keeps it. At photos: kept, unless said.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a run that was interrupted.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first photo that fails.")
+    ] = False,
     model: shared.ModelOption = None,
     batch_size: shared.BatchSizeOption = 16,
     device: shared.DeviceOption = None,
     runtime: shared.RuntimeOption = None,
-    engine: own.EngineOption = "local",
-    address: own.AddressOption = None,
-    min_workers: own.MinWorkersOption = None,
-    max_workers: own.MaxWorkersOption = None,
-    part_size: own.PartSizeOption = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            metavar="ENGINE",
+            help="local: this machine alone; ray: a Ray cluster, parts into a folder.",
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Ray: the cluster's; else one is started here."),
+    ] = None,
+    min_workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Ray: workers at least; 1, if not said.")
+    ] = None,
+    max_workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ray: workers at most; as many as fit, if not said."),
+    ] = None,
+    part_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ray: photos in a part; 1024, if not said."),
+    ] = None,
 ) -> None:
     """Caption photos: a row for each, in order.
 
@@ -131,11 +232,12 @@ def caption(
 
 
 def model_name(model: Path | None) -> str:
-    """The id of the model in that file, or of the built-in one."""
-    from captioner.batch.fields import model_id
+    """The id of the model in that file, or of the built-in one: its name and the start of its file's
+    SHA-256, the same for the same weights."""
+    from captioner.batch.fields import sha256
 
     path = EMBEDDED if model is None else model
     try:
-        return model_id(path)
+        return f"{path.stem}@{sha256(str(path))[:12]}"
     except OSError:
         return path.stem  # loading it says what is wrong

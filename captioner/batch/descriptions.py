@@ -50,7 +50,15 @@ def is_described(photo: str, *places: Path) -> bool:
     """Whether someone has described the photo of that path: in it, beside it, or in a sidecar in
     one of those places."""
     beside = (path.with_suffix(end) for path in sidecars(photo) for end in (".xmp", ".XMP"))
-    return any(map(_is_described_in, (*places, *beside))) or bool(description(photo))
+    return any(map(sidecar_description, (*places, *beside))) or bool(description(photo))
+
+
+def sidecar_description(sidecar: Path) -> str:
+    """The description in an XMP sidecar; "" where that is absent, empty or broken."""
+    try:
+        return xmp.description(sidecar.read_bytes())
+    except (OSError, ValueError):
+        return ""
 
 
 def description(photo: str | bytes) -> str:
@@ -159,11 +167,3 @@ def _text(value: Any) -> str:
         except UnicodeError:
             return value.decode("latin-1")
     return ""
-
-
-def _is_described_in(sidecar: Path) -> bool:
-    """Whether a description is in that sidecar. One that is empty or broken has none."""
-    try:
-        return bool(xmp.description(sidecar.read_bytes()))
-    except (OSError, ValueError):
-        return False

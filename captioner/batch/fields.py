@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from captioner.caption import Caption
@@ -40,14 +39,10 @@ def cell(value: Any) -> str:
 
 def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) -> Photo:
     """The photo, fetched if it is not at hand, with those facts about its file."""
-    content = photo.content
-    if callable(content):
-        try:
-            content = content()
-        except ImageError as error:
-            return replace(photo, content=kept(error))
-    if isinstance(content, ImageError):
-        return photo
+    try:
+        content = photo.read()
+    except ImageError as error:
+        return replace(photo, content=kept(error))
     if isinstance(content, str) and not os.path.isfile(content):
         return photo  # the captioner says what it is; a pipe would keep us waiting here
     facts = dict(photo.facts)
@@ -57,7 +52,7 @@ def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) 
                 len(content) if isinstance(content, bytes) else os.path.getsize(content)
             )
         if "sha256" in wanted:
-            facts["sha256"] = _sha256(content)
+            facts["sha256"] = sha256(content)
         if "size" in wanted:
             facts["size"] = list(picture_size(content, allowed))
     except (OSError, ValueError, ImageError):
@@ -65,12 +60,8 @@ def with_facts(photo: Photo, wanted: Collection[str], allowed: Allowed = USUAL) 
     return replace(photo, content=content, facts=facts)
 
 
-def model_id(path: Path) -> str:
-    """A model's file name and the start of its file's SHA-256: the same for the same weights."""
-    return f"{path.stem}@{_sha256(str(path))[:12]}"
-
-
-def _sha256(content: str | bytes) -> str:
+def sha256(content: str | bytes) -> str:
+    """That of the file at that path, or of those bytes."""
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
     digest = hashlib.sha256()

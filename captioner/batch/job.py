@@ -105,11 +105,7 @@ def run(job: Job) -> int:
         with (
             interrupts() as stopped,
             Progress(summary, lambda: _count(job), quiet) as progress,
-            closing(
-                results_of(
-                    job, source(search), search, output.wanted, stopped, output.describes_itself
-                )
-            ) as results,
+            closing(results_of(job, source(search), search, output, stopped)) as results,
         ):
             through = _work(job, results, output, attention, summary, progress)
             through = through and not stopped()
@@ -170,18 +166,19 @@ def results_of(
     job: Job,
     found: Iterable[str | ImageError],
     search: Search,
-    wanted: Callable[[str], bool],
-    stopped: Callable[[], bool],
-    describes_itself: Callable[[Item], bool] = lambda photo: False,
+    output: Output,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[PhotoResult, None, None]:
-    """A result for each wanted photo in the files that were found, as the job wants it; for none
-    that turns out to have a caption in itself."""
+    """A result for each photo in the files that were found which the output wants, as the job wants
+    it; for none that turns out to have a caption in itself."""
     fields = job.columns.fields
     facts = [name for name in fields if name in OF_FILES]
     items = prepared(
-        photos(found, job.column, wanted, search=search, keep=job.columns.kept), facts, job.allowed
+        photos(found, job.column, output.wanted, search=search, keep=job.columns.kept),
+        facts,
+        job.allowed,
     )
-    items = (item for item in items if not describes_itself(item))
+    items = (item for item in items if not output.describes_itself(item))
     if "model" in fields:
         items = (_of_model(item, job.model) for item in items)
     keep = job.attention is not None

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from captioner.batch.journal import Done, Journal, digest
 from captioner.batch.result import PhotoResult
@@ -23,29 +23,28 @@ _SHARE = 20  # a commit may take one part in so many of a run's time
 _SOONEST, _LATEST = 0.1, 10.0  # seconds from one to the next
 
 
-class Output(Protocol):
+class Output:
+    """Where rows go; here every photo is wanted."""
+
     def wanted(self, path: str) -> bool:
         """Whether a photo is still to be captioned."""
+        return True
 
     def describes_itself(self, photo: Item) -> bool:
         """Whether one that is at hand now has a caption in its own bytes, and is to keep it."""
+        return False
 
-    def write(self, result: PhotoResult) -> None: ...
+    def write(self, result: PhotoResult) -> None:
+        raise NotImplementedError
 
 
-class Stream:
+class Stream(Output):
     """Standard output, a pipe, a device: rows go out at once, and nothing is kept."""
 
     def __init__(self, file: IO[str], format: Format) -> None:
         self._file, self._format = file, format
         self._steered = file.isatty()
         self._file.write(format.header())
-
-    def wanted(self, path: str) -> bool:
-        return True
-
-    def describes_itself(self, photo: Item) -> bool:
-        return False
 
     def write(self, result: PhotoResult) -> None:
         rows = self._format.rows(result)
@@ -180,7 +179,7 @@ class Draft(Target):
             raise broken_off(self.target, error) from None
 
 
-class Resumable:
+class Resumable(Output):
     """Rows with a journal: what is committed outlasts anything, what is not is done again."""
 
     def __init__(self, target: Target, journal: Journal, summary: Summary) -> None:

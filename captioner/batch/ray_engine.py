@@ -26,6 +26,7 @@ from typing import Any
 from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, row_format, way_on
 from captioner.batch.journal import check_settings
+from captioner.batch.output import Output
 from captioner.batch.result import PhotoResult
 from captioner.batch.summary import Progress, Summary
 from captioner.cli.streams import tell
@@ -141,7 +142,7 @@ class Worker:
     def _do(self, target: Path, items: list[str | ImageError]) -> dict[str, Any]:
         format, search = row_format(self._job), Search(self._job.exclude)
         outcome: dict[str, Any] = {"captioned": 0, "failed": [], "unsure": []}
-        everything = results_of(self._job, items, search, lambda path: True, lambda: False)
+        everything = results_of(self._job, items, search, Output())
         with drafts(target.parent) as room:
             draft = room / target.name
             with open(draft, "w", encoding="utf-8", errors=format.encoding_errors) as file:

@@ -23,16 +23,7 @@ PROPERTIES = {
 _EMPTY = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="captioner">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-  <rdf:Description rdf:about=""
-    xmlns:dc="http://purl.org/dc/elements/1.1/"
-    xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/">
-   <dc:description>
-    <rdf:Alt><rdf:li xml:lang="x-default"/></rdf:Alt>
-   </dc:description>
-   <Iptc4xmpCore:AltTextAccessibility>
-    <rdf:Alt><rdf:li xml:lang="x-default"/></rdf:Alt>
-   </Iptc4xmpCore:AltTextAccessibility>
-  </rdf:Description>
+  <rdf:Description rdf:about=""/>
  </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="w"?>

@@ -138,13 +138,9 @@ def options(parameters: Mapping[str, Any], top: int = 1) -> Options:
     drawn = bool(given.get("temperature"))
     for name in given:
         if name in _OF_DRAWING and not drawn:
-            raise typer.BadParameter(
-                f"{_flag(name)} is for drawing sentences: add --temperature 1."
-            )
+            raise typer.BadParameter(f"{flag(name)} is for drawing sentences: add --temperature 1.")
         if name in _OF_BEAMS and drawn:
-            raise typer.BadParameter(
-                f"--temperature draws, without beams: leave out {_flag(name)}."
-            )
+            raise typer.BadParameter(f"--temperature draws, without beams: leave out {flag(name)}.")
     if top > given.get("beam", top):
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more.")
     check_style(given.get("style"), model)
@@ -187,14 +183,15 @@ def _check_prefix(prefix: str) -> None:
         )
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """How an option of that name is written."""
     return f"--{name.replace('_', '-')}"
 
 
 def _flagged(sentence: str) -> str:
     """The sentence with options as they are written on the command line."""
     names = "|".join(name for name in ABOUT if name not in ("choices", "style"))
-    return re.sub(rf"\b({names})\b", lambda found: _flag(found[0]), sentence)
+    return re.sub(rf"\b({names})\b", lambda found: flag(found[0]), sentence)
 
 
 def load_model(model: Path | None, device: str | None, runtime: str | None = None) -> Captioner:

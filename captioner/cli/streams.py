@@ -33,9 +33,9 @@ def secured() -> Iterator[None]:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, this one
             setattr(sys, name, None)
-    sys.stdin = sys.stdin or _Closed("standard input")
-    sys.stdout = _Output(sys.stdout or _Closed("standard output"))
-    sys.stderr = _Messages(sys.stderr or io.StringIO())
+    sys.stdin = sys.stdin or _closed("standard input")
+    sys.stdout = _Output(sys.stdout or _closed("standard output"), 1)
+    sys.stderr = _Messages(sys.stderr or io.StringIO(), 2)
     try:
         yield
     finally:
@@ -48,11 +48,11 @@ def flush() -> None:
     sys.stderr.flush()
 
 
-class _Around:
-    """A stream with another way to write."""
+class _Messages:
+    """Standard error: where nobody reads it any more, nothing comes of that."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[str], number: int) -> None:
+        self._stream, self._number = stream, number
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -62,55 +62,45 @@ class _Around:
             self.write(line)
 
     def write(self, text: str) -> int:
-        raise NotImplementedError
-
-
-class _Output(_Around):
-    _failure: CaptionerError | None = None  # raised again: some libraries try, and try again
-
-    def write(self, text: str) -> int:
-        return int(self._tried(self._stream.write, text))
+        self._try(self._stream.write, text)
+        return len(text)
 
     def flush(self) -> None:
-        self._tried(self._stream.flush)
+        self._try(self._stream.flush)
 
-    def _tried(self, write: Any, *text: str) -> Any:
+    def _try(self, write: Any, *text: str) -> None:
+        try:
+            write(*text)
+        except OSError as error:
+            _divert(self._number)  # what is left would fail once more as the program ends
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None: ...
+
+
+class _Output(_Messages):
+    """Standard output: where it takes no more, the run ends."""
+
+    _failure: CaptionerError | None = None  # raised again: some libraries try, and try again
+
+    def _try(self, write: Any, *text: str) -> None:
         if self._failure is not None:
             raise self._failure
-        try:
-            return write(*text)
-        except BrokenPipeError:
-            _divert(1)
-            raise  # who reads has seen enough
-        except OSError as error:
-            _divert(1)  # what is left would fail once more as the program ends
-            reason = error.strerror or error
-            self._failure = CaptionerError(
-                f"standard output: cannot be written: {reason}; choose another place."
-            )
+        super()._try(write, *text)
+
+    def _fail(self, error: OSError) -> None:
+        if isinstance(error, BrokenPipeError):
+            raise error  # who reads has seen enough
+        reason = error.strerror or error
+        self._failure = CaptionerError(
+            f"standard output: cannot be written: {reason}; choose another place."
+        )
         raise self._failure
 
 
-class _Messages(_Around):
-    def write(self, text: str) -> int:
-        try:
-            return self._stream.write(text)
-        except OSError:
-            _divert(2)
-            return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except OSError:
-            _divert(2)
-
-
-class _Closed(io.TextIOWrapper):
+def _closed(name: str) -> io.TextIOWrapper:
     """A stream that somebody closed before the program began."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(_Refusing(name), encoding="utf-8", write_through=True)
+    return io.TextIOWrapper(_Refusing(name), encoding="utf-8", write_through=True)
 
 
 class _Refusing(io.RawIOBase):

@@ -10,8 +10,6 @@ from torch import nn
 
 from captioner.export.graphs import Graph
 
-SUFFIX = ".pt2"
-
 
 def program(graph: Graph) -> torch.export.ExportedProgram:
     """The graph as a program for any number of photos and beams."""

@@ -12,6 +12,7 @@ from captioner.engines.graphs import graph_file
 from captioner.errors import CaptionerError
 from captioner.export.folder import FORMAT, NOTES, WEIGHTS, check_output
 from captioner.export.graphs import Graph, graphs
+from captioner.export.programs import write as write_program
 from captioner.extras import how_to_install
 from captioner.files import whole_folder, whole_path
 from captioner.model.model import Model
@@ -54,7 +55,9 @@ def export(
         if format == "onnx":
             files = _write_onnx(model, folder, int8)
         else:
-            files = {graph.name: _write_program(graph, folder) for graph in pair}
+            files = {graph.name: folder / f"{graph.name}.pt2" for graph in pair}
+            for graph in pair:
+                write_program(graph, files[graph.name])
         notes = describe(model, pair, {name: file.name for name, file in files.items()})
         text = json.dumps(notes, ensure_ascii=False, indent=1)
         (folder / NOTES).write_text(text + "\n", encoding="utf-8")
@@ -66,14 +69,6 @@ def _write_onnx(model: Model, folder: Path, int8: bool) -> dict[str, Path]:
     own.encoder.shared = False
     checkpoint.save(own, folder / WEIGHTS, int8)
     return write_graphs(folder / WEIGHTS, own)
-
-
-def _write_program(graph: Graph, folder: Path) -> Path:
-    from captioner.export import programs
-
-    file = folder / (graph.name + programs.SUFFIX)
-    programs.write(graph, file)
-    return file
 
 
 def _onnx_files() -> Any:

@@ -63,21 +63,13 @@ def open_image(
         return from_array(source, name or "array")
     if isinstance(source, (bytes, bytearray, memoryview)):
         allowed = replace(allowed, held=len(source))
-        return _read(io.BytesIO(source), name or "picture", target, allowed)
+        with _opened(source, name or "picture", allowed) as image:
+            return _decoded(image, target, allowed)
     if not isinstance(source, (str, os.PathLike)):
         kind = type(source).__name__
         raise ImageError(name or kind, "a picture is a path, bytes, a PIL image or an array")
-    path = os.fspath(source)
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            folder = os.path.isdir(path)
-            raise ImageError(
-                name or path, "is a folder; name a picture" if folder else "is no file"
-            )
-        with open(path, "rb") as file:
-            return _read(file, name or path, target, allowed)
-    except (OSError, ValueError) as error:
-        raise ImageError(name or path, unreadable(path, error)) from None
+    with _opened(os.fspath(source), name or os.fspath(source), allowed) as image:
+        return _decoded(image, target, allowed)
 
 
 def picture_size(
@@ -87,42 +79,42 @@ def picture_size(
 
     It is not decoded. Raises ImageError where that is no picture's.
     """
-    name = "picture" if isinstance(source, bytes) else os.fspath(source)
-    try:
-        with (
-            io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file,
-            _said_of(file, name),
-            _opened(file, allowed) as image,
-        ):
-            return upright_size(image)
-    except (OSError, ValueError) as error:
-        raise ImageError(name, unreadable(name, error)) from None
-
-
-def _read(file: IO[bytes], name: str, target: int | None, allowed: Allowed) -> Image.Image:
-    with _said_of(file, name), _opened(file, allowed) as image:
-        return _decoded(image, target, allowed)
+    source = source if isinstance(source, bytes) else os.fspath(source)
+    name = "picture" if isinstance(source, bytes) else source
+    with _opened(source, name, allowed) as image:
+        return upright_size(image)
 
 
 @contextmanager
-def _said_of(file: IO[bytes], name: str) -> Iterator[None]:
-    """Whatever goes wrong with a picture's file is an ImageError."""
+def _opened(
+    source: str | bytes | bytearray | memoryview, name: str, allowed: Allowed
+) -> Iterator[ImageFile.ImageFile]:
+    """The picture, its header read, at the page that shows it. Whatever goes wrong with it, also
+    later, is an ImageError."""
     try:
-        yield
-    except TooMuch as error:
-        raise ImageError(name, str(error)) from None
-    except Exception as error:  # a damaged file can trip a decoder in any way
-        raise ImageError(name, what_it_is(file, error)) from None
+        with _file(source, name) as file:
+            try:
+                ends = allowed.truncated and file.read(2) == _JPEG_START
+                metered = Metered(file, allowed, _JPEG_END if ends else b"")
+                with opened(cast("IO[bytes]", metered), allowed) as image:
+                    if isinstance(image, TiffImageFile):
+                        tiff.turn_to_the_photo(image)
+                    yield image
+            except TooMuch as error:
+                raise ImageError(name, str(error)) from None
+            except Exception as error:  # a damaged file can trip a decoder in any way
+                raise ImageError(name, what_it_is(file, error)) from None
+    except (OSError, ValueError) as error:
+        raise ImageError(name, unreadable(str(source), error)) from None
 
 
-def _opened(file: IO[bytes], allowed: Allowed) -> ImageFile.ImageFile:
-    """The picture, its header read, at the page that shows it."""
-    ends = allowed.truncated and file.read(2) == _JPEG_START
-    metered = Metered(file, allowed, _JPEG_END if ends else b"")
-    image = opened(cast("IO[bytes]", metered), allowed)
-    if isinstance(image, TiffImageFile):
-        tiff.turn_to_the_photo(image)
-    return image
+def _file(source: str | bytes | bytearray | memoryview, name: str) -> IO[bytes]:
+    if not isinstance(source, str):
+        return io.BytesIO(source)
+    if not stat.S_ISREG(os.stat(source).st_mode):
+        folder = os.path.isdir(source)
+        raise ImageError(name, "is a folder; name a picture" if folder else "is no file")
+    return open(source, "rb")
 
 
 def _decoded(image: ImageFile.ImageFile, target: int | None, allowed: Allowed) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -30,29 +31,40 @@ def answer(
     worker: ModelWorker, upload: Upload | None, given: dict[str, Any] | None = None
 ) -> Answer:
     """The photo's caption, or an `error`."""
-    try:
-        options, preview = read_options(given)
-        photo = open_upload(upload, LARGE if preview else SEEN)
-    except CaptionerError as error:
-        return {"error": str(error)}
-    shown: Answer = {"preview": data_url(photo, LARGE)} if preview else {}
-    if options.avoid:
-        shown["avoided"] = list(worker.first.avoided(options.avoid))
-    return shown | as_json(worker.caption([photo], options)[0])
+
+    def captioned(photo: Image.Image, options: Options) -> Answer:
+        avoided = {"avoided": list(worker.first.avoided(options.avoid))} if options.avoid else {}
+        return avoided | as_json(worker.caption([photo], options)[0])
+
+    return _answer(upload, given, captioned)
 
 
 def compare(worker: ModelWorker, upload: Upload | None, given: dict[str, Any] | None) -> Answer:
     """The same photo under every model: {"models": [{"name", caption …}]}, or an `error`."""
+
+    def compared(photo: Image.Image, options: Options) -> Answer:
+        models = []
+        for index, name in enumerate(worker.names):
+            caption = worker.caption([photo], options, index)[0]
+            departure = _departure(worker, photo, caption, index)
+            models.append({"name": name} | as_json(caption) | departure)
+        return {"models": models}
+
+    return _answer(upload, given, compared)
+
+
+def _answer(
+    upload: Upload | None,
+    given: dict[str, Any] | None,
+    say: Callable[[Image.Image, Options], Answer],
+) -> Answer:
+    """What is said of the photo under these options, with its preview where one is wanted."""
     try:
         options, preview = read_options(given)
         photo = open_upload(upload, LARGE if preview else SEEN)
     except CaptionerError as error:
         return {"error": str(error)}
-    models = []
-    for index, name in enumerate(worker.names):
-        caption = worker.caption([photo], options, index)[0]
-        models.append({"name": name} | as_json(caption) | _departure(worker, photo, caption, index))
-    return {"models": models} | ({"preview": data_url(photo, LARGE)} if preview else {})
+    return ({"preview": data_url(photo, LARGE)} if preview else {}) | say(photo, options)
 
 
 def _departure(
@@ -90,10 +102,7 @@ def open_photo(photo: Photo, side: int = SEEN) -> Image.Image:
     """The photo upright, in RGB, at most LARGE pixels long; a JPEG is decoded so that its shorter
     side has `side` pixels at least, if it has so many. Raises ImageError under the photo's path."""
     with _DECODING:
-        content = photo.content() if callable(photo.content) else photo.content
-        if isinstance(content, ImageError):
-            raise content
-        picture = open_image(content, photo.path, target=side)
+        picture = open_image(photo.read(), photo.path, target=side)
         picture.thumbnail((LARGE, LARGE), reducing_gap=2)
     return picture
 

@@ -62,7 +62,18 @@ def launch(page: Page, wait: bool = True, **settings: Any) -> None:
     try:
         if asked is not None:  # gradio itself would take the next one that is free
             settings.setdefault("server_port", int(asked))
-        _start(page, **settings)
+        page.launch(
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            max_file_size=MAX_UPLOAD,
+            run_history=False,
+            enable_monitoring=False,
+            state_session_capacity=100,
+            ssr_mode=False,
+            app_kwargs=page.app_kwargs,
+            **settings,
+        )
     except (OSError, ValueError) as error:
         reason = str(error)
         if "empty port" in reason:
@@ -74,21 +85,6 @@ def launch(page: Page, wait: bool = True, **settings: Any) -> None:
             print(f"Port {USUAL_PORT} is taken.", flush=True)
         print(f"The page is at {page.local_url} (end it with Ctrl+C).", flush=True)
         page.block_thread()
-
-
-def _start(page: Page, **settings: Any) -> None:
-    page.launch(
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
-        max_file_size=MAX_UPLOAD,
-        run_history=False,
-        enable_monitoring=False,
-        state_session_capacity=100,
-        ssr_mode=False,
-        app_kwargs=page.app_kwargs,
-        **settings,
-    )
 
 
 def _endpoints(worker: ModelWorker) -> None:

@@ -20,6 +20,7 @@ from starlette.types import Message, Send
 from captioner.errors import CaptionerError
 from captioner.page.album import album_steps, packed_photo
 from captioner.page.answers import answer, compare
+from captioner.page.guard import refuse
 from captioner.page.saved_photo import save_photo
 from captioner.page.saving import File, save_album
 from captioner.page.storage import UploadFolder
@@ -64,21 +65,21 @@ class Endpoints:
 
     async def ask(self, request: Request) -> Response:
         if request.path_params["name"] not in self._known:
-            return _refusal("There is nothing here.", 404)
+            return refuse(404, "There is nothing here.")
         if self._waiting >= WAITING:
-            return _refusal(_BUSY, 503)
+            return refuse(503, _BUSY)
         function, limiter = self._known[request.path_params["name"]]
         given = json.loads(await request.body() or b"{}")
         self._waiting += 1
         try:
             found = await to_thread.run_sync(partial(self._call, function, given), limiter=limiter)
         except CaptionerError as error:
-            return _refusal(str(error), 400)
+            return refuse(400, str(error))
         finally:
             self._waiting -= 1
         if isinstance(found, Iterator):
             if self._albums >= ALBUMS:
-                return _refusal(_BUSY, 503)
+                return refuse(503, _BUSY)
             return AlbumResponse(self._lines(found, limiter), media_type="application/jsonl")
         if isinstance(found, File):
             name = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name)}"}
@@ -137,7 +138,3 @@ class AlbumResponse(StreamingResponse):
 
 def _of_one(function: Callable[[Upload | None, Any], Any]) -> Endpoint:
     return lambda uploads, request: function(uploads[0] if uploads else None, request)
-
-
-def _refusal(reason: str, status: int) -> JSONResponse:
-    return JSONResponse({"detail": reason}, status)

@@ -30,11 +30,12 @@ _KINDS = {
     ".webp": "image/webp",
     ".svg": "image/svg+xml",
 }
-_SECURITY = {
+_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
 }
 _SIDE = 1024  # longest side of the photo in a page of its own, pixels
 
@@ -46,14 +47,13 @@ def routes(worker: ModelWorker, teachable: bool = False) -> list[BaseRoute]:
     files = {path.name: path for folder in (WEB, EXAMPLES) for path in folder.iterdir()}
 
     async def index(request: Request) -> Response:
-        return HTMLResponse(page, headers=_SECURITY | {"Cache-Control": "no-cache"})
+        return HTMLResponse(page, headers=_HEADERS)
 
     async def file(request: Request) -> Response:
         path = files.get(request.path_params["name"])
         if path is None or path.suffix not in _KINDS:
             return PlainTextResponse("There is nothing here.", 404)
-        headers = _SECURITY | {"Cache-Control": "no-cache"}
-        return FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)
+        return FileResponse(path, media_type=_KINDS[path.suffix], headers=_HEADERS)
 
     async def icon(request: Request) -> Response:
         return FileResponse(WEB / "icon.svg", media_type=_KINDS[".svg"])

@@ -77,7 +77,7 @@ class Guard:
             except TimeoutError:
                 refusal = _SILENT
         if refusal is not None:
-            await _refuse(*refusal)(scope, receive, send)
+            await refuse(*refusal)(scope, receive, send)
             return
         await self._pass_on(scope, receive, send)
 
@@ -97,7 +97,7 @@ class Guard:
                 raise  # a fault of ours, to be found
             _log.warning("%s %s: %.200r", scope["method"], shown(scope["path"]), error)
             if not begun:
-                await _refuse(400, "This cannot be answered.")(scope, receive, send)
+                await refuse(400, "This cannot be answered.")(scope, receive, send)
 
     def _who(self, method: str, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")
@@ -150,7 +150,7 @@ class Guard:
 
         await self._pass_on(scope, coming, answer)
         if refusal is not None:
-            await _refuse(*refusal)(scope, receive, send)
+            await refuse(*refusal)(scope, receive, send)
 
 
 def hosts_allowed() -> frozenset[str]:
@@ -242,7 +242,8 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _refuse(status: int, reason: str) -> JSONResponse:
+def refuse(status: int, reason: str) -> JSONResponse:
+    """The answer to what is not answered, with its reason."""
     return JSONResponse({"detail": reason}, status)
 
 

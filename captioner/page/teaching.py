@@ -154,10 +154,10 @@ def _pairs(uploads: list[Upload], captions: list[Any], folder: Path) -> Iterator
                 continue
             copy = folder / f"{number:05d}"
             number += 1
-            content = photo.content() if callable(photo.content) else photo.content
+            content = photo.read()
             if isinstance(content, bytes):
                 copy.write_bytes(content)
-            elif isinstance(content, str):
+            else:
                 shutil.copyfile(content, copy)
             yield Pair(photo.path, str(copy), (text.strip(),))
 

@@ -58,14 +58,9 @@ class ModelWorker:
     def caption(
         self, photos: Sequence[Image.Image], options: Options, model: int = 0
     ) -> list[Caption | CaptionerError]:
-        """For each photo its caption, or why the model cannot follow the options there."""
-        return self.caption_each([(photo, options, model) for photo in photos])
-
-    def caption_each(
-        self, wanted: Sequence[tuple[Image.Image, Options, int]]
-    ) -> list[Caption | CaptionerError]:
-        """The same for photos that each have options and a model (its place) of their own."""
-        jobs = [_Job(*one) for one in wanted]
+        """For each photo its caption by the model at that place, or why that cannot follow the
+        options there."""
+        jobs = [_Job(photo, options, model) for photo in photos]
         with self._changed:
             self._waiting.extend(jobs)
             self._changed.notify()

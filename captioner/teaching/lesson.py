@@ -65,10 +65,6 @@ def best_of(scores: Mapping[int, float]) -> int:
     return max(scores, key=lambda step: (scores[step], step))
 
 
-def _nothing(learner: Learner) -> None:
-    pass
-
-
 class Learner:
     """Teaches a model its usual style, the first one; all else stays as it is.
 
@@ -108,7 +104,9 @@ class Learner:
         self.best = self.weights()
 
     def learn(
-        self, score: Callable[[Model], float], after: Callable[[Learner], None] = _nothing
+        self,
+        score: Callable[[Model], float],
+        after: Callable[[Learner], None] = lambda learner: None,
     ) -> Learnt:
         """Learn until the steps, the minutes or the patience end, or a person does (Ctrl-C); the
         model is left with the weights that wrote best about the held-out photos.

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from captioner.batch import xmp
-from captioner.batch.descriptions import description, sidecars
+from captioner.batch.descriptions import description, sidecar_description, sidecars
 from captioner.datasets.captions import first_few, read_references
 from captioner.datasets.photos.index import PhotoIndex
 from captioner.datasets.photos.search import ARCHIVES
@@ -151,16 +150,8 @@ def captions_of(photo: str) -> tuple[str, ...]:
     for path in (Path(stem + end) for end in BESIDE for stem in stems):
         if path.is_file():
             return tuple(_lines(path))
-    for path in sidecars(photo):
-        if path.is_file():
-            try:
-                text = xmp.description(path.read_bytes())
-            except (OSError, ValueError):
-                continue
-            if text:
-                return (text,)
-    text = description(photo)
-    return (text,) if text else ()
+    texts = (*map(sidecar_description, sidecars(photo)), description(photo))
+    return tuple(filter(None, texts))[:1]
 
 
 def _lines(path: Path) -> list[str]:

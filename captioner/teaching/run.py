@@ -78,17 +78,14 @@ def teach(
     if file is not None:
         check_output(file, base)
     lesson = lesson or Lesson(minutes=minutes)
-    taught = teach_model(start, given_pairs(pairs), style, minimum, lesson, _quiet, output=file)
+    given = given_pairs(pairs)
+    taught = teach_model(start, given, style, minimum, lesson, lambda message: None, output=file)
     if file is None:
         return Captioner(TorchEngine(taught.model, style))
     save(taught.model, file, base)
     from captioner.captioner import load
 
     return load(file)
-
-
-def _quiet(message: str) -> None:
-    pass
 
 
 def check_output(file: Path, base: Path, overwrite: bool = True) -> None:
@@ -171,32 +168,8 @@ def teach_model(
         " nearly what another one shows, and stay with it"
     )
     with TemporaryDirectory() as folder:
-        room = _Room(start, pairs, style, growth, lesson, Path(folder))
-        return room.teach(own, held, tell, _Keeping(output, resume, tell, after))
-
-
-@dataclass
-class _Keeping:
-    """Notes the lesson beside what it makes after each look at the held-out photos."""
-
-    output: Path | None
-    resume: bool
-    tell: Tell
-    after: After
-
-    def begin(self, learner: Learner, examples: Sequence[Example], lesson: Lesson) -> None:
-        self.mark = mark_of(learner.model, examples, lesson)
-        if self.resume and self.output is not None:
-            go_on(learner, unfinished_file(self.output), self.mark)
-
-    def __call__(self, learner: Learner) -> None:
-        if self.output is not None and learner.step in learner.scores:
-            try:
-                keep(learner, unfinished_file(self.output), self.mark)
-            except CaptionerError as error:
-                self.tell(f"{error}; the lesson goes on, but could not be resumed")
-                self.output = None
-        self.after(learner)
+        room = _Room(start, pairs, style, growth, lesson, Path(folder), tell)
+        return room.teach(own, held, output, resume, after)
 
 
 def _check_style(style: str, start: Model) -> None:
@@ -228,32 +201,34 @@ def _few(words: Iterable[str]) -> str:
     return (", ".join(several[:SHOWN]) or "none") + (" …" if len(several) > SHOWN else "")
 
 
+@dataclass
 class _Room:
     """Where a lesson takes place: all that it needs, and the maps of its photos in a folder."""
 
-    def __init__(
-        self, start: Model, pairs: Sequence[Pair], style: str, growth: Growth, lesson: Lesson,
-        folder: Path,
-    ) -> None:  # fmt: skip
-        self.start, self.pairs, self.style, self.growth = start, pairs, style, growth
-        self.lesson, self.folder = lesson, folder
-        self.files = Pictures(pairs)
+    start: Model
+    pairs: Sequence[Pair]
+    style: str
+    growth: Growth
+    lesson: Lesson
+    folder: Path
+    tell: Tell
 
     def teach(
-        self, own: Sequence[int], held: Sequence[int], tell: Tell, keeping: _Keeping
-    ) -> TaughtModel:
+        self, own: Sequence[int], held: Sequence[int], output: Path | None, resume: bool,
+        after: After,
+    ) -> TaughtModel:  # fmt: skip
         apart = len(held) >= APART
         watched, judged = (held[::2], held[1::2]) if apart else (held, held)
-        examples = self._examples(own)
+        examples, looked = self._examples(own), self._examples(watched)
         captions = [caption for example in examples for caption in example.captions]
         model = enlarged(self.start, self.growth, self.style, captions, len(own))
-        photos = self._photos(model, examples)
-        seen = self._photos(model, self._examples(watched))
+        photos, seen = self._photos(model, examples), self._photos(model, looked)
         find_stand_ins(model, self.growth, examples, photos)
         learner = Learner(model, photos, examples, self.lesson)
-        keeping.begin(learner, examples, self.lesson)
-        tell(_duration(learner, self.lesson))
-        looked, by = self._examples(watched), self._cider(own, watched)
+        mark, by = mark_of(model, examples, self.lesson), self._cider(own, watched)
+        if resume and output is not None:
+            go_on(learner, unfinished_file(output), mark)
+        self.tell(_duration(learner, self.lesson))
 
         def score(taught: Model) -> float:
             """CIDEr, which thinks little of names that are everywhere, and what is said of them."""
@@ -261,10 +236,21 @@ class _Room:
             captions = [self.pairs[i].captions for i in watched]
             return float(by.scores(told).mean()) + (said_of(self.growth.new, captions, told) or 0.0)
 
-        learnt = learner.learn(score, keeping)
-        before, after = (self._written(each, judged) for each in (self.start, model))
+        def kept(learner: Learner) -> None:
+            """Note the lesson beside what it makes after each look at the held-out photos."""
+            nonlocal output
+            if output is not None and learner.step in learner.scores:
+                try:
+                    keep(learner, unfinished_file(output), mark)
+                except CaptionerError as error:
+                    self.tell(f"{error}; the lesson goes on, but could not be resumed")
+                    output = None
+            after(learner)
+
+        learnt = learner.learn(score, kept)
+        was, now = (self._written(each, judged) for each in (self.start, model))
         shown = [self.pairs[i] for i in judged]
-        verdict = judge(shown, before, after, self._cider(own, judged), self.growth.new, apart)
+        verdict = judge(shown, was, now, self._cider(own, judged), self.growth.new, apart)
         return TaughtModel(model, self.growth, learnt, verdict)
 
     def _examples(self, places: Sequence[int]) -> list[Example]:
@@ -278,7 +264,8 @@ class _Room:
 
     def _photos(self, model: Model, examples: Sequence[Example]) -> CachedPhotos:
         try:
-            return CachedPhotos(model.encoder, self.files, examples, self.folder, grids=True)
+            files = Pictures(self.pairs)
+            return CachedPhotos(model.encoder, files, examples, self.folder, grids=True)
         except Unwritable as error:
             raise CaptionerError(
                 f"the temporary folder: {error} TMPDIR names another, for 0.6 MB a photo"

@@ -162,8 +162,7 @@ def _by_word(name: str, weight: Tensor, known: Sequence[int]) -> Tensor:
 def _starts(model: Model, growth: Growth, captions: Sequence[Sequence[str]]) -> dict[str, Tensor]:
     """The embedding (E,) with which each new word starts."""
     table, old = model.decoder.embedding.weight.detach(), model.vocabulary
-    content = [w for w in old.words if w.isalpha() and w not in STOP_WORDS]
-    looks = _Looks(content)
+    grams = {w: _trigrams(w) for w in old.words if w.isalpha() and w not in STOP_WORDS}
     company: dict[str, Counter[str]] = defaultdict(Counter)
     for caption in captions:
         near = sorted({w for w in caption if w in old.ids and w.isalpha()} - STOP_WORDS)
@@ -173,7 +172,7 @@ def _starts(model: Model, growth: Growth, captions: Sequence[Sequence[str]]) -> 
     generator = torch.Generator().manual_seed(0)
     starts = {}
     for word in growth.new:
-        like = looks.like(word) or [other for other, _ in company[word].most_common(COMPANY)]
+        like = _alike(word, grams) or [other for other, _ in company[word].most_common(COMPANY)]
         noise = torch.randn(table.shape[1], generator=generator)
         mean = table[[old.ids[w] for w in like]].mean(0) if like else torch.zeros_like(noise)
         row = mean / mean.norm().clamp_min(1e-6) + 0.5 * noise / noise.norm()
@@ -181,23 +180,12 @@ def _starts(model: Model, growth: Growth, captions: Sequence[Sequence[str]]) -> 
     return starts
 
 
-class _Looks:
-    """Finds words by the trigrams of their letters."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self._grams = {word: _trigrams(word) for word in words}
-        self._holders: dict[str, list[str]] = defaultdict(list)
-        for word, grams in self._grams.items():
-            for gram in grams:
-                self._holders[gram].append(word)
-
-    def like(self, word: str) -> list[str]:
-        """The three words that look most like this one, if any do."""
-        grams = _trigrams(word)
-        shared = Counter(other for gram in grams for other in self._holders.get(gram, ()))
-        score = {w: 2 * n / (len(grams) + len(self._grams[w])) for w, n in shared.items()}
-        near = sorted((w for w in score if score[w] >= ALIKE), key=lambda w: (-score[w], w))
-        return near[:3]
+def _alike(word: str, known: Mapping[str, set[str]]) -> list[str]:
+    """The three `known` words that look most like this one, if any do, by their trigrams."""
+    own = _trigrams(word)
+    score = {w: 2 * len(own & grams) / (len(own) + len(grams)) for w, grams in known.items()}
+    near = sorted((w for w in score if score[w] >= ALIKE), key=lambda w: (-score[w], w))
+    return near[:3]
 
 
 def _trigrams(word: str) -> set[str]:

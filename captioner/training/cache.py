@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,9 @@ class MapCache:
         missing = [i for i, path in enumerate(paths) if not path.exists()]
         if missing:
             lower = MapCache(encoder, files, names, folder) if grids else None
-            with _progress(sum(len(parts[i]) for i in missing)) as bar:
+            count = sum(len(parts[i]) for i in missing)
+            how: Any = {"desc": "maps of the photos", "unit": "photo", "dynamic_ncols": True}
+            with tqdm(total=count, **how) as bar:
                 for i in missing:
                     batches = (
                         _upper(encoder, lower.parts[i])
@@ -94,10 +96,6 @@ def _fingerprint(weights: bytes, files: PhotoFiles, names: Sequence[str]) -> str
     digest = hashlib.sha256(weights)
     digest.update("\n".join(f"{name} {files.stamp(name)}" for name in names).encode())
     return digest.hexdigest()[:16]
-
-
-def _progress(photos: int) -> tqdm[NoReturn]:
-    return tqdm(total=photos, desc="maps of the photos", unit="photo", dynamic_ncols=True)
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from captioner.datasets.captions.files import read_json
 from captioner.errors import CaptionerError
 from captioner.model.config import (
     AttributeConfig,
@@ -196,12 +197,7 @@ def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
 
     Raises CaptionerError naming the file or the field and what is allowed there.
     """
-    try:
-        tree = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CaptionerError(f"{file}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise CaptionerError(f"{file}: is not JSON ({error})") from None
+    tree = read_json(file)
     if not isinstance(tree, dict):
         raise CaptionerError(f"{file}: must hold the sections {', '.join(Recipe.model_fields)}")
     for change in changes:

@@ -80,10 +80,6 @@ class Draws(Dataset[Batch]):
         return Batch(own, look, under, max(part, 1 - part), told, labelled, captions, text)
 
 
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
-
-
 class Stage:
     """Everything that a step's loss depends on, the step's number apart."""
 
@@ -236,7 +232,7 @@ class Stage:
         context = "fork" if ahead else None  # workers then share the captions
         loader = DataLoader(
             self.draws, None, sampler=steps, num_workers=ahead, pin_memory=pin,
-            multiprocessing_context=context, collate_fn=_as_it_is,  # type: ignore[arg-type]
+            multiprocessing_context=context, collate_fn=lambda batch: batch,
         )  # fmt: skip
         for batch in loader:
             yield batch.to(self.device)

@@ -15,10 +15,9 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from captioner.batch.command import model_name
+from captioner.batch.command import Format, model_name
 from captioner.batch.fields import FIELDS
 from captioner.batch.formats import FORMATS
-from captioner.batch.options import Format
 from captioner.batch.places import KINDS
 from captioner.errors import ImageError
 from tests.batch import process

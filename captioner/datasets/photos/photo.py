@@ -25,3 +25,10 @@ class Photo:
     content: str | bytes | Callable[[], bytes] | ImageError
     facts: Mapping[str, Any] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self) -> str | bytes:
+        """The file's path, or its bytes. Raises ImageError."""
+        content = self.content() if callable(self.content) else self.content
+        if isinstance(content, ImageError):
+            raise content
+        return content

@@ -75,6 +75,6 @@ def _at_hand(item: Photo | ImageError) -> Photo | ImageError:
     if isinstance(item, ImageError) or not callable(item.content):
         return item
     try:
-        return replace(item, content=item.content())
+        return replace(item, content=item.read())
     except ImageError as error:
         return kept(error)
