@@ -14,6 +14,7 @@ import shutil
 import stat
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -270,6 +271,17 @@ def make_folder(path: Path) -> None:
     """Make a folder, and those above it, unless it is there. Raises CaptionerError."""
     with _said_of(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def free_name(stem: str, ending: str, taken: Counter[str]) -> str:
+    """A name of that stem and ending, with a number between them where it is `taken`, as it is from
+    now on: "dog.txt", "dog-2.txt"."""
+    name = first = f"{stem}{ending}"
+    while taken[name]:
+        taken[first] += 1
+        name = f"{stem}-{taken[first]}{ending}"
+    taken[name] += 1
+    return name
 
 
 def replace_file(draft: Path, target: Path) -> None:

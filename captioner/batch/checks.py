@@ -99,8 +99,12 @@ def _check_ending(output: Path | None) -> None:
         )
 
 
-def check_options_of(format: str, given: Mapping[str, Any]) -> None:
-    """Options that only some formats have: `given` are all of the command's, by name."""
+def check_options_of(format: str, on_ray: bool, given: Mapping[str, Any]) -> None:
+    """Options that only some formats have, or a cluster alone: `given` are all of the command's, by
+    name."""
+    for name in OF_RAY:
+        if given[name] is not None and not on_ray:
+            raise typer.BadParameter(f"{flag(name)} is for --engine ray.")
     for name, formats in _OF_FORMATS.items():
         option = flag(name)
         if given[name] and format not in formats:
@@ -109,13 +113,6 @@ def check_options_of(format: str, given: Mapping[str, Any]) -> None:
             else:
                 reason = f"{option} is for --format {', '.join(formats)}, not {format}."
             raise typer.BadParameter(reason)
-
-
-def check_options_of_ray(on_ray: bool, given: Mapping[str, Any]) -> None:
-    """Options that a cluster alone has."""
-    for name in OF_RAY:
-        if given[name] is not None and not on_ray:
-            raise typer.BadParameter(f"{flag(name)} is for --engine ray.")
 
 
 def check_columns(columns: Columns) -> None:

@@ -184,8 +184,7 @@ def caption(
     given = context.params
     on_ray = engine == "ray"
     chosen: str = format or ("text" if on_ray else checks.format_of(output))
-    checks.check_options_of(chosen, given)
-    checks.check_options_of_ray(on_ray, given)
+    checks.check_options_of(chosen, on_ray, given)
     names = choices.chosen_fields(fields)
     sentences = top or (3 if "alternatives" in names else 1)
     columns = choices.row_columns(chosen, output, names, rename, keep, sentences)
@@ -232,8 +231,8 @@ def caption(
 
 
 def model_name(model: Path | None) -> str:
-    """The id of the model in that file, or of the built-in one: its name and the start of its file's
-    SHA-256, the same for the same weights."""
+    """The id of the model in that file, or of the built-in one: the file's name and the start of
+    its SHA-256, the same for the same weights."""
     from captioner.batch.fields import sha256
 
     path = EMBEDDED if model is None else model

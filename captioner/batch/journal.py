@@ -12,7 +12,7 @@ import fcntl
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -34,9 +34,11 @@ def digest(path: str) -> int:
 class Done:
     """The photos that are done, each taken out once as it comes along again."""
 
-    def __init__(self, digests: array[int]) -> None:
+    def __init__(self, digests: Iterable[int] = ()) -> None:
         self._digests = array("Q", sorted(digests))
-        self._taken = array("Q", bytes(8 * len(digests)))  # of a digest, where its first one is
+        self._taken = array(
+            "Q", bytes(8 * len(self._digests))
+        )  # of a digest, where its first one is
 
     def take(self, path: str) -> bool:
         value = digest(path)
@@ -56,10 +58,8 @@ class Journal:
 
     def __init__(self, path: Path, output: Path) -> None:
         self.path, self._output = path, output
-        self.position = 0
-        self.counts: dict[str, Any] = {}
-        self.complete = False
-        self.digests = array("Q")
+        self.entry: dict[str, Any] = {}
+        """How far the run was at its last commit."""
         self._fresh: list[str] = []
         try:
             self._file: IO[bytes] = open(path, "a+b")  # noqa: SIM115, closed by close()
@@ -71,27 +71,23 @@ class Journal:
             self._file.close()
             raise CaptionerError(f"{output}: another run is at work on it.") from None
 
-    def read(self, settings: Mapping[str, Any]) -> bool:
-        """Take up what a run before this one left; False if it left nothing.
+    def read(self, settings: Mapping[str, Any]) -> Done | None:
+        """Take up what a run before this one left, and what it has done; None if it left nothing.
 
         Raises CaptionerError where that run had other settings.
         """
         self._file.seek(0)
         head = _entry(self._file.readline())
         if head is None:
-            return False
+            return None
         check_settings(self._output, head.get("settings", {}), settings)
-        begun, end = False, self._file.tell()
+        digests, end = array("Q"), self._file.tell()
         while (entry := _entry(self._file.readline())) is not None:
-            begun, end = True, self._file.tell()
-            self.position, self.counts = entry["position"], entry["counts"]
-            self.complete = entry.get("complete", False)
-            done = entry["done"]
-            self.digests.extend(
-                int(done[at : at + _DIGITS], 16) for at in range(0, len(done), _DIGITS)
-            )
+            self.entry, end = entry, self._file.tell()
+            done = entry.pop("done")
+            digests.extend(int(done[at : at + _DIGITS], 16) for at in range(0, len(done), _DIGITS))
         self._file.truncate(end)
-        return begun
+        return Done(digests) if self.entry else None
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Start anew, whatever stood here."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -182,10 +181,9 @@ class Draft(Target):
 class Resumable(Output):
     """Rows with a journal: what is committed outlasts anything, what is not is done again."""
 
-    def __init__(self, target: Target, journal: Journal, summary: Summary) -> None:
+    def __init__(self, target: Target, journal: Journal, summary: Summary, done: Done) -> None:
         self._target, self._journal, self._summary = target, journal, summary
-        self._done = Done(journal.digests)
-        journal.digests = array("Q")
+        self._done = done
         self._committed, self._wait = time.monotonic(), _SOONEST
 
     def wanted(self, path: str) -> bool:
@@ -258,19 +256,20 @@ def recorded(
                 f"{target.journal}: an interrupted run left this; continue it with --resume, or"
                 " start again with --overwrite."
             )
-        if resume and journal.read(settings):
-            summary.take_up(journal.counts)
-            if journal.complete and not target.is_unfinished():
+        done = journal.read(settings) if resume else None
+        if done is not None:
+            summary.take_up(journal.entry["counts"])
+            if journal.entry.get("complete") and not target.is_unfinished():
                 journal.remove()
                 yield None
                 return
-            target.resume(journal.position)
+            target.resume(journal.entry["position"])
         else:
             began = True
             target.begin()
             journal.begin(settings)
             journal.commit(target.commit(), summary.counts())
-        yield Resumable(target, journal, summary)
+        yield Resumable(target, journal, summary, done or Done())
     except BaseException:
         if began and not summary.captioned:
             target.discard()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from captioner.batch.result import PhotoResult
 from captioner.datasets.photos.search import ATTENTION
 from captioner.errors import CaptionerError, ImageError
-from captioner.files import make_folder, whole_file
+from captioner.files import free_name, make_folder, whole_file
 from captioner.images import USUAL, Allowed, open_image
 
 _LONGEST = 200  # bytes of a picture's name before its number and ending; a name may have 255
@@ -22,7 +23,7 @@ class Attention:
         if not os.access(folder, os.W_OK):
             raise CaptionerError(f"{folder}: cannot be written: no permission.")
         self.folder, self._allowed = folder, allowed
-        self._written: set[str] = set()
+        self._taken: Counter[str] = Counter()
 
     def write(self, result: PhotoResult) -> None:
         if result.caption is None:
@@ -39,12 +40,7 @@ class Attention:
 
     def _name(self, path: str) -> str:
         """Photos of one name from two folders get pictures of two names."""
-        stem, number = Path(path).stem, 1
+        stem = Path(path).stem
         while len(os.fsencode(stem)) > _LONGEST:
             stem = stem[:-1]
-        name = f"{stem}{ATTENTION}"
-        while name in self._written:
-            number += 1
-            name = f"{stem}-{number}{ATTENTION}"
-        self._written.add(name)
-        return name
+        return free_name(stem, ATTENTION, self._taken)

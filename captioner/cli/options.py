@@ -143,7 +143,9 @@ def options(parameters: Mapping[str, Any], top: int = 1) -> Options:
             raise typer.BadParameter(f"--temperature draws, without beams: leave out {flag(name)}.")
     if top > given.get("beam", top):
         raise typer.BadParameter(f"--top {top} needs --beam {top} or more.")
-    check_style(given.get("style"), model)
+    style, styles = given.get("style"), vocabulary(model, "styles")
+    if style and styles and style not in styles:
+        raise typer.BadParameter(f"--style {style}: the model's styles are {', '.join(styles)}.")
     _check_prefix(given.get("prefix", ""))
     check_words("--prefix", [given.get("prefix", "")], model)
     check_words("--include", given.get("include", ()), model)
@@ -152,13 +154,6 @@ def options(parameters: Mapping[str, Any], top: int = 1) -> Options:
         return Options(alternatives=top - 1, **given)
     except CaptionerError as error:
         raise typer.BadParameter(f"{_flagged(str(error))}.") from None
-
-
-def check_style(style: str | None, model: Path | None) -> None:
-    """Raise BadParameter for a style that the model in that file does not have."""
-    there = vocabulary(model, "styles")
-    if style and there and style not in there:
-        raise typer.BadParameter(f"--style {style}: the model's styles are {', '.join(there)}.")
 
 
 def check_words(option: str, texts: Iterable[str], model: Path | None) -> None:

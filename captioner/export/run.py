@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from captioner import __version__, checkpoint
-from captioner.engines.graphs import graph_file
+from captioner.engines.graphs import START, STEP, graph_file
 from captioner.errors import CaptionerError
-from captioner.export.folder import FORMAT, NOTES, WEIGHTS, check_output
 from captioner.export.graphs import Graph, graphs
 from captioner.export.programs import write as write_program
 from captioner.extras import how_to_install
@@ -20,6 +19,28 @@ from captioner.notes import read_header
 from captioner.rules import rules
 
 Format = Literal["onnx", "torch"]
+VERSION = 2
+NOTES = "captioner.json"
+WEIGHTS = checkpoint.EMBEDDED.name
+FILES = {
+    NOTES,
+    WEIGHTS,
+    *(graph_file(Path(WEIGHTS), graph).name for graph in (START, STEP)),
+    *("start.pt2", "step.pt2", "start.onnx", "step.onnx"),  # the last two of format 1
+}
+
+
+def check_output(folder: Path, overwrite: bool) -> None:
+    """Raises CaptionerError where an export may not be put in the place of `folder`."""
+    if folder.exists() and not folder.is_dir():
+        raise CaptionerError(f"{folder}: is a file; name a folder")
+    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if held and not overwrite:
+        raise CaptionerError(f"{folder}: is not empty; name another folder, or add --overwrite")
+    if held - FILES:
+        raise CaptionerError(
+            f"{folder}: holds what is no export ({min(held - FILES)}); name another folder"
+        )
 
 
 def write_graphs(file: Path, model: Model | None = None) -> dict[str, Path]:
@@ -87,7 +108,7 @@ def describe(model: Model, pair: tuple[Graph, Graph], files: dict[str, str]) -> 
     usual = rules(vocabulary)
     return {
         "format": "captioner export",
-        "version": FORMAT,
+        "version": VERSION,
         "captioner": __version__,
         "graphs": {graph.name: {"file": files[graph.name], **graph.describe()} for graph in pair},
         "pixels": model.config.encoder.pixels,

@@ -21,6 +21,8 @@ from captioner.page.uploads import Upload
 
 Word = Annotated[str, Field(max_length=60)]  # a sheet is as wide as its longest
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Row = Annotated[list[Share], Field(min_length=1, max_length=64)]
+Map = Annotated[list[Row], Field(min_length=1, max_length=64)]
 
 _MILLISECONDS, _A_LETTER, _PAUSE = 280, 45, 1200  # a word is shown so long, and longer a letter
 
@@ -32,7 +34,7 @@ class SaveRequest(BaseModel):
     kind: str
     caption: str = Field(max_length=1000)
     words: list[Word] = Field(min_length=1, max_length=60)
-    attention: list[list[list[Share]]] = Field(max_length=60)
+    attention: list[Map] = Field(min_length=1, max_length=60)
     strength: Share
 
 
@@ -41,15 +43,10 @@ def save_photo(upload: Upload | None, request: dict[str, Any]) -> File:
     try:
         wanted = SaveRequest.model_validate(request)
         ending, kind, write = _WRITERS[wanted.kind]
-        attention = np.array(wanted.attention, dtype=np.float32)
+        attention = np.array(wanted.attention, dtype=np.float32)  # all of one shape
     except (ValidationError, KeyError, ValueError) as error:
         raise CaptionerError("This picture cannot be saved: reload the page.") from error
-    shape = attention.shape
-    if (
-        len(shape) != 3
-        or shape[0] != len(wanted.words)
-        or not 0 < min(shape[1:]) <= max(shape[1:]) <= 64
-    ):
+    if len(attention) != len(wanted.words):
         raise CaptionerError("This picture cannot be saved: its attention has a wrong shape.")
     photo = open_upload(upload, LARGE)
     words = tuple(wanted.words)

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from captioner.errors import CaptionerError
+from captioner.files import free_name
 
 Row = dict[str, Any]
 FIELDS = ("path", "caption", "score", "error")
@@ -78,12 +79,7 @@ def _text_name(path: str, taken: Counter[str]) -> str:
         if part not in ("/", ".", "..")
     ]
     stem = str(PurePosixPath(*inside or ["photo"]).with_suffix(""))
-    name = first = f"{stem}.txt"
-    while taken[name]:
-        taken[first] += 1
-        name = f"{stem}-{taken[first]}.txt"
-    taken[name] += 1
-    return name
+    return free_name(stem, ".txt", taken)
 
 
 def as_teaching(rows: list[Row]) -> bytes:

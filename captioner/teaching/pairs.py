@@ -45,9 +45,11 @@ def read_pairs(inputs: Sequence[str], room: Path, tell: Tell) -> list[Pair]:
 
     Raises CaptionerError for an input that cannot be read.
     """
-    lists = [Path(name) for name in inputs if name.lower().endswith(LISTS) and _is_list(name)]
+    archives = [name for name in inputs if name.lower().endswith(ARCHIVES)]
+    there = [name for name in inputs if name not in archives and os.path.isfile(name)]
+    lists = [Path(name) for name in there if name.lower().endswith(LISTS)]
     others = [
-        str(unpacked(Path(name), room)) if name.lower().endswith(ARCHIVES) else name
+        str(unpacked(Path(name), room)) if name in archives else name
         for name in inputs
         if Path(name) not in lists
     ]
@@ -61,41 +63,30 @@ def read_pairs(inputs: Sequence[str], room: Path, tell: Tell) -> list[Pair]:
     return [replace(p, name=p.name.removeprefix(f"{room}{os.sep}")) for p in [*listed, *described]]
 
 
-def _is_list(name: str) -> bool:
-    return os.path.isfile(name) and not name.lower().endswith(ARCHIVES)
-
-
 def _listed(
     lists: Iterable[Path], places: Sequence[Path], room: Path, tell: Tell
 ) -> Iterator[Pair]:
     for file in lists:
-        absent: list[str] = []
-        silent: list[str] = []
-        for name, content, captions in _photos_in(file, places, room, tell):
-            if not captions:
-                silent.append(name)
-            elif content is None:
-                absent.append(name)
-            else:
-                yield Pair(name, content, captions)
+        pairs = list(_photos_in(file, places, room, tell))
+        told = [pair for pair in pairs if pair.captions]
+        absent = [pair.name for pair in told if pair.content is None]
         _say(tell, f"{file}: captions without a photo", absent)
+        silent = [pair.name for pair in pairs if not pair.captions]
         _say(tell, f"{file}: photos without a caption", silent)
+        yield from (pair for pair in told if pair.content is not None)
 
 
-def _photos_in(
-    file: Path, places: Sequence[Path], room: Path, tell: Tell
-) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
-    """The photos that a list names or holds: the name, what is to be opened if it is there, the
-    captions."""
+def _photos_in(file: Path, places: Sequence[Path], room: Path, tell: Tell) -> Iterator[Pair]:
+    """The photos that a list names or holds; the content of one that is not there is None."""
     if holds_photos(file):
-        yield from from_table(file, room)
+        yield from (Pair(*each) for each in from_table(file, room))
         return
     index = PhotoIndex(list(dict.fromkeys([*places, file.parent])))
     for photo in read_references(file, need_captions=False, tell=tell):
         near = [Path(photo.file_name), file.parent / photo.file_name]
         found = next((str(path) for path in near if path.is_file()), None)
         stored = None if found else index.find(photo.file_name)
-        yield photo.file_name, stored.read() if stored else found, photo.captions
+        yield Pair(photo.file_name, stored.read() if stored else found, photo.captions)
 
 
 def _together(listed: Iterable[Pair], tell: Tell) -> list[Pair]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from captioner.datasets.captions.files import read_json
@@ -23,13 +24,11 @@ def read_labels(file: Path, examples: Sequence[Example]) -> tuple[list[str], Ten
     Raises CaptionerError for a file of another form, for ids of photos that are not among
     `examples`, and where no photo has a label.
     """
-    tree = read_json(file)
-    right = isinstance(tree, dict) and all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names)
-        for names in tree.values()
-    )
-    if not right:
-        raise CaptionerError(f'{file}: labels are written as {{"<id of a photo>": ["kite", …]}}')
+    try:
+        tree = TypeAdapter(dict[str, list[str]]).validate_python(read_json(file))
+    except ValidationError:
+        said = f'{file}: labels are written as {{"<id of a photo>": ["kite", …]}}'
+        raise CaptionerError(said) from None
     places = {str(example.id): i for i, example in enumerate(examples)}
     unknown = [key for key in tree if key not in places]
     if unknown:

@@ -93,35 +93,30 @@ class Stage:
         self.label_head: AttributeHead | None = None
         self.reward: objectives.SelfCritical | None = None
         self.draws = Draws(recipe, share)
-        examples = self._read_examples()
+        self._read_examples()
         sentences = read_sentences(recipe.data.text)
-        self.model = first_model(recipe, examples, sentences)
+        self.model = first_model(recipe, self.examples, sentences)
         self.model.to(self.device).train()
         if self.device.type == "cuda":
             self.model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         prepare(self.model, self.config)
         if self.config.objective == "words":
             self._need_attributes("training.objective: words are what is learnt")
-        self.examples_val = self._examples_val()
         if self.config.objective != "language":
             self._read_photos()
         if self.config.batch_sentences and self.config.objective in ("language", "cross_entropy"):
             self._read_text(sentences)
 
-    def _read_examples(self) -> list[Example]:
+    def _read_examples(self) -> None:
         """Those with captions first."""
         data = self.recipe.data
         self.examples = list(read_examples(data.train, data.styles, ("train", "restval")))
         self.captioned = len(self.examples)
         if data.unlabelled:
             self.examples += read_examples(data.unlabelled, data.styles, ("train",), False)
-        return self.examples
-
-    def _examples_val(self) -> list[Example]:
-        data = self.recipe.data
-        if data.val is None or self.config.objective in ("words", "language"):
-            return []
-        return read_examples(data.val, data.styles, ("val",))
+        self.examples_val: list[Example] = []
+        if data.val is not None and self.config.objective not in ("words", "language"):
+            self.examples_val = read_examples(data.val, data.styles, ("val",))
 
     def _read_photos(self) -> None:
         config, recipe = self.config, self.recipe
@@ -137,11 +132,11 @@ class Stage:
             np.arange(len(self.examples)),
             [recipe.data.repeat.get(e.style, 1) for e in self.examples],
         )
-        if config.objective != "words":
-            dealt = dealt[dealt < self.captioned]
-        lengths = np.array(captions.lengths)[dealt].tolist()
         if config.objective == "words":  # no captions are padded; those without any are dealt alike
-            lengths = [0] * len(lengths)
+            lengths = [0] * len(dealt)
+        else:
+            dealt = dealt[dealt < self.captioned]
+            lengths = np.array(captions.lengths)[dealt].tolist()
         order = Order(lengths, config.batch_photos, config.seed)
         self._check_shares("photos", order)
         self._read_targets()
@@ -313,11 +308,8 @@ class Stage:
     def _cross_fitted(self, folds: Folds, read: Tensor, batch: Batch, step: int) -> Loss:
         """The heads and the decoder learn from encoders that do not know the photo; all encoders
         learn through them as they are."""
-        assert batch.photos is not None
-        encoder = self.model.encoder
-        shared = self.photos.lower(read, encoder) if self.one_below else None
-        honest, others = folds.grids(self.photos, read, batch.photos, shared)
-        grid = encode(self.photos, read, encoder, shared)
+        honest, others, shared = self._folded(folds, read, batch)
+        grid = encode(self.photos, read, self.model.encoder, shared)
         loss = self._taught(honest, batch, step)
         readers: list[nn.Module] = [self.model.head, self.model.decoder]
         readers += [self.label_head] if self.label_head is not None else []
@@ -325,6 +317,14 @@ class Stage:
             for learning in (grid, *others):
                 loss.terms += self._taught(learning, batch, step).terms
         return loss
+
+    def _folded(
+        self, folds: Folds, read: Tensor, batch: Batch
+    ) -> tuple[Tensor, list[Tensor], Tensor | None]:
+        """`Folds.grids` of the photos, and the maps that all encoders share, if they do."""
+        assert batch.photos is not None
+        shared = self.photos.lower(read, self.model.encoder) if self.one_below else None
+        return *folds.grids(self.photos, read, batch.photos, shared), shared
 
     def _teaching(self, step: int) -> Teaching:
         config = self.config
@@ -344,9 +344,7 @@ class Stage:
             if self.folds is None:
                 grid = self._grid(read)
             else:
-                encoder = self.model.encoder
-                shared = self.photos.lower(read, encoder) if self.one_below else None
-                grid, _ = self.folds.grids(self.photos, read, batch.photos, shared)
+                grid, *_ = self._folded(self.folds, read, batch)
         options = SearchOptions(
             end=vocabulary.end, pad=vocabulary.pad, max_words=self.recipe.data.max_words,
             forbidden=vocabulary.never_written,
