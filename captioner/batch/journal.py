@@ -18,6 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
+from captioner.datasets.text import parsed
 from captioner.errors import CaptionerError
 from captioner.files import broken_off, flush, sync_folder, unwritable
 
@@ -125,10 +126,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     """What a line says; None for the end, and for a line that was torn when the run died."""
     if not line.endswith(b"\n"):
         return None
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
+    entry = parsed(line)
     return entry if isinstance(entry, dict) else None
 
 

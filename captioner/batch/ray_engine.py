@@ -1,10 +1,10 @@
 """The same job on many machines, with Ray Data: a folder of parts, each the work of one actor.
 
-What is to be done is written down first, `_parts.jsonl` in the output folder: a line a part, the
-files in it. An actor takes part after part, captions it as a run on one machine would, and puts its
-rows in place whole, `part-00000.jsonl`; a part that is there is done, and `_outcomes/` has what
-became of its photos. If an actor dies, Ray gives its part to another; if all of them die, a resumed
-run does the parts that are missing.
+What is to be done is written down first, in `_parts/` in the output folder: the settings, and for
+each part the files in it. An actor takes part after part, captions it as a run on one machine
+would, and puts its rows in place whole, `part-00000.jsonl`; a part that is there is done, and
+`_outcomes/` has what became of its photos. If an actor dies, Ray gives its part to another; if all
+of them die, a resumed run does the parts that are missing.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
 from captioner.extras import how_to_install
-from captioner.files import drafts, flush, make_folder, whole_file
+from captioner.files import drafts, flush, make_folder, whole_file, whole_folder
 
-MANIFEST = "_parts.jsonl"
+PARTS, SETTINGS = "_parts", "settings.json"
 OUTCOMES = "_outcomes"
 ATTEMPTS = 4  # at a part, each ended by the death of its actor
 
@@ -78,15 +78,15 @@ def _run(job: Job, cluster: Cluster, stopped_early: Callable[[], bool]) -> int:
     folder = job.output
     make_folder(folder)
     search = Search(job.exclude)
-    pending, total = _pending(job, folder, cluster.part_size, search)
+    pending = _pending(job, folder, cluster.part_size, search)
     _tidy(folder)
     summary = Summary(search.left_out)
     if not pending:
         tell(f"{folder} is complete; --overwrite makes it anew.")
         return 0
+    total = len(_numbers(folder))
     if total > len(pending):
-        done = total - len(pending)
-        tell(f"{done} of {total} parts are there already")
+        tell(f"{total - len(pending)} of {total} parts are there already")
         _take_up(folder, job, summary)
     with (
         _started(ray, cluster),
@@ -105,7 +105,7 @@ def _run(job: Job, cluster: Cluster, stopped_early: Callable[[], bool]) -> int:
         tell(line)
     _tidy(folder)
     ended = stopped_early() or stopped()
-    if ended and any(not _place(folder, part, job).exists() for part, _ in pending):
+    if ended and any(not _place(folder, part, job).exists() for part in pending):
         tell(way_on(True))
         return INTERRUPTED
     return 1 if summary.failures else 0
@@ -118,22 +118,18 @@ class Worker:
         self._job, self._folder = replace(job, load=cache(job.load)), folder
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        outcomes = map(self._outcome, batch["part"], batch["at"])
-        return {"outcome": [json.dumps(outcome) for outcome in outcomes]}
+        return {"outcome": [json.dumps(self._outcome(int(part))) for part in batch["part"]]}
 
-    def _outcome(self, part: int, at: int) -> dict[str, Any]:
-        target = _place(self._folder, int(part), self._job)
+    def _outcome(self, part: int) -> dict[str, Any]:
+        target = _place(self._folder, part, self._job)
         attempts = target.with_name(f".{target.name}.attempts")
         with open(attempts, "a+b") as file:
             if file.tell() == ATTEMPTS:
                 died = f"ended its process {ATTEMPTS} times; look for the photo that does it"
                 return {"captioned": 0, "failed": [[str(target), died]]}
             file.write(b".")
-        with open(self._folder / MANIFEST, "rb") as manifest:
-            manifest.seek(at)
-            items = [_item(entry) for entry in json.loads(manifest.readline())]
         try:
-            return self._do(target, items)
+            return self._do(target, _items(self._folder, part))
         except CaptionerError as error:  # it would be the same for every part
             return {"error": str(error)}
         finally:
@@ -163,7 +159,7 @@ class Worker:
 
 
 def _outcomes(
-    ray: Any, job: Job, cluster: Cluster, folder: Path, pending: list[tuple[int, int]]
+    ray: Any, job: Job, cluster: Cluster, folder: Path, pending: list[int]
 ) -> Generator[dict[str, Any], None, None]:
     """What became of each part, as they are done."""
     context = ray.data.DataContext.get_current()
@@ -171,7 +167,7 @@ def _outcomes(
     unit = "CPU" if cluster.device in (None, "cpu") else "GPU"
     most = cluster.max_workers or max(int(ray.cluster_resources().get(unit, 0)), 1)
     try:
-        parts = [{"part": part, "at": at} for part, at in pending]
+        parts = [{"part": part} for part in pending]
         outcomes = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
             Worker,
             fn_constructor_args=(job, folder.absolute()),
@@ -255,21 +251,19 @@ def _add(outcome: Mapping[str, Any], summary: Summary, say: Callable[[str], None
             say(f"{path}: {error}")
 
 
-def _pending(
-    job: Job, folder: Path, size: int, search: Search
-) -> tuple[list[tuple[int, int]], int]:
-    """The parts that are to be done, each with its place in the manifest; and how many there are.
+def _pending(job: Job, folder: Path, size: int, search: Search) -> list[int]:
+    """The parts that are to be done, which are planned unless they are there from an earlier run.
 
     Raises CaptionerError where the folder holds something else.
     """
-    if not (folder / MANIFEST).exists():
+    if not (folder / PARTS).exists():
         if any(folder.glob("part-*")):
             raise CaptionerError(
                 f"{folder}: has files called part-… that are no earlier run's; choose another"
                 " folder."
             )
         _plan(job, folder, size, search)
-    elif job.overwrite and not (job.resume and _missing(job, folder)[0]):
+    elif job.overwrite and not (job.resume and _missing(job, folder)):
         for old in folder.glob("part-*"):
             old.unlink()
         shutil.rmtree(folder / OUTCOMES, ignore_errors=True)
@@ -279,60 +273,47 @@ def _pending(
             f"{folder}: has parts of an earlier run; continue it with --resume, or start again"
             " with --overwrite."
         )
-    with open(folder / MANIFEST, "rb") as lines:
-        check_settings(folder, json.loads(lines.readline()), job.settings())
+    settings = json.loads((folder / PARTS / SETTINGS).read_bytes())
+    check_settings(folder, settings, job.settings())
     return _missing(job, folder)
 
 
 def _plan(job: Job, folder: Path, size: int, search: Search) -> None:
-    """Write the manifest."""
-    with whole_file(folder / MANIFEST, "w", errors="backslashreplace") as file:
-        file.write(json.dumps(job.settings()) + "\n")
-        for entries in _parts(job, size, search):
-            file.write(json.dumps(entries) + "\n")
+    """Write down the files of each part: `size` photos, or one archive or table, which is taken
+    whole."""
+    numbers = count()
+    with whole_folder(folder / PARTS) as parts:
+        (parts / SETTINGS).write_text(json.dumps(job.settings()))
+        for alone, run in groupby(files(job.inputs, search), holds_photos):
+            entries = ([i.path, i.reason] if isinstance(i, ImageError) else i for i in run)
+            while part := list(islice(entries, 1 if alone else size)):
+                (parts / f"{next(numbers):05}.json").write_text(json.dumps(part))
 
 
-def _missing(job: Job, folder: Path) -> tuple[list[tuple[int, int]], int]:
-    """The parts of the manifest that are not there, each with its place; and how many it has."""
-    pending: list[tuple[int, int]] = []
-    with open(folder / MANIFEST, "rb") as lines:
-        lines.readline()
-        for number in count():
-            at = lines.tell()
-            if not lines.readline():
-                return pending, number
-            if not _place(folder, number, job).exists():
-                pending.append((number, at))
-    raise AssertionError("the file ends")
+def _numbers(folder: Path) -> list[int]:
+    """The parts that are planned."""
+    return sorted(int(part.stem) for part in (folder / PARTS).glob("[0-9]*.json"))
+
+
+def _missing(job: Job, folder: Path) -> list[int]:
+    return [part for part in _numbers(folder) if not _place(folder, part, job).exists()]
+
+
+def _items(folder: Path, part: int) -> list[str | ImageError]:
+    """The files of a part, as they were found."""
+    entries = json.loads((folder / PARTS / f"{part:05}.json").read_bytes())
+    return [entry if isinstance(entry, str) else ImageError(*entry) for entry in entries]
 
 
 def _total(folder: Path) -> int | None:
     """How many photos are in all the parts; None where that is not known beforehand."""
     total = 0
-    with open(folder / MANIFEST, "rb") as manifest:
-        manifest.readline()
-        for line in manifest:
-            items = [_item(entry) for entry in json.loads(line)]
-            if any(map(holds_photos, items)):
-                return None
-            total += len(items)
+    for part in _numbers(folder):
+        items = _items(folder, part)
+        if any(map(holds_photos, items)):
+            return None
+        total += len(items)
     return total
-
-
-def _parts(job: Job, size: int, search: Search) -> Iterator[list[Any]]:
-    """The files of each part: `size` photos, or one archive or table, which is taken whole."""
-    for alone, run in groupby(files(job.inputs, search), holds_photos):
-        entries = map(_entry, run)
-        while part := list(islice(entries, 1 if alone else size)):
-            yield part
-
-
-def _entry(item: str | ImageError) -> Any:
-    return item if isinstance(item, str) else [item.path, item.reason]
-
-
-def _item(entry: Any) -> str | ImageError:
-    return entry if isinstance(entry, str) else ImageError(*entry)
 
 
 def _place(folder: Path, part: int, job: Job) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 from captioner.batch.columns import Columns
 from captioner.batch.fields import cell
 from captioner.batch.result import PhotoResult
+from captioner.datasets.text import parsed
 from captioner.errors import CaptionerError
 from captioner.files import replace_file, whole_file
 
@@ -125,25 +126,19 @@ class JsonLines(Lines):
         return to_json(self._with_error(self.columns.row(result)))
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        for number, values in self._objects(target):
-            try:
-                key = self.columns.path_in(values)
-            except (KeyError, TypeError):
-                raise CaptionerError(f"{target}: line {number} is no row of captions.") from None
+        head = self.columns.renamed.get("path", "path")
+        for number, values in enumerate(self._objects(target), 1):
+            if not isinstance(values, dict) or head not in values:
+                raise CaptionerError(f"{target}: line {number} is no row of captions.")
             if not set(values) <= set(self.columns.heads):
                 self.check_heads(target, list(values))
             if self.columns.has_caption(values):
                 row = {head: values.get(head) for head in self.columns.heads}
-                yield key, to_json(self._with_error(row))
+                yield str(values[head]), to_json(self._with_error(row))
 
-    def _objects(self, target: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _objects(self, target: Path) -> Iterator[Any]:
         with open(target, encoding="utf-8", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError):
-                    reason = f"line {number} is no row of captions."
-                    raise CaptionerError(f"{target}: {reason}") from None
+            yield from map(parsed, file)
 
     def _with_error(self, row: dict[str, Any]) -> dict[str, Any]:
         head = self.columns.renamed.get("error", "error")
@@ -156,14 +151,11 @@ class Json(JsonLines):
     def finish(self, draft: Path, target: Path) -> None:
         finish_list(draft, target)
 
-    def _objects(self, target: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        try:
-            content = json.loads(target.read_bytes())
-        except (ValueError, RecursionError):
-            content = None
+    def _objects(self, target: Path) -> Iterator[Any]:
+        content = parsed(target.read_bytes())
         if not isinstance(content, list):
             raise CaptionerError(f"{target}: is no list of rows of captions.")
-        yield from enumerate(content, 1)
+        yield from content
 
 
 class Csv(Lines):

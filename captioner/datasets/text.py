@@ -1,8 +1,10 @@
-"""Text as people save it: a byte-order mark says which encoding it is in."""
+"""Text as people save it: a byte-order mark says which encoding it is in; what JSON it is."""
 
 from __future__ import annotations
 
 import codecs
+import json
+from typing import Any
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,3 +21,11 @@ def encoding_of(start: bytes) -> str:
     Decoding with it takes the mark away.
     """
     return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+
+
+def parsed(text: str | bytes) -> Any:
+    """The JSON value; None for what is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

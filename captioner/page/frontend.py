@@ -46,26 +46,21 @@ def routes(worker: ModelWorker, teachable: bool = False) -> list[BaseRoute]:
     page = _index(worker, teachable)
     files = {path.name: path for folder in (WEB, EXAMPLES) for path in folder.iterdir()}
 
-    async def index(request: Request) -> Response:
-        return HTMLResponse(page, headers=_HEADERS)
-
     async def file(request: Request) -> Response:
         path = files.get(request.path_params["name"])
         if path is None or path.suffix not in _KINDS:
             return PlainTextResponse("There is nothing here.", 404)
         return FileResponse(path, media_type=_KINDS[path.suffix], headers=_HEADERS)
 
-    async def icon(request: Request) -> Response:
-        return FileResponse(WEB / "icon.svg", media_type=_KINDS[".svg"])
-
-    async def robots(request: Request) -> Response:
-        return PlainTextResponse("User-agent: *\nDisallow: /gradio_api/\n")
-
+    robots = "User-agent: *\nDisallow: /gradio_api/\n"
     return [
-        Route("/", index),
+        Route("/", lambda request: HTMLResponse(page, headers=_HEADERS)),
         Route("/page/{name}", file),
-        Route("/favicon.ico", icon),
-        Route("/robots.txt", robots),
+        Route(
+            "/favicon.ico",
+            lambda request: FileResponse(WEB / "icon.svg", media_type=_KINDS[".svg"]),
+        ),
+        Route("/robots.txt", lambda request: PlainTextResponse(robots)),
     ]
 
 

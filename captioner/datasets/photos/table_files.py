@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Protocol
 
 from captioner.datasets.photos.remote import MAX_BYTES
-from captioner.datasets.text import encoding_of
+from captioner.datasets.text import encoding_of, parsed
 from captioner.errors import CaptionerError, ImageError
 from captioner.extras import how_to_install
 
@@ -102,25 +101,18 @@ def _header(text: IO[str], delimiters: str, choose: Choose) -> tuple[list[str], 
 
 
 def _json_lines(name: str, file: Any, choose: Choose) -> Iterator[Row | ImageError]:
-    return _objects(name, map(_parsed, filter(str.strip, _text(file, newline="\n"))), choose)
+    return _objects(name, map(parsed, filter(str.strip, _text(file, newline="\n"))), choose)
 
 
 def _json(name: str, file: Any, choose: Choose) -> Iterator[Row | ImageError]:
     """A list of objects; or an object with such a list called "images", as COCO's are."""
     text = _text(file, newline="\n").read()
-    content = _parsed(text)
+    content = parsed(text)
     if isinstance(content, dict):
         content = content.get("images")
     if not isinstance(content, list):
         raise CaptionerError(f"{name}: is no list of JSON objects, nor COCO's; or it is cut off.")
     return _objects(name, content, choose)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _objects(name: str, rows: Iterable[Any], choose: Choose) -> Iterator[Row | ImageError]:
