@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +13,6 @@ from typing import IO, Any
 from PIL import ExifTags, Image, IptcImagePlugin
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from captioner.batch import xmp
 from captioner.images import USUAL, png
@@ -74,25 +73,20 @@ def description(photo: str | bytes) -> str:
 def _descriptions(file: IO[bytes]) -> Iterator[str]:
     with suppress(Exception):  # damaged notes can trip a decoder in any way
         image = opened(file, USUAL)
-        info: Mapping[Any, Any] = image.info
+        info = image.info
         if isinstance(image, PngImageFile):
-            info = png.notes(image)
+            info |= png.notes(image)
         packet = info.get("xmp")
         if packet:
             yield _of_xmp(packet if isinstance(packet, bytes) else str(packet).encode())
         yield _of_iptc(image)
-        yield from _of_exif(image, info)
+        yield from _of_exif(Image.Image.getexif(image))  # a PNG's own would decode it
         if isinstance(image, PngImageFile):
             yield from (str(info[name]) for name in info if str(name).lower() in _OF_PNG)
     yield from map(_of_xmp, _packets(file))
 
 
-def _of_exif(image: ImageFile, info: Mapping[Any, Any]) -> Iterator[str]:
-    notes = Image.Exif()
-    if "exif" in info:
-        notes.load(info["exif"])
-    elif isinstance(image, TiffImageFile):
-        notes = image.getexif()
+def _of_exif(notes: Image.Exif) -> Iterator[str]:
     yield _text(notes.get(ExifTags.Base.ImageDescription))
     for name in _OF_WINDOWS:
         value = notes.get(name)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from captioner.cli.options import ModelOption
+
 
 def export(
     output: Annotated[
@@ -17,9 +19,7 @@ def export(
         Literal["onnx", "torch"],
         typer.Option(help="onnx: for OpenVINO and ONNX Runtime; torch: torch.export programs."),
     ] = "onnx",
-    model: Annotated[
-        Path | None, typer.Option(help="A model's .safetensors file, not the built-in one.")
-    ] = None,
+    model: ModelOption = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Weights as int8: a quarter of the size. For onnx.")
     ] = False,

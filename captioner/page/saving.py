@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from captioner.batch.rows import to_json
 from captioner.errors import CaptionerError
 from captioner.files import free_name
 
@@ -84,12 +85,9 @@ def _text_name(path: str, taken: Counter[str]) -> str:
 
 def as_teaching(rows: list[Row]) -> bytes:
     """The captions that a person wrote or corrected, a JSON object a line: path and caption."""
-    kept = [row for row in rows if row.get("edited") and row.get("caption")]
-    lines = (
-        json.dumps({"path": row["path"], "caption": row["caption"]}, ensure_ascii=False)
-        for row in kept
-    )
-    return "".join(f"{line}\n" for line in lines).encode()
+    kept = (row for row in rows if row.get("edited") and row.get("caption"))
+    lines = (to_json({"path": row["path"], "caption": row["caption"]}) for row in kept)
+    return "".join(lines).encode()
 
 
 FORMATS: dict[str, tuple[str, str, Callable[[list[Row]], bytes]]] = {

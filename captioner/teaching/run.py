@@ -18,6 +18,7 @@ import torch
 
 from captioner import checkpoint
 from captioner.captioner import Captioner
+from captioner.datasets.captions import first_few
 from captioner.engines.torch import TorchEngine
 from captioner.errors import CaptionerError
 from captioner.files import Unwritable, unwritable
@@ -188,17 +189,12 @@ def _tell_words(growth: Growth, minimum: int, tell: Tell) -> None:
             f"most words of the captions occur fewer than {minimum} times, too seldom to be learnt;"
             " write the same thing with the same word, or lower --minimum"
         )
-    tell(f"new words ({len(growth.new)}): {_few(growth.new)}")
+    tell(f"new words ({len(growth.new)}): {first_few(growth.new, SHOWN) or 'none'}")
     if growth.dropped:
         tell(
             f"not learnt, as they occur fewer than {minimum} times ({len(growth.dropped)}):"
-            f" {_few(growth.dropped)}"
+            f" {first_few(growth.dropped, SHOWN)}"
         )
-
-
-def _few(words: Iterable[str]) -> str:
-    several = list(words)
-    return (", ".join(several[:SHOWN]) or "none") + (" …" if len(several) > SHOWN else "")
 
 
 @dataclass
