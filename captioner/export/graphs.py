@@ -8,7 +8,9 @@ photo. What a kind of decoder does not have is left out.
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,6 +45,23 @@ class Graph:
             for name, tensor in self.inputs.items()
         )
         return (first, tuple(others)) if others else (first,)
+
+    def program(self) -> torch.export.ExportedProgram:
+        """The graph for any number of photos and beams."""
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.export(
+                self.module,
+                tuple(self.inputs.values()),
+                dynamic_shapes=self.dynamic,
+                # what torch cannot prove of one beam or one photo is checked when it runs
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+
+    def write(self, file: Path) -> None:
+        """Write the program to `file`, with those of the weights that it reads."""
+        _drop_unread(self.module, self.program())
+        torch.export.save(self.program(), file)
 
 
 def graphs(model: Model) -> tuple[Graph, Graph]:
@@ -152,3 +171,13 @@ def _describe(tensors: dict[str, Tensor]) -> list[dict[str, Any]]:
         {"name": n, "type": str(t.dtype).removeprefix("torch."), "shape": shape(n, t)}
         for n, t in tensors.items()
     ]
+
+
+def _drop_unread(module: nn.Module, exported: torch.export.ExportedProgram) -> None:
+    """Empty the weights of `module` that its exported program does not read."""
+    unread = {node.name for node in exported.graph.nodes if node.op == "placeholder"}
+    unread -= {node.name for node in exported.graph.nodes if node.users}
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    for spec in exported.graph_signature.input_specs:
+        if spec.target is not None and spec.arg.name in unread and spec.target in tensors:
+            tensors[spec.target].data = torch.empty(0)

@@ -12,7 +12,6 @@ from onnx import NodeProto, TensorProto, helper
 
 from captioner.errors import CaptionerError
 from captioner.export.graphs import Graph
-from captioner.export.programs import program
 from captioner.notes import SCALE, Header
 
 OPSET = 18
@@ -30,7 +29,7 @@ def write(graph: Graph, file: Path, header: Header) -> None:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exported = torch.onnx.export(
-            program(graph),
+            graph.program(),
             dynamic_shapes=graph.dynamic,
             input_names=list(graph.inputs),
             output_names=list(graph.outputs),

@@ -11,7 +11,6 @@ from captioner import __version__, checkpoint
 from captioner.engines.graphs import START, STEP, graph_file
 from captioner.errors import CaptionerError
 from captioner.export.graphs import Graph, graphs
-from captioner.export.programs import write as write_program
 from captioner.extras import how_to_install
 from captioner.files import whole_folder, whole_path
 from captioner.model.model import Model
@@ -78,7 +77,7 @@ def export(
         else:
             files = {graph.name: folder / f"{graph.name}.pt2" for graph in pair}
             for graph in pair:
-                write_program(graph, files[graph.name])
+                graph.write(files[graph.name])
         notes = describe(model, pair, {name: file.name for name, file in files.items()})
         text = json.dumps(notes, ensure_ascii=False, indent=1)
         (folder / NOTES).write_text(text + "\n", encoding="utf-8")
