@@ -29,7 +29,11 @@ class Columns:
         """The fields and what they are called: as asked for, the path first unless it was asked for
         elsewhere."""
         fields = self.fields if "path" in self.fields else ("path", *self.fields)
-        return {name: self.renamed.get(name, name) for name in fields}
+        return {name: self.head(name) for name in fields}
+
+    def head(self, field: str) -> str:
+        """What a field is called."""
+        return self.renamed.get(field, field)
 
     @property
     def of_table(self) -> dict[str, str]:
@@ -62,12 +66,12 @@ class Columns:
 
     def path_in(self, row: Mapping[str, Any]) -> str:
         """The path in a row that was read again. Raises KeyError."""
-        return str(row[self.renamed.get("path", "path")])
+        return str(row[self.head("path")])
 
     def has_caption(self, row: Mapping[str, Any]) -> bool:
         """Whether a row that was read again is that of a photo with a caption, not a failed one."""
         return any(
-            row.get(self.renamed.get(name, name)) not in (None, "", [])
+            row.get(self.head(name)) not in (None, "", [])
             for name in OF_CAPTIONS
             if name in self.fields and name != "confidence"  # that of a withheld one is there too
         )

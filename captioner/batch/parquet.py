@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from captioner.batch.columns import Columns
 from captioner.batch.fields import cell
 from captioner.batch.result import PhotoResult
-from captioner.batch.rows import Lines, to_json
+from captioner.batch.rows import Lines
 from captioner.datasets.photos.table_files import parquet
-from captioner.errors import CaptionerError
 from captioner.files import whole_file
 
 _CHUNK = 8192  # rows that are in memory at once
@@ -24,6 +23,7 @@ class Parquet(Lines):
     """A Parquet file; while the run lasts its rows are lines of JSON. Needs pyarrow."""
 
     default = ("caption", "score", "error")
+    suffix = ".parquet"
     encoding_errors = "backslashreplace"
 
     def __init__(self, columns: Columns) -> None:
@@ -32,7 +32,7 @@ class Parquet(Lines):
         parquet()  # says where it is not installed
 
     def rows(self, result: PhotoResult) -> str:
-        return to_json(self.columns.row(result))
+        return self.line(self.columns.row(result))
 
     def finish(self, draft: Path, target: Path) -> None:
         import pyarrow
@@ -47,20 +47,9 @@ class Parquet(Lines):
                 writer.write_table(pyarrow.Table.from_pylist(chunk, schema=schema))
         draft.unlink()
 
-    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        try:
-            table = parquet().ParquetFile(target)
-        except (OSError, ValueError):  # pyarrow's own errors are among these
-            raise CaptionerError(f"{target}: is no Parquet file.") from None
-        self.check_heads(target, table.schema_arrow.names)
-        batches = table.iter_batches(batch_size=_CHUNK)
-        for values in chain.from_iterable(batch.to_pylist() for batch in batches):
-            if self.columns.has_caption(values):
-                yield self.columns.path_in(values), to_json(values)
-
     def _readable(self, row: dict[str, Any]) -> dict[str, Any]:
         """Parquet's text is UTF-8 without exception: other bytes in a path are written as \\x…"""
-        head = self.columns.renamed.get("path", "path")
+        head = self.columns.head("path")
         row[head] = os.fsencode(row[head]).decode("utf-8", "backslashreplace")
         return row | {head: cell(row[head]) for head in self._as_text if row[head] is not None}
 

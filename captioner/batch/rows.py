@@ -10,7 +10,7 @@ import io
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from typing import Any
 from captioner.batch.columns import Columns
 from captioner.batch.fields import cell
 from captioner.batch.result import PhotoResult
-from captioner.datasets.text import parsed
-from captioner.errors import CaptionerError
+from captioner.datasets.photos.table_files import reader
+from captioner.errors import CaptionerError, ImageError
 from captioner.files import replace_file, whole_file
 
 _ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -60,19 +60,39 @@ class Lines(Format):
     default: tuple[str, ...] = ()
     """The fields of a row where none are asked for."""
 
+    suffix = ""
+    """How the name of a table ends that is read as this is."""
+
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
 
     def key(self, path: str) -> str:
         return self.columns.path(path)
 
-    def check_heads(self, target: Path, heads: list[str]) -> None:
-        """Raise CaptionerError where a finished file has other columns."""
-        if heads != self.columns.heads:
-            raise CaptionerError(
-                f"{target}: has the columns {', '.join(heads)}; to add to it, choose the same"
-                " --fields, --rename and --keep, or make it anew with --overwrite."
-            )
+    def line(self, row: Mapping[str, Any]) -> str:
+        """A row, by what its columns are called, as it stands in the draft."""
+        return to_json(row)
+
+    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
+        heads = self.columns.heads
+
+        def choose(columns: Iterable[str], all_there: bool = True) -> list[str]:
+            there = list(columns)
+            if there != heads if all_there else not set(there) <= set(heads):
+                raise CaptionerError(
+                    f"{target}: has the columns {', '.join(there)}; to add to it, choose the same"
+                    " --fields, --rename and --keep, or make it anew with --overwrite."
+                )
+            return there
+
+        with open(target, "rb") as file:
+            rows = reader(self.suffix)(str(target), file, choose)
+            for number, row in enumerate(rows, 1):
+                if isinstance(row, ImageError) or self.columns.head("path") not in row:
+                    raise CaptionerError(f"{target}: row {number} is no row of captions.")
+                choose(row, all_there=False)
+                if self.columns.has_caption(row):
+                    yield self.columns.path_in(row), self.line({h: row.get(h) for h in heads})
 
 
 class Text(Lines):
@@ -123,39 +143,20 @@ class JsonLines(Lines):
     encoding_errors = "backslashreplace"  # which is JSON's own way to write such a character
 
     def rows(self, result: PhotoResult) -> str:
-        return to_json(self._with_error(self.columns.row(result)))
+        return self.line(self.columns.row(result))
 
-    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        head = self.columns.renamed.get("path", "path")
-        for number, values in enumerate(self._objects(target), 1):
-            if not isinstance(values, dict) or head not in values:
-                raise CaptionerError(f"{target}: line {number} is no row of captions.")
-            if not set(values) <= set(self.columns.heads):
-                self.check_heads(target, list(values))
-            if self.columns.has_caption(values):
-                row = {head: values.get(head) for head in self.columns.heads}
-                yield str(values[head]), to_json(self._with_error(row))
-
-    def _objects(self, target: Path) -> Iterator[Any]:
-        with open(target, encoding="utf-8", newline="\n") as file:
-            yield from map(parsed, file)
-
-    def _with_error(self, row: dict[str, Any]) -> dict[str, Any]:
-        head = self.columns.renamed.get("error", "error")
-        return row | ({head: row[head] or ""} if head in row else {})
+    def line(self, row: Mapping[str, Any]) -> str:
+        head = self.columns.head("error")
+        return super().line({**row, head: row[head] or ""} if head in row else row)
 
 
 class Json(JsonLines):
     """A list of such objects."""
 
+    suffix = ".json"
+
     def finish(self, draft: Path, target: Path) -> None:
         finish_list(draft, target)
-
-    def _objects(self, target: Path) -> Iterator[Any]:
-        content = parsed(target.read_bytes())
-        if not isinstance(content, list):
-            raise CaptionerError(f"{target}: is no list of rows of captions.")
-        yield from content
 
 
 class Csv(Lines):
@@ -167,6 +168,7 @@ class Csv(Lines):
     """
 
     default = ("caption", "score", "error")
+    suffix = ".csv"
     delimiter = ","
 
     def __init__(self, columns: Columns, mark: bool = False) -> None:
@@ -178,23 +180,15 @@ class Csv(Lines):
 
     def rows(self, result: PhotoResult) -> str:
         values = self.columns.row(result)
-        head = self.columns.renamed.get("path", "path")
-        values[head] = self.key(result.path)
+        values[self.columns.head("path")] = self.key(result.path)
         return self._line([defused(cell(value)) for value in values.values()])
+
+    def line(self, row: Mapping[str, Any]) -> str:
+        return self._line([*row.values()])
 
     def key(self, path: str) -> str:
         written = self.columns.path(path)
         return f"./{written}" if written.startswith(_FORMULA) else written
-
-    def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        encoding = "utf-8-sig"
-        with open(target, encoding=encoding, errors=self.encoding_errors, newline="") as file:
-            reader = csv.DictReader(file, delimiter=self.delimiter)
-            self.check_heads(target, list(reader.fieldnames or ()))
-            for values in reader:
-                if self.columns.has_caption(values):
-                    row = self._line([values[head] for head in self.columns.heads])
-                    yield self.columns.path_in(values), row
 
     def _line(self, cells: list[str]) -> str:
         line = io.StringIO()

@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, Protocol
 
 from captioner.datasets.photos.remote import MAX_BYTES
@@ -29,20 +29,25 @@ def rows(name: str, file: IO[bytes], choose: Choose) -> Iterator[Row | ImageErro
     that cannot be had, why. Raises CaptionerError where the file is no such table.
     """
     suffix = os.path.splitext(name.lower().removesuffix(".gz"))[1]
-    reader = {
+    unpacked: Any = gzip.GzipFile(fileobj=file) if name.lower().endswith(".gz") else file
+    try:
+        yield from reader(suffix)(name, unpacked, choose)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        yield ImageError(name, "is cut off or damaged, or no gzip file; copy it again")
+    except UnicodeDecodeError as error:
+        yield ImageError(name, f"is damaged (no {error.encoding} text)")
+
+
+def reader(suffix: str) -> Callable[[str, Any, Choose], Iterator[Row | ImageError]]:
+    """What reads the rows of a table whose name ends so."""
+    readers = {
         ".csv": _csv,
         ".tsv": _csv,
         ".json": _json,
         ".parquet": _parquet,
         ".arrow": _arrow,
-    }.get(suffix, _json_lines)
-    unpacked: Any = gzip.GzipFile(fileobj=file) if name.lower().endswith(".gz") else file
-    try:
-        yield from reader(name, unpacked, choose)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        yield ImageError(name, "is cut off or damaged, or no gzip file; copy it again")
-    except UnicodeDecodeError as error:
-        yield ImageError(name, f"is damaged (no {error.encoding} text)")
+    }
+    return readers.get(suffix, _json_lines)
 
 
 def parquet() -> Any:
