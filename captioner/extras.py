@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, requires
+
+from captioner.errors import CaptionerError
 
 _EXTRA_OF = {
     "gradio": "page",
@@ -46,6 +49,16 @@ def missing(error: ImportError, asked: str = "") -> str | None:
     if set(_packages(extra)) <= set(_packages(whole)):
         extra = whole
     return f"this needs the package {module}: {how_to_install(extra)}"
+
+
+@contextmanager
+def needed(what: str, extra: str) -> Iterator[None]:
+    """An import within that fails raises CaptionerError: `what` needs which packages, and how to
+    install those of the extra."""
+    try:
+        yield
+    except ImportError:
+        raise CaptionerError(f"{what}: {how_to_install(extra)}.") from None
 
 
 def how_to_install(extra: str) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from PIL import Image, ImageSequence
 
 from captioner.batch.descriptions import is_data
-from captioner.errors import CaptionerError, ImageError
-from captioner.extras import how_to_install
+from captioner.errors import ImageError
+from captioner.extras import needed
 
 KINDS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF")  # MPO: a JPEG with further pictures behind it
 _IN_XMP = ("Xmp.dc.description", "Xmp.iptc.AltTextAccessibility")
@@ -26,12 +26,8 @@ _IN_IPTC = "Iptc.Application2.Caption"
 
 def exiv2() -> Any:
     """The package of that name, silent. Raises CaptionerError where it is not installed."""
-    try:
+    with needed("writing into photos needs the package exiv2", "embed"):
         import exiv2
-    except ImportError:
-        raise CaptionerError(
-            f"writing into photos needs the package exiv2: {how_to_install('embed')}."
-        ) from None
     exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
     return exiv2
 

@@ -109,8 +109,7 @@ def run(job: Job) -> int:
         ):
             through = _work(job, results, output, attention, summary, progress)
             through = through and not stopped()
-        if isinstance(output, Resumable):
-            output.finish() if through else output.commit(now=True)
+        output.finish() if through else output.commit(now=True)
     _sum_up(job, summary, through, recording)
     if stopped():
         return INTERRUPTED
@@ -142,7 +141,7 @@ def _work(
         summary.add(result)
         if result.caption is None:
             progress.say(f"{result.path}: {result.error}")
-        if isinstance(output, Resumable) and number % job.batch_size == 0:
+        if number % job.batch_size == 0:
             output.commit()
         progress.update()
     return True

@@ -36,6 +36,12 @@ class Output:
     def write(self, result: PhotoResult) -> None:
         raise NotImplementedError
 
+    def commit(self, now: bool = False) -> None:
+        """Bring everything onto the disk, if it is time to."""
+
+    def finish(self) -> None:
+        """What is written is all."""
+
 
 class Stream(Output):
     """Standard output, a pipe, a device: rows go out at once, and nothing is kept."""
@@ -211,7 +217,6 @@ class Resumable(Output):
         self._journal.done(result.path)
 
     def commit(self, now: bool = False, complete: bool = False) -> None:
-        """Bring everything onto the disk, if it is time to."""
         started = time.monotonic()
         if now or started - self._committed >= self._wait:
             self._journal.commit(self._target.commit(), self._summary.counts(), complete)

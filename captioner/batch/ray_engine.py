@@ -34,7 +34,7 @@ from captioner.datasets.photos.search import Search, holds_photos
 from captioner.datasets.photos.sources import files
 from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
-from captioner.extras import how_to_install
+from captioner.extras import needed
 from captioner.files import drafts, flush, make_folder, whole_file, whole_folder
 
 PARTS, SETTINGS = "_parts", "settings.json"
@@ -329,12 +329,8 @@ def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     os.environ.setdefault("RAY_worker_niceness", "0")  # else this machine's other work comes first
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
+    with needed('the engine "ray" needs the package Ray', "ray"):
         import ray
         import ray.data
-    except ImportError:
-        raise CaptionerError(
-            f'the engine "ray" needs the package Ray: {how_to_install("ray")}.'
-        ) from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # after the import, which sets its own
     return ray

@@ -11,7 +11,7 @@ from captioner import __version__, checkpoint
 from captioner.engines.graphs import START, STEP, graph_file
 from captioner.errors import CaptionerError
 from captioner.export.graphs import Graph, graphs
-from captioner.extras import how_to_install
+from captioner.extras import needed
 from captioner.files import whole_folder, whole_path
 from captioner.model.model import Model
 from captioner.notes import read_header
@@ -92,12 +92,8 @@ def _write_onnx(model: Model, folder: Path, int8: bool) -> dict[str, Path]:
 
 
 def _onnx_files() -> Any:
-    try:
+    with needed("ONNX graphs need more packages", "export"):
         from captioner.export import onnx_files
-    except ImportError as error:
-        raise CaptionerError(
-            f"ONNX graphs need more packages ({error}): {how_to_install('export')}"
-        ) from None
     return onnx_files
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from PIL import Image
 
 _KINDS = {"PNG", "WEBP", "AVIF"}
-_PLACES = 64
 _SHOWS = 64  # levels of brightness, of 255, between the darkest and the lightest place
 _FRAMES = 100  # that are looked at
 
@@ -49,13 +48,7 @@ def first_that_shows(
 
 
 def _range(picture: Image.Image) -> int:
-    """Between the darkest and the lightest place; that of a few places where they suffice."""
-    few = picture.resize((_PLACES, _PLACES), Image.Resampling.NEAREST)
-    found = 0
-    for looked_at in (few, picture):
-        darkest, lightest = looked_at.convert("L").getextrema()
-        assert isinstance(darkest, int) and isinstance(lightest, int)
-        found = lightest - darkest
-        if found >= _SHOWS:
-            break
-    return found
+    """Between the darkest and the lightest place."""
+    darkest, lightest = picture.convert("L").getextrema()
+    assert isinstance(darkest, int) and isinstance(lightest, int)
+    return lightest - darkest

@@ -101,9 +101,10 @@ class Guard:
 
     def _who(self, method: str, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")
-        if not self._known(_name(host)):
+        name = _name(host)
+        if not (name in self.hosts or "*" in self.hosts or is_local(name)):
             return 421, (
-                f"This page does not go by the name {_name(host)[:80]!r}. "
+                f"This page does not go by the name {name[:80]!r}. "
                 "Start it with that name in CAPTIONER_HOSTS to open it there."
             )
         origin = headers.get("origin")
@@ -113,14 +114,6 @@ class Guard:
             place = _place(origin)
             foreign = place != host and _name(place) not in self.hosts
         return (403, "Another site's page may not send anything here.") if foreign else None
-
-    def _known(self, name: str) -> bool:
-        if name == "localhost" or name in self.hosts or "*" in self.hosts:
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What comes counts as it comes. gradio's parser is told of an end before the end by its
@@ -151,6 +144,14 @@ class Guard:
         await self._pass_on(scope, coming, answer)
         if refusal is not None:
             await refuse(*refusal)(scope, receive, send)
+
+
+def is_local(name: str) -> bool:
+    """Whether a host of that name is this machine."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def hosts_allowed() -> frozenset[str]:

@@ -4,7 +4,6 @@ background. For a page that only its owner can reach."""
 from __future__ import annotations
 
 import atexit
-import ipaddress
 import os
 import shutil
 import time
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from captioner.errors import CaptionerError, ImageError
 from captioner.page.album import album_steps
-from captioner.page.guard import hosts_allowed
+from captioner.page.guard import hosts_allowed, is_local
 from captioner.page.uploads import Upload, unpack
 from captioner.page.worker import ModelWorker
 
@@ -32,11 +31,7 @@ Row = dict[str, Any]
 
 def owner_alone() -> bool:
     """Whether nobody but who started the page can reach it, and torch is here to learn with."""
-    name = os.environ.get("GRADIO_SERVER_NAME") or "localhost"
-    try:
-        here = name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        here = False
+    here = is_local(os.environ.get("GRADIO_SERVER_NAME") or "localhost")
     proxied = hosts_allowed() or os.environ.get("GRADIO_ROOT_PATH")
     return here and not proxied and find_spec("torch") is not None
 

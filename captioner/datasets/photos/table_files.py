@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 from captioner.datasets.photos.remote import MAX_BYTES
 from captioner.datasets.text import encoding_of, parsed
 from captioner.errors import CaptionerError, ImageError
-from captioner.extras import how_to_install
+from captioner.extras import needed
 
 Row = Mapping[str, Any]
 
@@ -52,12 +52,8 @@ def reader(suffix: str) -> Callable[[str, Any, Choose], Iterator[Row | ImageErro
 
 def parquet() -> Any:
     """pyarrow's Parquet module. Raises CaptionerError where pyarrow is not installed."""
-    try:
+    with needed("Parquet needs the package pyarrow", "parquet"):
         import pyarrow.parquet
-    except ImportError:
-        raise CaptionerError(
-            f"Parquet needs the package pyarrow: {how_to_install('parquet')}."
-        ) from None
     return pyarrow.parquet
 
 
