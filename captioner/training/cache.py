@@ -51,11 +51,10 @@ class MapCache:
             count = sum(len(parts[i]) for i in missing)
             how: Any = {"desc": "maps of the photos", "unit": "photo", "dynamic_ncols": True}
             with tqdm(total=count, **how) as bar:
+                quick = _quick(encoder)
                 for i in missing:
                     batches = (
-                        _upper(encoder, lower.parts[i])
-                        if lower
-                        else _lower(encoder, files, parts[i])
+                        _upper(quick, lower.parts[i]) if lower else _lower(quick, files, parts[i])
                     )
                     _store(_gathered(batches, bar), paths[i])
         self.parts: list[Maps] = [np.load(path, mmap_mode="r") for path in paths]
@@ -99,10 +98,11 @@ def _fingerprint(weights: bytes, files: PhotoFiles, names: Sequence[str]) -> str
 
 
 @torch.inference_mode()
-def _gathered(batches: Iterator[Maps], bar: tqdm[NoReturn]) -> Maps:
+def _gathered(batches: Iterator[Tensor], bar: tqdm[NoReturn]) -> Maps:
+    """Batches of maps (B, 2, C, h, w) as they are stored, (N, 2, h, w, C)."""
     gathered = []
     for batch in batches:
-        gathered.append(batch)
+        gathered.append(batch.permute(0, 1, 3, 4, 2).cpu().half().numpy())
         bar.update(len(batch))
     return np.concatenate(gathered)
 
@@ -122,28 +122,20 @@ def _quick(encoder: Encoder) -> Encoder:
     return copied
 
 
-def _lower(encoder: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterator[Maps]:
-    """Maps (B, 2, h, w, C') of the photos, plain and mirrored, a batch at a time."""
-    quick = _quick(encoder)
+def _lower(quick: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterator[Tensor]:
+    """Maps (B, 2, C', h, w) of the photos, plain and mirrored, a batch at a time."""
     for start in range(0, len(names), BATCH):
         some = names[start : start + BATCH]
-        pixels = np.stack([files.read(name, encoder.config.pixels) for name in some])
-        photos = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(encoder.mean.device)
-        yield _stored(torch.stack([quick.lower(photos), quick.lower(photos.flip(3))], 1))
+        pixels = np.stack([files.read(name, quick.config.pixels) for name in some])
+        photos = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(quick.mean.device)
+        yield torch.stack([quick.lower(photos), quick.lower(photos.flip(3))], 1)
 
 
-def _upper(encoder: Encoder, lower: Maps) -> Iterator[Maps]:
-    """Grids (B, 2, h, w, C) from the maps of `_lower`."""
-    quick = _quick(encoder)
+def _upper(quick: Encoder, lower: Maps) -> Iterator[Tensor]:
+    """Grids (B, 2, C, h, w) from what `_lower` made, as it is stored."""
     for start in range(0, len(lower), BATCH):
         some = torch.from_numpy(np.array(lower[start : start + BATCH]))
-        maps = some.to(encoder.mean.device, quick.dtype)
+        maps = some.to(quick.mean.device, quick.dtype)
         grid = quick.upper(maps.flatten(0, 1).permute(0, 3, 1, 2)).transpose(1, 2)  # (2B, C, L)
         side = math.isqrt(grid.shape[2])  # photos are square
-        yield _stored(grid.unflatten(2, (side, side)).unflatten(0, (-1, 2)))
-
-
-def _stored(maps: Tensor) -> Maps:
-    """Maps (B, 2, C, h, w) as they are stored."""
-    stored: Maps = maps.permute(0, 1, 3, 4, 2).cpu().half().numpy()
-    return stored
+        yield grid.unflatten(2, (side, side)).unflatten(0, (-1, 2))
