@@ -184,7 +184,8 @@ def _what(scope: Scope, headers: Headers) -> Refusal | None:
     if scope["method"] != "POST":
         return None
     called = path.partition("/call/")[2]
-    if called and called not in _api_names(scope["app"].blocks):
+    functions = scope["app"].blocks.fns.values()
+    if called and called not in {str(function.api_name) for function in functions}:
         return 404, f"There is no function {called[:80]!r} here."
     length = headers.get("content-length", "")
     if "transfer-encoding" in headers or not re.fullmatch("[0-9]{1,15}", length):
@@ -193,10 +194,6 @@ def _what(scope: Scope, headers: Headers) -> Refusal | None:
     if int(length) > limit + MAX_JSON * path.endswith("/upload"):
         return 413, f"This is larger than the {limit // 1024:,} kB allowed."
     return None
-
-
-def _api_names(blocks: gr.Blocks) -> set[str]:
-    return {str(function.api_name) for function in blocks.fns.values()}
 
 
 def _json_refusal(body: bytes) -> Refusal | None:

@@ -22,15 +22,10 @@ article div { flex: 1 1 20rem; } dt { opacity: .7; font-size: .85rem; } dd { mar
 """
 
 
-def before_after_file(output: Path) -> Path:
-    """Where the page on the model `output` lies."""
-    return output.with_name(f"{output.stem}.before-after.html")
-
-
 def write_before_after(verdict: Verdict, output: Path) -> Path:
-    """Write the page on what the model in `output` has learnt: ten of the photos that it was judged
-    by. Raises CaptionerError where it cannot be written."""
-    file = before_after_file(output)
+    """Write the page on what the model in `output` has learnt, beside it: ten of the photos that it
+    was judged by. Raises CaptionerError where it cannot be written."""
+    file = output.with_name(f"{output.stem}.before-after.html")
     name = escape(output.stem)
     parts = [
         "<!doctype html>\n<html lang='en'><meta charset='utf-8'>",

@@ -25,7 +25,7 @@ from captioner.files import Unwritable, unwritable
 from captioner.model.model import Model
 from captioner.notes import read_header
 from captioner.teaching.lesson import Learner, Learnt, Lesson
-from captioner.teaching.pairs import Pair, check_pairs, given_pairs
+from captioner.teaching.pairs import Pair, Tell, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
 from captioner.teaching.unfinished import go_on, keep, mark_of, unfinished_file
 from captioner.teaching.verdict import Cider, Verdict, judge, said_of
@@ -39,7 +39,6 @@ APART = 20  # held-out photos, from which on one half chooses the weights and th
 ROOM = 3  # times the size of a model, for it, the lesson that is kept, and a draft of either
 SHOWN = 12  # words in a sentence about new ones
 
-Tell = Callable[[str], None]
 After = Callable[[Learner], None]
 
 
