@@ -41,46 +41,7 @@ from captioner.training.teacher import told
 from captioner.training.text import SentenceAttributes
 
 
-class Draws(Dataset[Batch]):
-    """What each step trains on, drawn on the processor: a function of the step's number alone.
-
-    Also by workers, ahead of the step that needs it.
-    """
-
-    def __init__(self, recipe: Recipe, share: Share) -> None:
-        self.config, self.share = recipe.training, share
-        self.text: TextBatches | None = None
-
-    def take_photos(
-        self, source: Photos, captions: CaptionBatches, dealt: np.ndarray, order: Order,
-        known: tuple[Tensor, Tensor],
-    ) -> None:  # fmt: skip
-        """`dealt` are the photos that `order` deals; `known` (N,), 1 or 0, says of which there are
-        captions and labels."""
-        self.source, self.captions, self.dealt, self.order = source, captions, dealt, order
-        self.known = known
-
-    def __getitem__(self, step: int) -> Batch:
-        text = self.text.at(step, self.share) if self.text else None
-        if self.config.objective == "language":
-            return Batch(text=text)
-        photos = self.dealt[self.order.at(step)]
-        rng = np.random.default_rng([self.config.seed, step, 0])
-        captions = None
-        if self.config.objective == "cross_entropy":
-            captions = self.captions.draw(photos, rng, self.share)
-        part, under = 1.0, None
-        if self.config.mixup:
-            part = rng.beta(self.config.mixup, self.config.mixup)
-            under = torch.from_numpy(self.share.of(partners(photos, self.config.folds)).copy())
-        look = self.source.draw(photos, rng, self.share)
-        own = torch.from_numpy(self.share.of(photos).copy())
-        beneath = own if under is None else under
-        told, labelled = (int((known[own] * known[beneath]).sum()) for known in self.known)
-        return Batch(own, look, under, max(part, 1 - part), told, labelled, captions, text)
-
-
-class Stage:
+class Stage(Dataset[Batch]):
     """Everything that a step's loss depends on, the step's number apart."""
 
     def __init__(self, recipe: Recipe, share: Share) -> None:
@@ -92,7 +53,7 @@ class Stage:
         self.folds: Folds | None = None
         self.label_head: AttributeHead | None = None
         self.reward: objectives.SelfCritical | None = None
-        self.draws = Draws(recipe, share)
+        self.text: TextBatches | None = None
         self._read_examples()
         sentences = read_sentences(recipe.data.text)
         self.model = first_model(recipe, self.examples, sentences)
@@ -125,7 +86,7 @@ class Stage:
         if self.examples_val:
             self.photos_val = self._photos(files, self.examples_val)
         vocabulary = self.model.vocabulary
-        captions = CaptionBatches(
+        self.captions = CaptionBatches(
             self.examples, vocabulary, config.captions_per_photo, recipe.data.max_words
         )
         dealt = np.repeat(
@@ -136,16 +97,15 @@ class Stage:
             lengths = [0] * len(dealt)
         else:
             dealt = dealt[dealt < self.captioned]
-            lengths = np.array(captions.lengths)[dealt].tolist()
-        order = Order(lengths, config.batch_photos, config.seed)
-        self._check_shares("photos", order)
+            lengths = np.array(self.captions.lengths)[dealt].tolist()
+        self.dealt, self.order = dealt, Order(lengths, config.batch_photos, config.seed)
+        self._check_shares("photos", self.order)
         self._read_targets()
-        known = self.known.cpu(), self.labelled.cpu()
-        self.draws.take_photos(self.photos, captions, dealt, order, known)
+        self.counted = self.known.cpu(), self.labelled.cpu()  # where a batch is drawn
         if config.objective == "self_critical":
             silent = [vocabulary.ids[","]] if "," in vocabulary.ids else []
-            spoken = captions.ids[: self.captioned]
-            self.starts = torch.tensor(captions.starts, device=self.device)
+            spoken = self.captions.ids[: self.captioned]
+            self.starts = torch.tensor(self.captions.starts, device=self.device)
             self.reward = objectives.SelfCritical(spoken, silent, vocabulary.end, config.workers)
         if config.folds > 1:
             self._start_folds()
@@ -210,7 +170,7 @@ class Stage:
         batch = self.config.batch_sentences
         text = TextBatches(kept, model.vocabulary, attributes, batch, self.config.seed)
         self._check_shares("sentences", text.order)
-        self.draws.text = text
+        self.text = text
 
     def _check_shares(self, kind: str, order: Order) -> None:
         if order.batch < self.share.world:
@@ -219,6 +179,27 @@ class Stage:
                 f" batches of {order.batch} {kind}"
             )
 
+    def __getitem__(self, step: int) -> Batch:
+        """What a step trains on, drawn on the processor: a function of its number alone. Also by
+        workers, ahead of the step that needs it."""
+        text = self.text.at(step, self.share) if self.text else None
+        if self.config.objective == "language":
+            return Batch(text=text)
+        photos = self.dealt[self.order.at(step)]
+        rng = np.random.default_rng([self.config.seed, step, 0])
+        captions = None
+        if self.config.objective == "cross_entropy":
+            captions = self.captions.draw(photos, rng, self.share)
+        part, under = 1.0, None
+        if self.config.mixup:
+            part = rng.beta(self.config.mixup, self.config.mixup)
+            under = torch.from_numpy(self.share.of(partners(photos, self.config.folds)).copy())
+        look = self.photos.draw(photos, rng, self.share)
+        own = torch.from_numpy(self.share.of(photos).copy())
+        beneath = own if under is None else under
+        told, labelled = (int((known[own] * known[beneath]).sum()) for known in self.counted)
+        return Batch(own, look, under, max(part, 1 - part), told, labelled, captions, text)
+
     def batches(self, first: int) -> Iterator[Batch]:
         """The batches from step `first` on, on the device, drawn ahead by `workers`."""
         pin = self.device.type == "cuda"
@@ -226,7 +207,7 @@ class Stage:
         ahead = self.config.workers
         context = "fork" if ahead else None  # workers then share the captions
         loader = DataLoader(
-            self.draws, None, sampler=steps, num_workers=ahead, pin_memory=pin,
+            self, None, sampler=steps, num_workers=ahead, pin_memory=pin,
             multiprocessing_context=context, collate_fn=lambda batch: batch,
         )  # fmt: skip
         for batch in loader:
@@ -235,7 +216,7 @@ class Stage:
     @property
     def photos_a_step(self) -> int:
         """Over all processes; none in the stage `language`."""
-        return 0 if self.config.objective == "language" else self.draws.order.batch
+        return 0 if self.config.objective == "language" else self.order.batch
 
     def close(self) -> None:
         """End the processes that have helped."""
@@ -250,7 +231,7 @@ class Stage:
 
     def loss(self, step: int, batch: Batch | None = None) -> Loss:
         """The loss of a step; its batch is drawn here unless it is given."""
-        batch = batch or self.draws[step].to(self.device)
+        batch = batch or self[step].to(self.device)
         if self.config.objective == "language":
             assert batch.text is not None
             return objectives.language(self.model, batch.text, self._teaching(step))

@@ -46,11 +46,10 @@ def make(album: Album, output: Path, **changes: Any) -> Stage:
 
 def of_fold(stage: Stage, fold: int) -> Batch:
     """A batch of photos of one fold alone, as a step would see it."""
-    draws = stage.draws
-    draws.dealt = np.array([i for i in draws.dealt.tolist() if i % FOLDS == fold])
-    draws.order.lengths = draws.order.lengths[: len(draws.dealt)]
-    draws.order.batches = len(draws.dealt) // draws.order.batch
-    batch = draws[0]
+    stage.dealt = np.array([i for i in stage.dealt.tolist() if i % FOLDS == fold])
+    stage.order.lengths = stage.order.lengths[: len(stage.dealt)]
+    stage.order.batches = len(stage.dealt) // stage.order.batch
+    batch = stage[0]
     assert batch.photos is not None and (batch.photos % FOLDS == fold).all()
     return batch
 

@@ -60,7 +60,7 @@ def test_what_each_photo_teaches(album: Album, tmp_path: Path) -> None:
     stage = with_labels(album, tmp_path / "run", objective="words", label_weight=0.3, seed=2)
     assert (stage.captioned, len(stage.examples)) == (32, 38) and stage.label_head is not None
     stage.photos.flips[:] = False  # type: ignore[attr-defined]
-    batch = stage.draws[1]
+    batch = stage[1]
     assert batch.photos is not None
     labels = json.loads(album.labels.read_text())
     names = sorted({name for own in labels.values() for name in own})
@@ -91,12 +91,12 @@ def test_what_each_photo_teaches(album: Album, tmp_path: Path) -> None:
 
 def test_photos_without_captions_are_dealt_among_the_others(album: Album, tmp_path: Path) -> None:
     stage = with_labels(album, tmp_path / "words", objective="words")
-    order = stage.draws.order
-    dealt = [stage.draws.dealt[order.at(step)] for step in range(4 * order.batches)]
+    order = stage.order
+    dealt = [stage.dealt[order.at(step)] for step in range(4 * order.batches)]
     silent = [int((photos >= stage.captioned).sum()) for photos in dealt]
     assert sum(silent) > 12 and max(silent) < 8
     stage = with_labels(album, tmp_path / "captions")
-    assert (stage.draws.dealt < stage.captioned).all()
+    assert (stage.dealt < stage.captioned).all()
 
 
 @pytest.mark.parametrize("changes", [{"mixup": 0.5}, {"folds": 2, "mixup": 0.5}, {"folds": 2}])

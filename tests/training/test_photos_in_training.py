@@ -275,10 +275,10 @@ def test_grids_are_what_the_whole_encoder_makes(album: Album, tmp_path: Path) ->
 def unmirrored(stage: Stage) -> tuple[CachedPhotos, Indices, np.random.Generator, float]:
     """The stage's photos, none mirrored; those of step 2, what draws for it, and the larger share
     of the photo on top."""
-    source, draws = stage.photos, stage.draws
+    source = stage.photos
     assert isinstance(source, CachedPhotos)
     source.flips[:] = False
-    photos, rng = draws.dealt[draws.order.at(2)], np.random.default_rng([3, 2, 0])
+    photos, rng = stage.dealt[stage.order.at(2)], np.random.default_rng([3, 2, 0])
     return source, photos, rng, 0.7
 
 
@@ -308,7 +308,7 @@ def test_with_mixup_captions_are_those_of_the_photo_that_shows_more(
     stage = Stage(recipe, Share())
     model = stage.model.eval()
     source, photos, rng, mixup = unmirrored(stage)
-    captions = stage.draws.captions.draw(photos, rng)
+    captions = stage.captions.draw(photos, rng)
     part = rng.beta(mixup, mixup)
     part = max(part, 1 - part)
     grids = plain_grid(source, photos, model.encoder)
