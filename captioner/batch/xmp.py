@@ -8,7 +8,7 @@ has `Iptc4xmpCore:AltTextAccessibility` for the alternative text. Whatever else 
 from __future__ import annotations
 
 from typing import Any
-from xml.dom.minidom import Document, Element, Node
+from xml.dom.minidom import Document, Node
 from xml.parsers.expat import ExpatError
 
 from defusedxml import DefusedXmlException
@@ -39,7 +39,7 @@ def description(packet: bytes) -> str:
     alternative text; "" for neither. Raises NotXmp."""
     document = _parsed(packet)
     for name in PROPERTIES:
-        for node in (*_attributes(document, name), *_elements(document, name)):
+        for node in _forms(document, name):
             if text := _text(node).strip():
                 return text
     return ""
@@ -51,8 +51,9 @@ def merged(sidecar: bytes, text: str) -> bytes:
     One without any content, b"" say, becomes a new one.
     """
     document = _parsed(sidecar if sidecar.strip() else _EMPTY.encode())
+    legal = "".join(c for c in text if c >= " " or c in "\t\n")  # of which XML may hold
     for name in PROPERTIES:
-        _set_default(document, _only_element(document, name), _legal(text))
+        _set(document, name, legal)
     return b"".join(node.toxml(encoding="utf-8") + b"\n" for node in document.childNodes)
 
 
@@ -76,37 +77,36 @@ def _subjects(document: Document) -> list[Any]:
     ]
 
 
-def _elements(document: Document, name: str) -> list[Any]:
+def _forms(document: Document, name: str) -> list[Any]:
+    """The property wherever it stands: in its short form, an attribute, and as an element."""
     wanted = (PROPERTIES[name], name.partition(":")[2])
+    subjects = _subjects(document)
+    children = (node for subject in subjects for node in subject.childNodes)
     return [
-        node
-        for subject in _subjects(document)
-        for node in subject.childNodes
-        if (node.namespaceURI, node.localName) == wanted
+        *filter(None, (subject.getAttributeNodeNS(*wanted) for subject in subjects)),
+        *(node for node in children if (node.namespaceURI, node.localName) == wanted),
     ]
 
 
-def _attributes(document: Document, name: str) -> list[Any]:
-    """The property in its short form, an attribute."""
-    found = (
-        subject.getAttributeNodeNS(PROPERTIES[name], name.partition(":")[2])
-        for subject in _subjects(document)
-    )
-    return [attribute for attribute in found if attribute is not None]
-
-
-def _only_element(document: Document, name: str) -> Any:
-    """The property's one element, made if need be. No reader takes a property that is twice."""
-    for attribute in _attributes(document, name):
-        attribute.ownerElement.removeAttributeNode(attribute)
-    there = _elements(document, name)
-    for surplus in there[1:]:
-        surplus.parentNode.removeChild(surplus)
-    if there:
-        return there[0]
+def _set(document: Document, name: str, text: str) -> None:
+    """Make `text` the property's value for readers of any language; other languages stay. No reader
+    takes a property that is twice."""
+    texts = {"x-default": text}
+    for node in _forms(document, name):
+        if node.nodeType == Node.ATTRIBUTE_NODE:
+            node.ownerElement.removeAttributeNode(node)
+            continue
+        for item in node.getElementsByTagNameNS(RDF, "li"):
+            texts.setdefault(item.getAttribute("xml:lang") or "x-default", _text(item))
+        node.parentNode.removeChild(node)
     owner = _subjects(document)[0].appendChild(document.createElementNS(PROPERTIES[name], name))
     owner.setAttribute(f"xmlns:{name.partition(':')[0]}", PROPERTIES[name])
-    return owner
+    languages = owner.appendChild(document.createElementNS(RDF, "rdf:Alt"))
+    languages.setAttribute("xmlns:rdf", RDF)
+    for language, said in texts.items():
+        item = languages.appendChild(document.createElementNS(RDF, "rdf:li"))
+        item.setAttribute("xml:lang", language)
+        item.appendChild(document.createTextNode(said))
 
 
 def _text(node: Any) -> str:
@@ -115,33 +115,3 @@ def _text(node: Any) -> str:
     if node.nodeType in (Node.TEXT_NODE, Node.CDATA_SECTION_NODE):
         return str(node.data)
     return "".join(map(_text, node.childNodes))
-
-
-def _set_default(document: Document, owner: Element, text: str) -> None:
-    """Make `text` the property's value for readers of any language; other languages stay."""
-    items: list[Any] = list(owner.getElementsByTagNameNS(RDF, "li"))
-    default = next((i for i in items if i.getAttribute("xml:lang") in ("x-default", "")), None)
-    if default is None:
-        default = document.createElementNS(RDF, "rdf:li")
-        default.setAttribute("xmlns:rdf", RDF)
-        default.setAttribute("xml:lang", "x-default")
-        _alternatives(document, owner, items).insertBefore(default, items[0] if items else None)
-    for child in list(default.childNodes):
-        default.removeChild(child)
-    default.appendChild(document.createTextNode(text))
-
-
-def _alternatives(document: Document, owner: Any, items: list[Any]) -> Any:
-    """The element with a text for each language; what stood there without one goes."""
-    if items:
-        return items[0].parentNode
-    for child in list(owner.childNodes):
-        owner.removeChild(child)
-    alternatives = owner.appendChild(document.createElementNS(RDF, "rdf:Alt"))
-    alternatives.setAttribute("xmlns:rdf", RDF)
-    return alternatives
-
-
-def _legal(text: str) -> str:
-    """Without the control characters that no XML may hold."""
-    return "".join(c for c in text if c >= " " or c in "\t\n")
