@@ -1,4 +1,4 @@
-"""A photo's notes (EXIF, XMP), of which the orientation alone is read.
+"""A photo's notes (EXIF, XMP), of which the orientation alone is read, and turning it upright.
 
 Pillow copies what every note refers to: a megabyte of notes that refer to each other takes
 gigabytes.
@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from PIL import ExifTags, Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from captioner.images import png
 
 _ORIENTATION = 0x0112
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
@@ -57,3 +65,39 @@ def _entries(file: bytes, start: int) -> Iterator[tuple[int, int, int, bytes]]:
             yield struct.unpack_from(order + "HHI4s", file, start + place + 2 + 12 * entry)
     except struct.error:  # damaged notes do not cost the photo
         return
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's number, 1 to 8, of how the pixels lie; 1, upright, where nothing tells.
+
+    Pillow turns a TIFF itself, and says the size that it then has; the decoder of JPEG XL turns the
+    picture, unless that holds a whole JPEG.
+    """
+    turned_by_the_decoder = isinstance(image, TiffImageFile) or (
+        image.format == "JXL" and not getattr(image, "jpeg", False)
+    )
+    if turned_by_the_decoder:
+        return 1
+    info: Mapping[Any, Any] = image.info
+    if isinstance(image, PngImageFile):
+        with suppress(Exception):  # a photo whose notes are damaged is still a photo
+            info = png.notes(image)
+    exif, xmp = info.get("exif"), info.get("xmp")
+    lies = exif_orientation(exif) if isinstance(exif, bytes) else None
+    if lies is None and isinstance(xmp, bytes):
+        lies = xmp_orientation(xmp)
+    return lies or 1
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """The picture upright, if its pixels lie as that orientation says."""
+    if orientation == 1:
+        return picture
+    picture.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(picture)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height, upright, of a picture that was opened and not yet decoded."""
+    width, height = image.size
+    return (height, width) if orientation(image) > 4 else (width, height)

@@ -27,8 +27,8 @@ from captioner.images.costs import decoding_bytes, decoding_seconds, feed_slowly
 from captioner.images.frames import first_that_shows, may_move
 from captioner.images.kinds import opened
 from captioner.images.limits import USUAL, Allowed, Metered, TooMuch
+from captioner.images.notes import orientation, turned, upright_size
 from captioner.images.reasons import damaged, unreadable, what_it_is
-from captioner.images.upright import orientation, turned, upright_size
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]"
 

@@ -15,13 +15,7 @@ from captioner.files import Unwritable
 from captioner.model.attributes import AttributeHead
 from captioner.search import SearchOptions
 from captioner.training import objectives
-from captioner.training.batches import (
-    Batch,
-    CaptionBatches,
-    Order,
-    Share,
-    TextBatches,
-)
+from captioner.training.batches import Batch, CaptionBatches, Order, Share, TextBatches
 from captioner.training.data import (
     Example,
     PhotoFiles,
