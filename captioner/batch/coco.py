@@ -72,15 +72,15 @@ class ImageIds:
         """The ids that photos of several paths would have."""
         total = numbered = 0
 
-        def known() -> Iterator[PhotoId]:
+        def keyed() -> Iterator[tuple[str, PhotoId | None]]:
             nonlocal total, numbered
+            total = numbered = 0
             for path in paths():
-                total += 1
-                if (key := self._known(path)) is not None:
-                    numbered += 1
-                    yield key
+                key = self._known(path)
+                total, numbered = total + 1, numbered + (key is not None)
+                yield path, key
 
-        found = rivals(known(), paths, self._known)
+        found: dict[PhotoId, list[str]] = rivals(keyed)
         if self._annotations is None and numbered < total:
             tell(
                 f"image_id is the path of {total - numbered:,} of {counted(total, 'photo')},"

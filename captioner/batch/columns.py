@@ -64,10 +64,6 @@ class Columns:
             head: result.kept.get(name) for name, head in self.of_table.items()
         }
 
-    def path_in(self, row: Mapping[str, Any]) -> str:
-        """The path in a row that was read again. Raises KeyError."""
-        return str(row[self.head("path")])
-
     def has_caption(self, row: Mapping[str, Any]) -> bool:
         """Whether a row that was read again is that of a photo with a caption, not a failed one."""
         return any(

@@ -91,9 +91,7 @@ class XmpSidecar(Place):
 
     def content(self, photo: str, place: Path, sentences: list[str]) -> bytes:
         try:
-            return xmp.merged(place.read_bytes(), sentences[0])
-        except FileNotFoundError:
-            return xmp.merged(b"", sentences[0])
+            return xmp.merged(place.read_bytes() if place.exists() else b"", sentences[0])
         except xmp.NotXmp:
             raise ImageError(photo, f"its sidecar {place} is no XMP; move it away") from None
 

@@ -16,20 +16,19 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def rivals(
-    keys: Iterable[Key], paths: Callable[[], Iterable[str]], key: Callable[[str], Key | None]
+    keyed: Callable[[], Iterable[tuple[str, Key | None]]],
 ) -> dict[Key, list[str]]:
-    """The `keys` of all photos that those of several paths have, with these paths; a photo that is
-    named twice is one.
+    """The keys that photos of several paths have, with these paths; a photo that is named twice is
+    one.
 
-    Where one comes twice `paths` goes through the photos again, and `key` says what each has. Ten
-    million photos take 80 MB.
+    `keyed` goes through all photos and their keys, and again where a key comes twice. Ten million
+    photos take 80 MB.
     """
-    digests = array("Q", (digest(repr(each)) for each in keys))
+    digests = array("Q", (digest(repr(key)) for _, key in keyed() if key is not None))
     values, counts = np.unique(np.frombuffer(digests, np.uint64), return_counts=True)
     several = set(values[counts > 1].tolist())
     found: defaultdict[Key, dict[str, str]] = defaultdict(dict)
-    for path in paths() if several else ():
-        own = key(path)
-        if own is not None and digest(repr(own)) in several:
-            found[own].setdefault(os.path.realpath(path), path)
-    return {each: [*named.values()] for each, named in found.items() if len(named) > 1}
+    for path, key in keyed() if several else ():
+        if key is not None and digest(repr(key)) in several:
+            found[key].setdefault(os.path.realpath(path), path)
+    return {key: [*named.values()] for key, named in found.items() if len(named) > 1}

@@ -74,7 +74,7 @@ class Lines(Format):
         return to_json(row)
 
     def existing(self, target: Path) -> Iterator[tuple[str, str]]:
-        heads = self.columns.heads
+        heads, path = self.columns.heads, self.columns.head("path")
 
         def choose(columns: Iterable[str], all_there: bool = True) -> list[str]:
             there = list(columns)
@@ -88,11 +88,11 @@ class Lines(Format):
         with open(target, "rb") as file:
             rows = reader(self.suffix)(str(target), file, choose)
             for number, row in enumerate(rows, 1):
-                if isinstance(row, ImageError) or self.columns.head("path") not in row:
+                if isinstance(row, ImageError) or path not in row:
                     raise CaptionerError(f"{target}: row {number} is no row of captions.")
                 choose(row, all_there=False)
                 if self.columns.has_caption(row):
-                    yield self.columns.path_in(row), self.line({h: row.get(h) for h in heads})
+                    yield str(row[path]), self.line({h: row.get(h) for h in heads})
 
 
 class Text(Lines):

@@ -15,7 +15,6 @@ from captioner.batch.result import PhotoResult
 from captioner.batch.rivals import rivals
 from captioner.batch.run import Item
 from captioner.datasets.photos import remote
-from captioner.datasets.photos.photo import Photo
 from captioner.datasets.photos.sources import is_pattern
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import broken_off, replacing, rewrite, sync_folder
@@ -96,11 +95,7 @@ class Sidecars(Target):
         Two photos with one sidecar, a folder that cannot be written, a photo that has no beside.
         `photos` is called once, and again to name those with one sidecar if there are any.
         """
-        found = rivals(
-            self._checked(photos()),
-            lambda: (photo.path for photo in _only_photos(photos())),
-            self.place,
-        )
+        found = rivals(lambda: self._places(photos()))
         named = [f"{' and '.join(names)} → {place}" for place, names in found.items()]
         more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
         if named:
@@ -109,10 +104,12 @@ class Sidecars(Target):
                 f" rename them{self.kind.way_out}."
             )
 
-    def _checked(self, photos: Iterable[Item]) -> Iterator[Path]:
-        """The place of each photo's caption, which can be written."""
+    def _places(self, photos: Iterable[Item]) -> Iterator[tuple[str, Path]]:
+        """The path of each photo, and the place of its caption, which can be written."""
         folders = set[Path]()
-        for photo in _only_photos(photos):
+        for photo in photos:
+            if isinstance(photo, ImageError) or isinstance(photo.content, ImageError):
+                continue
             if self.folder is None and not isinstance(photo.content, str):
                 advice = "name a folder for the sidecars with --output"
                 raise CaptionerError(
@@ -123,7 +120,7 @@ class Sidecars(Target):
             if place.parent not in folders:
                 folders.add(place.parent)
                 _check_folder(place.parent)
-            yield place
+            yield photo.path, place
 
     def _below(self, path: str) -> PurePosixPath:
         """The part of a photo's path that is made again below the folder; never outside it."""
@@ -133,14 +130,6 @@ class Sidecars(Target):
                 break
         path = re.sub(r"^[\w.+-]+://", "", path)
         return PurePosixPath(*(p for p in PurePosixPath(path).parts if p not in ("/", "..", ".")))
-
-
-def _only_photos(items: Iterable[Item]) -> Iterator[Photo]:
-    return (
-        item
-        for item in items
-        if isinstance(item, Photo) and not isinstance(item.content, ImageError)
-    )
 
 
 def _root(name: str) -> str:

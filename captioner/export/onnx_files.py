@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -56,8 +55,9 @@ def _refer(graph: onnx.GraphProto, header: Header) -> None:
     for tensor in graph.initializer:
         name = tensor.name.removeprefix("model.")
         if name in header.tensors:
-            kept.extend(_stored(tensor.name, name, header))
-            nodes.extend(_restored(tensor.name, name, header))
+            tensors, restoring = _restored(tensor.name, name, header)
+            kept += tensors
+            nodes += restoring
         elif len(tensor.raw_data) > _SMALL:
             raise CaptionerError(
                 f"{header.file}: does not hold {name} itself; a model that shares its encoder with"
@@ -71,23 +71,18 @@ def _refer(graph: onnx.GraphProto, header: Header) -> None:
     graph.node.extend(nodes)
 
 
-def _stored(weight: str, name: str, header: Header) -> Iterator[TensorProto]:
-    """The tensors of the checkpoint that make up the weight."""
-    kind = header.tensors[name]["dtype"]
-    yield _external(weight if kind == "F32" else f"{weight}.stored", name, header)
-    if kind == "I8":
-        yield _external(f"{weight}{SCALE}", name + SCALE, header)
-
-
-def _restored(weight: str, name: str, header: Header) -> Iterator[NodeProto]:
-    """What makes fp32 of them."""
+def _restored(weight: str, name: str, header: Header) -> tuple[list[TensorProto], list[NodeProto]]:
+    """The tensors of the checkpoint that make up the weight, and what makes fp32 of them."""
     kind = header.tensors[name]["dtype"]
     if kind == "F32":
-        return
-    cast = weight if kind == "F16" else f"{weight}.whole"
-    yield helper.make_node("Cast", [f"{weight}.stored"], [cast], to=TensorProto.FLOAT)
+        return [_external(weight, name, header)], []
+    stored, cast = f"{weight}.stored", weight if kind == "F16" else f"{weight}.whole"
+    tensors = [_external(stored, name, header)]
+    nodes = [helper.make_node("Cast", [stored], [cast], to=TensorProto.FLOAT)]
     if kind == "I8":
-        yield helper.make_node("Mul", [cast, f"{weight}{SCALE}"], [weight])
+        tensors.append(_external(f"{weight}{SCALE}", name + SCALE, header))
+        nodes.append(helper.make_node("Mul", [cast, f"{weight}{SCALE}"], [weight]))
+    return tensors, nodes
 
 
 def _external(called: str, name: str, header: Header) -> TensorProto:

@@ -32,8 +32,10 @@ def first_that_shows(
     """
     until = time.thread_time() + seconds
     best, size = convert(image), image.size
-    most, place = _range(best), 1
-    while most < _SHOWS and place < _FRAMES and time.thread_time() < until:
+    most = _range(best)
+    for place in range(1, _FRAMES):
+        if most >= _SHOWS or time.thread_time() >= until:
+            break
         try:
             image.seek(place)
             if image.size != size:  # a GIF may grow, and was not measured for that
@@ -43,7 +45,6 @@ def first_that_shows(
             break
         if (found := _range(frame)) > most:
             best, most = frame, found
-        place += 1
     return best
 
 

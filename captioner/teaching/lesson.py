@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from captioner import checkpoint
+from captioner.errors import CaptionerError
 from captioner.model.model import Model
+from captioner.notes import TRAINING
 from captioner.teaching.words import NEVER
 from captioner.training.batches import CaptionBatches, Order
 from captioner.training.data import Example
@@ -124,7 +130,10 @@ class Learner:
                     self._look(score)
                     after(self)
                 while not self._over(every):
-                    self._timed_step()
+                    began = time.monotonic()
+                    self.learn_batch(self.step, self.progress)
+                    self.step += 1
+                    self.seconds += time.monotonic() - began
                     bar.update()
                     if self.step % every == 0 or self.progress >= 1:
                         self._look(score)
@@ -150,12 +159,6 @@ class Learner:
         self.scores[self.step] = score(self.model)
         if best_of(self.scores) == self.step:
             self.best = self.weights()
-
-    def _timed_step(self) -> None:
-        began = time.monotonic()
-        self.learn_batch(self.step, self.progress)
-        self.step += 1
-        self.seconds += time.monotonic() - began
 
     def learn_batch(self, step: int, progress: float) -> float:
         """One step, at a rate that warms up and falls to nothing; returns the loss."""
@@ -208,6 +211,53 @@ class Learner:
         with torch.no_grad():
             for name, weight in self.learning.items():
                 weight.copy_(weights[name])
+
+    def mark(self, examples: Sequence[Example]) -> str:
+        """Sixteen letters that stand for what is learnt, and how: not for how long."""
+        settings = {name: value for name, value in asdict(self.lesson).items() if name != "minutes"}
+        said = [(example.file_name, example.raw) for example in examples]
+        words = self.model.vocabulary.words
+        digest = hashlib.sha256(json.dumps([settings, said, words]).encode())
+        for weight in self.model.decoder.parameters():
+            digest.update(weight.detach().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def keep(self, file: Path, mark: str) -> None:
+        """Write all that the lesson needs to go on. Raises CaptionerError."""
+        tensors = {}
+        for name, weight in self.learning.items():
+            tensors[f"{TRAINING}now.{name}"] = weight.detach()
+            tensors[f"{TRAINING}best.{name}"] = self.best[name]
+            for key, value in self.optimizer.state.get(weight, {}).items():
+                tensors[f"{TRAINING}adam.{key}.{name}"] = value
+        notes = {
+            "mark": mark,
+            "step": str(self.step),
+            "seconds": repr(self.seconds),
+            "scores": json.dumps(self.scores),
+        }
+        checkpoint.write(file, tensors, {**checkpoint.metadata(self.model), **notes})
+
+    def go_on(self, file: Path, mark: str) -> None:
+        """Be where `keep` noted it. Raises CaptionerError where that was another lesson."""
+        if not file.is_file():
+            raise CaptionerError(f"{file}: there is no lesson to go on with; leave --resume out")
+        tensors, notes = checkpoint.read(file)
+        if notes.get("mark") != mark:
+            raise CaptionerError(
+                f"{file}: is of a lesson with other photos, captions or options; leave --resume out"
+                " to begin anew"
+            )
+        self.step, self.seconds = int(notes["step"]), float(notes["seconds"])
+        self.scores = {int(step): score for step, score in json.loads(notes["scores"]).items()}
+        self.best = {name: tensors[f"{TRAINING}best.{name}"] for name in self.learning}
+        self.restore({name: tensors[f"{TRAINING}now.{name}"] for name in self.learning})
+        for name, weight in self.learning.items():
+            if f"{TRAINING}adam.step.{name}" in tensors:
+                self.optimizer.state[weight] = {
+                    key: tensors[f"{TRAINING}adam.{key}.{name}"]
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
 
 
 def _rows(model: Model) -> Tensor:

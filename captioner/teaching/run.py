@@ -27,7 +27,6 @@ from captioner.notes import read_header
 from captioner.teaching.lesson import Learner, Learnt, Lesson
 from captioner.teaching.pairs import Pair, Tell, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
-from captioner.teaching.unfinished import go_on, keep, mark_of, unfinished_file
 from captioner.teaching.verdict import Cider, Verdict, judge, said_of
 from captioner.teaching.words import Growth, enlarged, grow, stand_in
 from captioner.training.data import Example
@@ -109,6 +108,11 @@ def check_output(file: Path, base: Path, overwrite: bool = True) -> None:
             f"{file}: there is room for {room >> 20} MB there, and a model takes {needed >> 20} MB"
             " while it is made; make room, or name another place"
         )
+
+
+def unfinished_file(output: Path) -> Path:
+    """Where the lesson that makes `output` is kept until it is over."""
+    return output.with_name(f"{output.stem}.unfinished.safetensors")
 
 
 def save(model: Model, file: Path, base: Path, over: bool = True) -> None:
@@ -220,9 +224,9 @@ class _Room:
         photos, seen = self._photos(model, examples), self._photos(model, looked)
         find_stand_ins(model, self.growth, examples, photos)
         learner = Learner(model, photos, examples, self.lesson)
-        mark, by = mark_of(model, examples, self.lesson), self._cider(own, watched)
+        mark, by = learner.mark(examples), self._cider(own, watched)
         if resume and output is not None:
-            go_on(learner, unfinished_file(output), mark)
+            learner.go_on(unfinished_file(output), mark)
         self.tell(_duration(learner, self.lesson))
 
         def score(taught: Model) -> float:
@@ -236,7 +240,7 @@ class _Room:
             nonlocal output
             if output is not None and learner.step in learner.scores:
                 try:
-                    keep(learner, unfinished_file(output), mark)
+                    learner.keep(unfinished_file(output), mark)
                 except CaptionerError as error:
                     self.tell(f"{error}; the lesson goes on, but could not be resumed")
                     output = None

@@ -51,7 +51,8 @@ class MapCache:
             count = sum(len(parts[i]) for i in missing)
             how: Any = {"desc": "maps of the photos", "unit": "photo", "dynamic_ncols": True}
             with tqdm(total=count, **how) as bar:
-                quick = _quick(encoder)
+                quick = copy.deepcopy(encoder).eval()  # computes as the captioner does
+                quick.backbone.bfloat16()  # where bf16 is quick
                 for i in missing:
                     batches = (
                         _upper(quick, lower.parts[i]) if lower else _lower(quick, files, parts[i])
@@ -113,13 +114,6 @@ def _store(maps: Maps, path: Path) -> None:
         form = np.lib.format  # not np.save, whose error on a full disk does not say so
         form.write_array_header_1_0(file, form.header_data_from_array_1_0(maps))
         file.write(np.ascontiguousarray(maps).data)
-
-
-def _quick(encoder: Encoder) -> Encoder:
-    """A copy that computes as the captioner does where bf16 is quick."""
-    copied = copy.deepcopy(encoder).eval()
-    copied.backbone.bfloat16()
-    return copied
 
 
 def _lower(quick: Encoder, files: PhotoFiles, names: Sequence[str]) -> Iterator[Tensor]:

@@ -35,6 +35,8 @@ def train(
     ] = True,
 ) -> None:
     """Train a model from recipes in files, a stage each."""
+    from captioner.errors import CaptionerError
+    from captioner.export.run import write_graphs
     from captioner.training.chain import train_chain
     from captioner.training.recipe import read_recipe
 
@@ -42,18 +44,10 @@ def train(
     best = train_chain(recipes, resume, overwrite)
     if os.environ.get("RANK", "0") == "0":  # torchrun's number of this process
         typer.echo(f"{best}: the trained captioner; use it with --model {best}")
-        if graphs:
-            _write_graphs(best)
-
-
-def _write_graphs(best: Path) -> None:
-    """Leave what the engines without torch need, if the packages that make it are here."""
-    from captioner.errors import CaptionerError
-    from captioner.export.run import write_graphs
-
-    try:
-        write_graphs(best)
-    except CaptionerError as error:
-        typer.echo(
-            f"it runs with PyTorch alone, without graphs for other engines: {error}", err=True
-        )
+        try:
+            if graphs:
+                write_graphs(best)
+        except CaptionerError as error:
+            typer.echo(
+                f"it runs with PyTorch alone, without graphs for other engines: {error}", err=True
+            )

@@ -23,8 +23,7 @@ from captioner.model.model import Model
 from captioner.teaching import lesson as lessons
 from captioner.teaching.lesson import Lesson
 from captioner.teaching.pairs import Pair
-from captioner.teaching.run import teach_model
-from captioner.teaching.unfinished import unfinished_file
+from captioner.teaching.run import teach_model, unfinished_file
 from tests.training.names import NAMES, album, picture
 
 QUICK = Lesson(steps=90, rate=0.01, dropout=0.0, smoothing=0.0, looks=3)
