@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -129,10 +129,9 @@ class Request:
         typer.Option(help="Ratings (photo, caption, rating): each metric's correlation with them."),
     ] = None
     table: Annotated[
-        str | None,
+        Literal["latex", "markdown"] | None,
         typer.Option(
             metavar="KIND",
-            parser=shared.one_of("latex", "markdown"),
             help="Print the scores as a paper's table: latex or markdown.",
         ),
     ] = None

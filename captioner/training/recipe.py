@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from captioner.datasets.captions.files import read_json
 from captioner.errors import CaptionerError
 from captioner.model.config import (
     AttributeConfig,
@@ -197,7 +196,12 @@ def read_recipe(file: Path, changes: Sequence[str] = ()) -> Recipe:
 
     Raises CaptionerError naming the file or the field and what is allowed there.
     """
-    tree = read_json(file)
+    try:
+        tree = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaptionerError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise CaptionerError(f"{file}: is not JSON ({error})") from None
     if not isinstance(tree, dict):
         raise CaptionerError(f"{file}: must hold the sections {', '.join(Recipe.model_fields)}")
     for change in changes:
