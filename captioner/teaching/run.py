@@ -153,7 +153,12 @@ def teach_model(
     Where `output` says what file it is for, the lesson is kept beside that as it goes, and can be
     gone on with (`resume`). `after` is called after each step. Raises CaptionerError.
     """
-    _check_style(style, start)
+    if not style.isidentifier():
+        raise CaptionerError(f"a style is one word of letters and digits, not {style!r}")
+    if style in start.vocabulary.styles[start.config.decoder.taught :]:
+        raise CaptionerError(
+            f"the style {style} is built in and stays as it is; choose another name"
+        )
     check_pairs(pairs, LEAST)
     pairs, thumbnails = readable(pairs, tell)
     check_pairs(pairs, LEAST)
@@ -174,15 +179,6 @@ def teach_model(
     with TemporaryDirectory() as folder:
         room = _Room(start, pairs, style, growth, lesson, Path(folder), tell)
         return room.teach(own, held, output, resume, after)
-
-
-def _check_style(style: str, start: Model) -> None:
-    if not style.isidentifier():
-        raise CaptionerError(f"a style is one word of letters and digits, not {style!r}")
-    if style in start.vocabulary.styles[start.config.decoder.taught :]:
-        raise CaptionerError(
-            f"the style {style} is built in and stays as it is; choose another name"
-        )
 
 
 def _tell_words(growth: Growth, minimum: int, tell: Tell) -> None:

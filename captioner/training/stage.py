@@ -233,7 +233,7 @@ class Stage(Dataset[Batch]):
         if self.config.objective == "self_critical":
             return self._self_critical(read, batch)
         if self.folds is None:
-            loss = self._taught(self._grid(read), batch, step)
+            loss = self._taught(encode(self.photos, read, self.model.encoder), batch, step)
         else:
             loss = self._cross_fitted(self.folds, read, batch, step)
         if batch.text is not None:
@@ -251,9 +251,6 @@ class Stage(Dataset[Batch]):
         if batch.under is None:
             return read
         return read.lerp(self.photos.read(batch.under, batch.look), 1 - batch.part)
-
-    def _grid(self, read: Tensor) -> Tensor:
-        return encode(self.photos, read, self.model.encoder)
 
     def _taught(self, grid: Tensor, batch: Batch, step: int) -> Loss:
         """What `grid` (B, L, C) says of the batch's photos: words, labels, captions."""
@@ -317,7 +314,7 @@ class Stage(Dataset[Batch]):
         vocabulary = self.model.vocabulary
         with torch.no_grad():
             if self.folds is None:
-                grid = self._grid(read)
+                grid = encode(self.photos, read, self.model.encoder)
             else:
                 grid, *_ = self._folded(self.folds, read, batch)
         options = SearchOptions(
