@@ -62,7 +62,11 @@ def _not_that(type: str, input: Any, ctx: Any = None, msg: str = "", **_: Any) -
         limit = f"at least {ctx['ge']:g}" if "ge" in ctx else f"at most {ctx['le']:g}"
         return f"must be {limit}, not {input}."
     kinds = {"int_parsing": "a whole number", "float_parsing": "a number"}
-    return f"must be {kinds[type]}, not {input!r}." if type in kinds else msg.split(", ", 1)[-1]
+    return (
+        f"must be {kinds[type]}, not {input!r}."
+        if type in kinds
+        else msg.removeprefix("Value error, ")
+    )
 
 
 class Commands(TyperGroup):
