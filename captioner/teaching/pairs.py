@@ -16,7 +16,7 @@ from captioner.datasets.photos.search import ARCHIVES
 from captioner.datasets.photos.sources import files
 from captioner.datasets.text import encoding_of
 from captioner.errors import CaptionerError, ImageError
-from captioner.teaching.unpack import from_table, holds_photos, unpacked
+from captioner.teaching.unpack import from_table, is_photo_table, unpack_archive
 
 LISTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz")
 OF_A_FOLDER = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # Hugging Face's names
@@ -49,7 +49,7 @@ def read_pairs(inputs: Sequence[str], room: Path, tell: Tell) -> list[Pair]:
     there = [name for name in inputs if name not in archives and os.path.isfile(name)]
     lists = [Path(name) for name in there if name.lower().endswith(LISTS)]
     others = [
-        str(unpacked(Path(name), room)) if name in archives else name
+        str(unpack_archive(Path(name), room)) if name in archives else name
         for name in inputs
         if Path(name) not in lists
     ]
@@ -78,7 +78,7 @@ def _listed(
 
 def _photos_in(file: Path, places: Sequence[Path], room: Path, tell: Tell) -> Iterator[Pair]:
     """The photos that a list names or holds; the content of one that is not there is None."""
-    if holds_photos(file):
+    if is_photo_table(file):
         yield from (Pair(*each) for each in from_table(file, room))
         return
     index = PhotoIndex(list(dict.fromkeys([*places, file.parent])))

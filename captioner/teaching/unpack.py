@@ -14,7 +14,7 @@ from captioner.errors import CaptionerError, ImageError
 from captioner.files import unwritable
 
 
-def unpacked(archive: Path, room: Path) -> Path:
+def unpack_archive(archive: Path, room: Path) -> Path:
     """The folder in `room` with the files of an archive. Raises CaptionerError."""
     folder = _within(room, str(archive))
     for name, read in entries(archive):
@@ -29,7 +29,7 @@ def unpacked(archive: Path, room: Path) -> Path:
     return folder
 
 
-def holds_photos(file: Path) -> bool:
+def is_photo_table(file: Path) -> bool:
     """Whether it is a Parquet table with the photos themselves in it, as Hugging Face writes them.
 
     Raises CaptionerError where it is none.

@@ -16,7 +16,7 @@ from captioner import CaptionerError
 from captioner.batch.xmp import merged
 from captioner.teaching.pairs import read_pairs
 from captioner.teaching.photos import groups_of, hold_out
-from captioner.teaching.unpack import unpacked
+from captioner.teaching.unpack import unpack_archive
 from captioner.teaching.words import grow
 from captioner.vocabulary import Vocabulary
 from tests.training.names import picture
@@ -197,4 +197,4 @@ def test_a_link_to_what_an_archive_lacks_is_told(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.LNKTYPE, "gone.jpg"
         archive.addfile(link)
     with pytest.raises(CaptionerError, match=r"a\.jpg in it is damaged"):
-        unpacked(tmp_path / "a.tar", tmp_path / "room")
+        unpack_archive(tmp_path / "a.tar", tmp_path / "room")
