@@ -72,7 +72,8 @@ def test_the_styles_of_before_are_untouched(trained: Path, taught: Path, engine:
     """By construction nothing is forgotten: the sentences of all old styles are the same, and so
     are their probabilities, on every engine."""
     pytest.importorskip(engine)
-    before, after = captioner.load(trained, engine="torch"), captioner.load(taught, engine=engine)
+    before = captioner.load(trained, engine="torch", dtype="float32")
+    after = captioner.load(taught, engine=engine, dtype="float32")
     for style in before.styles:
         for colour in NAMES:
             old = before.caption(picture(colour), style=style, beam=4, alternatives=3)

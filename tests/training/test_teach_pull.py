@@ -49,7 +49,7 @@ class Noise:
 def lesson(pull: float) -> tuple[Model, torch.Tensor, torch.Tensor]:
     """A tiny model after a lesson, and the probabilities (T, V) along its caption before it and
     after it."""
-    torch.manual_seed(0)  # of the dropout
+    torch.manual_seed(0)  # for what is new
     start = tiny_model()
     growth = grow([TEXT, TEXT], start.vocabulary, 2)
     words = growth.tokens(TEXT)
