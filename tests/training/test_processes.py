@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ from tests.training.toy import Album, losses, wait_for_losses
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many as torchrun gives each of its processes: several add in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
     """Started by torchrun, over gloo, stopped and resumed: the same losses and the same weights,
     and the next stage after."""
@@ -48,10 +59,9 @@ def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
     train(album.recipe(tmp_path / "start", **{**changes, **still}))
     start, one, two = (load_file(tmp_path / run / LAST) for run in ("start", "one", "two"))
     for name, weight in one.items():
-        # Of all that was learnt, not by element: Adam makes whole steps of what is but rounding,
-        # which differs from processor to processor (up to 0.05).
+        # Of all that was learnt, not by element: Adam makes whole steps of what is but rounding.
         learnt = (weight.float() - start[name].float()).norm()
-        assert (two[name].float() - weight.float()).norm() <= 0.1 * learnt, name
+        assert (two[name].float() - weight.float()).norm() <= 0.05 * learnt, name
 
 
 MARK = "987654"
