@@ -109,7 +109,7 @@ def searched_together(model: Captioner, paths: list[Path]) -> Row:
     """The search of 64 photos at once and of one at a time, the encoder's time apart: the beams
     alone, and with all that makes captions of what they found."""
     squares = np.stack([model._square(path) for path in paths[:64]])
-    search = search_options(BEAM_3, model.vocabulary)
+    search = search_options(BEAM_3, model.vocabulary, model.engine.notes.worn)
     found: Row = {}
     for pictures, name, times in ((squares[:1], "alone", 20), (squares, "together", 5)):
         started = model.engine.start(pictures)

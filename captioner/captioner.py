@@ -32,6 +32,7 @@ from captioner.search import (
     sample,
     support,
 )
+from captioner.search.worn import Worn
 from captioner.vocabulary import Vocabulary, detokenize
 
 Square = npt.NDArray[np.uint8]
@@ -143,7 +144,7 @@ class Captioner:
         """
         _check_many(images, batch_size, errors)
         wanted = _changed(options, changes)
-        search = search_options(wanted, self.vocabulary)
+        search = search_options(wanted, self.vocabulary, self.engine.notes.worn)
         return self._caption_many(iter(images), batch_size, wanted, search, errors == "raise")
 
     def _caption_many(
@@ -194,7 +195,9 @@ class Captioner:
             found = beam_search(self.engine.step, started.state, first, search)
         shown = zip(started.attributes.tolist(), started.certainty.tolist(), strict=True)
         return [
-            self._best(each, dict(zip(ids, certainty, strict=True)), look_of(square), options)
+            self._best(
+                each, dict(zip(ids, certainty, strict=True)), look_of(square), options, search.worn
+            )
             for each, (ids, certainty), square in zip(found, shown, squares, strict=True)
         ]
 
@@ -204,6 +207,7 @@ class Captioner:
         shown: Mapping[int, float],
         look: tuple[float, float],
         options: Options,
+        worn: Worn = (),
     ) -> Caption:
         """The caption of a photo about which those sentences were found."""
         if not found:
@@ -221,7 +225,7 @@ class Captioner:
         agreed = agreement(found, rarity)
         ranked = found
         if options.consensus:
-            ranked = by_consensus(found, rarity, agreed, seen, attributes)
+            ranked = by_consensus(found, rarity, agreed, seen, attributes, worn)
         first, *others = map(self._caption, ranked[: options.alternatives + 1])
         best = next(i for i, hypothesis in enumerate(found) if hypothesis is ranked[0])
         borne = support(ranked[0], rarity, seen, attributes)

@@ -30,6 +30,7 @@ from captioner.notes import (
     read_header,
     read_stand_ins,
     read_words,
+    read_worn,
 )
 from captioner.vocabulary import SPECIAL, Vocabulary
 
@@ -131,7 +132,8 @@ def metadata(model: Model) -> dict[str, str]:
         "config": model.config.model_dump_json(),
         "vocabulary": json.dumps(words),
     }
-    return said | ({"stand_ins": json.dumps(model.stand_ins)} if model.stand_ins else {})
+    beside = {"stand_ins": model.stand_ins, "worn": model.worn}
+    return said | {name: json.dumps(tree) for name, tree in beside.items() if tree}
 
 
 def write(file: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> None:
@@ -224,6 +226,7 @@ def build(file: Path, notes: Mapping[str, str]) -> Model:
         reason = str(error).splitlines()[0]
         raise CaptionerError(f"{file}: its configuration makes no model: {reason}") from None
     model.stand_ins = read_stand_ins(file, notes, words)
+    model.worn = read_worn(file, notes, words)
     return model
 
 

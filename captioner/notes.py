@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from captioner.model.model import Model
 
 LONGEST_HEADER = 100_000_000  # bytes, by the format's own rule
+MOST_WORN = 1000  # phrases: each is looked for at every step of a search
 DAMAGED = "its metadata is damaged"
 MISFIT = "its weights do not fit its configuration"
 SCALE = ".scale"
@@ -35,7 +36,7 @@ class Notes:
     """All of a model that a captioner needs besides what an engine computes.
 
     `pixels` is the side of the square that it sees, `attributes` are the words that its attribute
-    head scores, `rarity` (V) and `stand_ins` are as in `Model`. The first `taught` of the
+    head scores, `rarity` (V), `stand_ins` and `worn` are as in `Model`. The first `taught` of the
     vocabulary's styles were taught: nobody has judged their sentences.
     """
 
@@ -47,6 +48,7 @@ class Notes:
     confidence: Confidence | None = None
     taught: int = 0
     stand_ins: Mapping[str, str] = field(default_factory=dict)
+    worn: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def of_model(model: Model, name: str) -> Notes:
@@ -60,6 +62,7 @@ def of_model(model: Model, name: str) -> Notes:
         rarity,
         taught=model.config.decoder.taught,
         stand_ins=model.stand_ins,
+        worn=model.worn,
     )
 
 
@@ -190,6 +193,7 @@ def read_notes(file: Path) -> Notes:
         Confidence.read(file, header.notes.get("confidence")),
         taught,
         read_stand_ins(file, header.notes, words),
+        read_worn(file, header.notes, words),
     )
 
 
@@ -247,6 +251,29 @@ def read_stand_ins(
         wrong = f"{unknown.pop()!r:.40} is none of the words"
         raise CaptionerError(f"{file}: {DAMAGED} (stand_ins: {wrong})")
     return stand_ins
+
+
+def read_worn(
+    file: Path, notes: Mapping[str, str], words: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, float]]:
+    """The worn phrases of styles, with their nats. Raises CaptionerError where what is noted is of
+    other styles or words than `read_words` gave, or costs what is no number from 0 to 100."""
+    try:
+        worn: dict[str, dict[str, float]] = json.loads(notes.get("worn", "{}"))
+        told = {
+            word for phrases in worn.values() for phrase in phrases for word in phrase.split(" ")
+        }
+        unknown = {*worn} - {*words["styles"]} or told - {*words["words"]}
+        nats = [n for phrases in worn.values() for n in phrases.values()]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise CaptionerError(f"{file}: {DAMAGED} (worn: is no object of phrases)") from None
+    if unknown:
+        wrong = f"{min(unknown)!r:.40} is none of the styles or words"
+        raise CaptionerError(f"{file}: {DAMAGED} (worn: {wrong})")
+    if len(nats) > MOST_WORN or not all(type(n) in (int, float) and 0 <= n <= 100 for n in nats):
+        reason = f"{MOST_WORN} phrases at most, each of 0 to 100 nats"
+        raise CaptionerError(f"{file}: {DAMAGED} (worn: {reason})")
+    return worn
 
 
 def _wrong(words: Any, seen: set[str]) -> str | None:

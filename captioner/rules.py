@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from captioner.errors import CaptionerError
@@ -13,6 +13,8 @@ from captioner.search import SearchOptions
 from captioner.vocabulary import Vocabulary
 
 TO_CHOOSE_FROM = 2  # sentences a beam, where they are ranked again
+WornOfStyles = Mapping[str, Mapping[str, float]]
+"""Of styles the phrases that they take up too often, with the nats that each costs."""
 BAD_LAST_WORDS = ("a", "an", "the", "of", "with", "and", "on", "in", "to", "at", "is", "are", ",")
 
 
@@ -28,8 +30,9 @@ def rules(vocabulary: Vocabulary) -> SearchOptions:
     )
 
 
-def search_options(options: Options, vocabulary: Vocabulary) -> SearchOptions:
-    """The options in ids. Raises CaptionerError for those that this vocabulary cannot follow."""
+def search_options(options: Options, vocabulary: Vocabulary, worn: WornOfStyles) -> SearchOptions:
+    """The options in ids, with the `worn` phrases of their style. Raises CaptionerError for those
+    that this vocabulary cannot follow."""
     if options.style and options.style not in vocabulary.styles:
         raise CaptionerError(
             f"style must be one of {', '.join(vocabulary.styles)}, not {options.style!r}"
@@ -37,6 +40,7 @@ def search_options(options: Options, vocabulary: Vocabulary) -> SearchOptions:
     beam = max(options.beam, options.alternatives + 1)
     beam += -beam % options.groups
     usual = rules(vocabulary)
+    phrases = worn.get(options.style or vocabulary.styles[0], {}).items()
     banned = tuple(vocabulary.ids[word] for word in avoided(options.avoid, vocabulary))
     return replace(
         usual,
@@ -54,6 +58,7 @@ def search_options(options: Options, vocabulary: Vocabulary) -> SearchOptions:
         top_k=options.top_k,
         top_p=options.top_p,
         choices=options.choices,
+        worn=tuple((tuple(vocabulary.encode(p.split())), nats) for p, nats in phrases),
     )
 
 

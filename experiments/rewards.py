@@ -1,12 +1,10 @@
 """Rewards beside CIDEr-D, by which two of the three runs were made whose mean ships.
 
-    python -m experiments.rewards worn MODEL captions_train.json PHOTOS worn.json
     python -m experiments.rewards train configs/self_critical.json --meteor 3 --worn-file worn.json
     python -m experiments.rewards mean START RUN:0.25 RUN:0.25 --output MODEL
 
-`worn` finds the phrases that a model takes up more often than people do, `train` is a stage of
-`captioner train` with those rewards, and `mean` adds shares of what runs have changed to the
-weights that they began with.
+`train` is a stage of `captioner train` with those rewards (`experiments.worn` finds what is worn),
+and `mean` adds shares of what runs have changed to the weights that they began with.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,31 +23,21 @@ import typer
 from nltk.stem.porter import PorterStemmer
 from torch import Tensor
 
-import captioner
 from captioner import checkpoint
 from captioner.model.model import Model
 from captioner.search import SearchOptions
-from captioner.training.data import read_examples
 from captioner.training.loop import Trainer, check_output
 from captioner.training.objectives import Loss, SelfCritical
 from captioner.training.processes import together
 from captioner.training.recipe import read_recipe
 from captioner.training.stage import Stage
+from experiments.worn import Phrase, phrases
 
 Words = Sequence[int]
-Phrase = tuple[int | str, ...]
 FUNCTION_WORDS = """a an the of to and in on at with is are was were be being been by for from as
 that this its it his her their he she they them there some one other up out over under into near
 next while who which has have having or not"""
-WORN = 1.5  # times people's share above which a phrase is worn, as in the model's bars
-SELDOM = 8  # of a model's captions: rarer phrases are not judged
 command = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
-
-
-def phrases(words: Sequence[int] | Sequence[str]) -> Iterator[Phrase]:
-    """All sequences of three to five words."""
-    for n in (3, 4, 5):
-        yield from zip(*(words[i:] for i in range(n)), strict=False)
 
 
 class Meteor:
@@ -166,26 +154,6 @@ class Rewarded(SelfCritical):
         shares = torch.rand(len(grid), 1, 1, device=grid.device) * self.prices.over
         mixed = grid.lerp(grid.roll(1, 0), shares)
         return super().__call__(model, mixed, starts, photos, options, samples)
-
-
-@command.command("worn")
-def find_worn(model: Path, captions: Path, photos: Path, output: Path) -> None:
-    """Write how many nats too often the model takes up each worn phrase of COCO's style."""
-    loaded = captioner.load(model)
-    found = loaded.caption_many(sorted(photos.iterdir()), style="coco")
-    own = [phrases([w for w in caption.words if w != ","]) for caption in found]
-    written = Counter(phrase for sentence in own for phrase in set(sentence))
-    people, count = Counter[Phrase](), 0
-    for example in read_examples(captions, ("coco",), ("train",)):
-        for words in example.captions:
-            people.update(set(phrases([w for w in words if w != ","])))
-            count += 1
-    nats = {}
-    for phrase, times in written.items():
-        share = times / len(own) * count / (people[phrase] + 3)
-        if times >= SELDOM and share > WORN:
-            nats[" ".join(map(str, phrase))] = math.log(share / WORN)
-    output.write_text(json.dumps(nats, indent=0) + "\n")
 
 
 @command.command("train")

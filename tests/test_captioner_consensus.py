@@ -64,7 +64,7 @@ def test_consensus_is_the_sentence_that_the_others_resemble(
 
 def all_sentences(captioner: Captioner, photo: Image.Image) -> list[Caption]:
     """All that the ten beams find, the likeliest first."""
-    search = search_options(Options(min_words=4), captioner.vocabulary)
+    search = search_options(Options(min_words=4), captioner.vocabulary, {})
     state = captioner.engine.start(np.stack([captioner._square(photo)])).state
     first = captioner.engine.ids([captioner.vocabulary.start(captioner.styles[0])])
     [found] = beam_search(captioner.engine.step, state, first, search)

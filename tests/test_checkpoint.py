@@ -23,6 +23,8 @@ import captioner
 from captioner import CaptionerError, checkpoint
 from captioner.model.model import Model
 from captioner.notes import read_notes
+from captioner.options import Options
+from captioner.rules import search_options
 from tests.tiny import STYLES, WORDS, tiny_model
 
 
@@ -241,6 +243,37 @@ def test_weights_that_would_make_a_wrong_model(
     assert reason in refused(file)
     with pytest.raises(CaptionerError, match=re.escape(reason)):
         read_notes(file)
+
+
+@pytest.mark.parametrize(
+    "worn",
+    [
+        "[]", "3", "{", '{"coco": 3}', '{"coco": {"a dog": "1"}}', '{"coco": {"a dog": -1}}',
+        '{"coco": {"a dog": NaN}}', '{"coco": {"": 1}}', '{"coco": {"a zebu": 1}}',
+        '{"x": {"a": 1}}', '{"coco": [["a", 1]]}', '{"coco": {"a  dog": 1}}', '[[]]',
+    ],
+)  # fmt: skip
+def test_damaged_prices_of_worn_phrases(saved: Path, tmp_path: Path, worn: str) -> None:
+    file = tmp_path / "odd.safetensors"
+    save_file(load_file(saved), file, notes(saved, worn=worn))
+    for read in (captioner.load, checkpoint.load):
+        with pytest.raises(CaptionerError, match=r"its metadata is damaged \(worn: ") as error:
+            read(file)
+        assert "\n" not in str(error.value)
+
+
+def test_prices_of_worn_phrases_are_those_of_the_style(saved: Path, tmp_path: Path) -> None:
+    file = tmp_path / "worn.safetensors"
+    first, *_, last = STYLES
+    noted = {last: {"a dog": 1.5}}
+    save_file(load_file(saved), file, notes(saved, worn=json.dumps(noted)))
+    read = read_notes(file)
+    assert read.worn == noted
+    checkpoint.save(checkpoint.load(file), file)
+    assert read_notes(file).worn == noted
+    phrase = tuple(read.vocabulary.encode(["a", "dog"]))
+    assert search_options(Options(style=last), read.vocabulary, read.worn).worn == ((phrase, 1.5),)
+    assert search_options(Options(style=first), read.vocabulary, read.worn).worn == ()
 
 
 def test_sizes_and_nesting_beyond_reason(saved: Path, tmp_path: Path) -> None:

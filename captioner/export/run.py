@@ -115,6 +115,7 @@ def describe(model: Model, pair: tuple[Graph, Graph], files: dict[str, str]) -> 
         "configuration": model.config.model_dump(mode="json"),
         "words": vocabulary.words,
         "rarity": model.rarity.tolist(),
+        "worn": model.worn,
     }
 
 

@@ -34,6 +34,8 @@ class Model(nn.Module):
         self.config, self.vocabulary, self.attributes = config, vocabulary, attributes
         self.stand_ins: dict[str, str] = {}
         """The attribute word that is seen where a taught word is written, of some."""
+        self.worn: dict[str, dict[str, float]] = {}
+        """Of styles the phrases that they take up too often, with the nats that each costs."""
         self.encoder = Encoder(config.encoder, weights)
         channels = self.encoder.channels
         self.head = AttributeHead(channels, config.attributes.hidden, len(attributes))

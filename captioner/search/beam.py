@@ -8,6 +8,8 @@ the last. The finished sentences of a photo are kept in P pools: one, or one for
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from captioner.search.arrays import (
     NEVER,
     Array,
@@ -28,6 +30,7 @@ from captioner.search.constraints import Constraints
 from captioner.search.history import BeamStep, Finished, rebuild
 from captioner.search.options import SearchOptions
 from captioner.search.types import Hypothesis, S, Step
+from captioner.search.worn import PhraseCosts
 
 
 def beam_search(
@@ -82,7 +85,8 @@ class _Beams:
         self.sentence = zeros((photos, self.rows, 0), like)  # (A, R, t)
         self.total = full((photos, self.lanes, self.width), NEVER, like)
         first = slice(None) if self.required is None else slice(1)
-        self.total[:, first, 0] = 0.0  # log-probability so far
+        self.total[:, first, 0] = 0.0  # log-probability so far, less what worn phrases cost
+        self.costs = PhraseCosts.of(options.worn, like)
         wanted = options.n_best or options.beam
         kept = min(wanted, max(self.width, -(-wanted // options.groups)))
         pools = self.lanes if self.required is None else 1
@@ -94,7 +98,10 @@ class _Beams:
 
     def compete(self, log_probs: Array) -> Candidates:
         """Return each lane's 2W best continuations, given log_probs (A·R, V)."""
-        allowed = self.rules.allow(log_probs, self.sentence.reshape(len(log_probs), -1))
+        sentence = self.sentence.reshape(len(log_probs), -1)
+        allowed = self.rules.allow(log_probs, sentence)
+        if sentence.shape[1] >= len(self.options.prefix):
+            self.costs.charge(allowed, sentence)
         scores = allowed.reshape(*self.total.shape, -1)
         scores += self.total[..., None]
         if self.required is not None:
@@ -166,6 +173,11 @@ def _collect(
     """Rebuild the finished sentences of each photo, best first, none twice."""
     photo, log_prob, row, length = finished.ranked()
     found = rebuild(history, photo, row, length, log_prob, regions)
+    if options.worn:
+        found = [
+            replace(one, log_probability=min(0.0, one.log_probability + options.cost(one)))
+            for one in found
+        ]
     sentences: list[dict[tuple[int, ...], Hypothesis]] = [{} for _ in range(len(finished.rank))]
     for b, hypothesis in zip(photo.tolist(), found, strict=True):
         sentences[b].setdefault(hypothesis.words, hypothesis)

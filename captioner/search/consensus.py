@@ -18,12 +18,14 @@ import numpy.typing as npt
 
 from captioner.cider import pairwise
 from captioner.search.types import Hypothesis
+from captioner.search.worn import Worn, cost
 
 SHARPNESS = 0.25  # a sentence's say is its probability to this power
 TELLING = 1.0  # rarity above which a word says what is seen: "bed", "two", not "with", "a"
 # Chosen on val, like the sharpness:
 LENGTH = 0.7  # the likelihood is a mean over the words to this power of their number
 AGREEMENT, TOLD, DOUBTED = 0.15, 1.5, 1.0  # weights
+WORN = 2.0  # what a nat of a worn phrase costs
 UNEXPECTED = 0.02  # what is added to the probability of a word, so that none is impossible
 
 
@@ -36,6 +38,7 @@ def by_consensus(
     agreed: Sequence[float] | None = None,
     shown: Mapping[int, float] | None = None,
     attributes: frozenset[int] = frozenset(),
+    worn: Worn = (),
 ) -> list[Hypothesis]:
     """One photo's sentences again, the best first; those that name something twice ("a bed with a
     bed") come after them, the more often the later, and one without words last.
@@ -43,7 +46,7 @@ def by_consensus(
     `rarity` (V,) is the logarithm of how many photos there are to one whose captions hold the
     word; an n-gram counts as rare as its rarest word. `agreed` is their `agreement`, if known.
     `shown` are the likeliest of the attribute words, of which all are in `attributes`, with their
-    probabilities; without any a sentence agrees or does not.
+    probabilities; without any a sentence agrees or does not. `worn` phrases cost here too.
     """
     if len(found) < 3:
         return list(found)
@@ -58,6 +61,7 @@ def by_consensus(
             + DOUBTED * doubted
             for sentence, own, (told, doubted) in zip(found, agreed, borne, strict=True)
         ]
+    score = [own - WORN * cost(one.words, worn) for own, one in zip(score, found, strict=True)]
     again = [_named_again(sentence.words, rarity) for sentence in found]
 
     def place(i: int) -> tuple[bool, int, float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from captioner.errors import CaptionerError
 from captioner.search.types import Hypothesis
+from captioner.search.worn import Worn, cost
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class SearchOptions:
     Sampling divides the log-probabilities by `temperature`, keeps the `top_k` likeliest words
     (0: all), then of these the fewest whose mass reaches `top_p` (Holtzman et al. 2020).
 
+    Each phrase of `worn` costs its nats where a beam completes it after the prefix: sentences are
+    found and ranked with that cost, which their log-probabilities are without. They are drawn
+    without it.
+
     `choices` of the likeliest words, those that `forbidden` leaves, come with each place (0: none).
     """
 
@@ -55,6 +61,7 @@ class SearchOptions:
     top_k: int = 0
     top_p: float = 1.0
     choices: int = 0
+    worn: Worn = ()
 
     def __post_init__(self) -> None:
         """Refuse what no search can obey, with a CaptionerError that names the setting."""
@@ -80,12 +87,19 @@ class SearchOptions:
             f"groups must divide the number of beams ({self.beam})",
             self.groups,
         )
+        for phrase, nats in self.worn:
+            _check(bool(phrase), "a worn phrase must hold words", phrase)
+            _check(0 <= nats < math.inf, "a worn phrase must cost nothing or more", nats)
         self._check_constraints()
 
     def rank(self, sentence: Hypothesis) -> float:
         """Return what the sentence is ranked by; higher is better."""
         length: float = (len(sentence.words) + 1) ** self.length_penalty
-        return sentence.log_probability / length
+        return (sentence.log_probability - self.cost(sentence)) / length
+
+    def cost(self, sentence: Hypothesis) -> float:
+        """Return the nats of its worn phrases."""
+        return cost(sentence.words, self.worn, len(self.prefix))
 
     def _check_constraints(self) -> None:
         needed = len(self.prefix) + len(self.missing)

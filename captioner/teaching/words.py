@@ -98,7 +98,7 @@ def enlarged(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the same adapter to begin with, so that a lesson can be gone on with
         larger = Model(config, vocabulary, model.attributes)
-    larger.stand_ins = dict(model.stand_ins)
+    larger.stand_ins, larger.worn = dict(model.stand_ins), dict(model.worn)
     begun = old.start(style if again else old.styles[0])
     known = [old.ids.get(word, begun) for word in vocabulary.words]
     fresh = torch.tensor([word in growth.new for word in vocabulary.words])

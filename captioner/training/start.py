@@ -71,6 +71,7 @@ def _joined(recipe: Recipe, files: Sequence[Path]) -> Model:
     """The first checkpoint's model, with the last one's decoder."""
     models = [checkpoint.load(file) for file in files]
     first, last = models[0], models[-1]
+    first.worn = {}  # found for the weights as they were
     for file, model in zip(files, models, strict=True):
         if model.config != recipe.model:
             fields = ", ".join(differences(model.config, recipe.model))

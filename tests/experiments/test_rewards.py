@@ -8,7 +8,8 @@ from nltk.translate.bleu_score import sentence_bleu
 from typer.testing import CliRunner
 
 from captioner import checkpoint
-from experiments.rewards import Meteor, Prices, Rewarded, bleu, command, phrases
+from experiments.rewards import Meteor, Prices, Rewarded, bleu, command
+from experiments.worn import phrases
 from tests.tiny import tiny_model
 from tests.training.toy import Album
 

@@ -66,7 +66,7 @@ def lesson(pull: float) -> tuple[Model, torch.Tensor, torch.Tensor]:
 
     before = told().clone()
     for step in range(LESSON.steps or 0):
-        learner.learn_batch(step, 0.3)
+        learner.learn_batch(step, 0.1)
     return model, before, told()
 
 

@@ -1,0 +1,48 @@
+"""What worn phrases cost: by hand, and written into a checkpoint."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import captioner
+from captioner import checkpoint
+from experiments.worn import command, repriced, shares
+from tests.tiny import tiny_model
+from tests.training.toy import Album
+
+
+def test_shares_are_of_sentences_and_of_whole_words() -> None:
+    told = [["a", "dog", "a", "dog"], ["a", "dogs"], ["dog"]]
+    assert shares(told, ["a dog", "dog", "cat"]) == {
+        "a dog": pytest.approx(1 / 3), "dog": pytest.approx(2 / 3), "cat": 0.0
+    }  # fmt: skip
+
+
+def test_what_comes_too_often_becomes_dearer_and_what_is_avoided_cheaper() -> None:
+    allowed = dict.fromkeys("abcd", 0.01)
+    own = {"a": 0.04, "b": 0.008, "c": 0.001, "d": 0.0}
+    prices = repriced({"a": 0.5, "b": 0.5, "c": 1.5, "d": 0.5}, own, allowed)
+    assert prices["a"] == pytest.approx(0.5 + 0.4 * math.log(4))
+    assert prices["b"] == 0.5
+    assert prices["c"] == pytest.approx(1.5 - 0.4 * math.log(10))
+    assert prices["d"] == 0
+
+
+def test_a_price_is_noted_and_heeded(tmp_path: Path) -> None:
+    """What a model says of most photos becomes dear, and is said less often."""
+    file, album = tmp_path / "tiny.safetensors", Album(tmp_path)
+    checkpoint.save(tiny_model(), file)
+    photos = tmp_path / "photos"
+    [*before] = captioner.load(file).caption_many(sorted(photos.iterdir()))
+    worn = " ".join(before[0].words[:2])
+    args = ["price", str(file), str(album.train), str(photos), worn, "--style", "coco"]
+    result = CliRunner().invoke(command, args, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    noted = json.loads(checkpoint.read(file)[1]["worn"])
+    assert noted["coco"][worn] > 1
+    [*after] = captioner.load(file).caption_many(sorted(photos.iterdir()))
+    own, left = ([worn in " ".join(c.words) for c in found] for found in (before, after))
+    assert sum(own) > len(own) / 2 and sum(left) < 0.7 * sum(own)
