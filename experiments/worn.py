@@ -4,9 +4,9 @@
     python -m experiments.worn price MODEL captions_train.json photos/ "group of people"
 
 `find` lists them, for rewards (`experiments.rewards`). `price` finds what some must cost in the
-search (`captioner.search.worn`) to come no oftener than people's, and writes it into the
-checkpoint. The photos are any that neither chose nor judge a model; nobody's captions of them are
-read.
+search (`captioner.search.worn`) to come at most AIM times as often as in people's captions, and
+writes it into the checkpoint. The photos are any that neither choose nor judge a model; what
+people wrote of them is not looked at.
 """
 
 from __future__ import annotations
@@ -35,11 +35,9 @@ ROUNDS = 10
 command = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 
 
-def phrases(
-    words: Sequence[int] | Sequence[str], sizes: Sequence[int] = (3, 4, 5)
-) -> Iterator[Phrase]:
-    """All sequences of so many words."""
-    for n in sizes:
+def phrases(words: Sequence[int] | Sequence[str]) -> Iterator[Phrase]:
+    """All sequences of three to five words."""
+    for n in (3, 4, 5):
         yield from zip(*(words[i:] for i in range(n)), strict=False)
 
 
