@@ -35,7 +35,7 @@ def download(page, label):
 
 def test_many_photos_are_captioned_corrected_and_saved(many, photos):
     many.set_input_files(INPUT, [photos / name for name in NAMES])
-    done(many, "4 photos done, 1 could not be read.")
+    done(many, "3 captions, 1 could not be read.")
     items = many.locator("#many .item")
     assert items.nth(2).locator(".path").inner_text() == "notes.txt"
     assert "text" in items.nth(2).locator(".reason").inner_text()

@@ -106,9 +106,10 @@ function tell() {
   const busy = Boolean(stopping), progress = find("progress"), all = total();
   const of = length < all ? ` of ${all.toLocaleString("en")}` : "";
   const unread = failed ? `, ${failed.toLocaleString("en")} could not be read` : "";
+  const told = failed ? counted(length - failed, "caption") : `${counted(length, "photo")} done`;
   if (all && (busy || !find(".status").classList.contains("error"))) {
     say(stopped && of ? `Stopped after ${length}${of} photos.`
-      : of ? `${length}${of} photos done${unread}.` : `${counted(length, "photo")} done${unread}.`);
+      : of ? `${length}${of} photos done${unread}.` : `${told}${unread}.`);
   }
   view.dataset.state = all ? (busy ? "busy" : "done") : "empty";
   progress.max = Math.max(1, all);
