@@ -173,12 +173,15 @@ def _collect(
     """Rebuild the finished sentences of each photo, best first, none twice."""
     photo, log_prob, row, length = finished.ranked()
     found = rebuild(history, photo, row, length, log_prob, regions)
-    if options.worn:
-        found = [
-            replace(one, log_probability=min(0.0, one.log_probability + options.cost(one)))
-            for one in found
-        ]
+    found = [_refunded(one, options.cost(one)) for one in found]
     sentences: list[dict[tuple[int, ...], Hypothesis]] = [{} for _ in range(len(finished.rank))]
     for b, hypothesis in zip(photo.tolist(), found, strict=True):
         sentences[b].setdefault(hypothesis.words, hypothesis)
     return [list(unique.values())[: options.n_best or options.beam] for unique in sentences]
+
+
+def _refunded(hypothesis: Hypothesis, cost: float) -> Hypothesis:
+    """The sentence with its log-probability as the model has it, without what it has cost."""
+    if not cost:
+        return hypothesis
+    return replace(hypothesis, log_probability=min(0.0, hypothesis.log_probability + cost))

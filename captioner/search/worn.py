@@ -41,6 +41,8 @@ def cost(words: Sequence[int], worn: Worn, first: int = 0) -> float:
     """The nats of all worn phrases of a sentence, less those that end before place `first`."""
     total = 0.0
     for phrase, nats in worn:
+        if not all(word in words for word in phrase):  # quick, and nearly always so
+            continue
         n = len(phrase)
         ends = range(max(n, first + 1), len(words) + 1)
         total += nats * sum(tuple(words[end - n : end]) == phrase for end in ends)
