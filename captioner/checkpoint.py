@@ -59,6 +59,13 @@ def save(
     write(file, weights, said)
 
 
+def notes_beside(file: Path) -> dict[str, str]:
+    """The notes of a checkpoint that are no part of its model, as `save` takes them: how its
+    sentences are judged. Raises CaptionerError where it cannot be read."""
+    kept = read_header(file).notes
+    return {name: kept[name] for name in ("confidence",) if name in kept}
+
+
 def take_embedded_encoder(model: Model) -> None:
     """Give the model the weights of the embedded captioner's encoder, to share them.
 

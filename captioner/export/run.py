@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,10 +61,15 @@ def write_graphs(file: Path, model: Model | None = None) -> dict[str, Path]:
 
 
 def export(
-    model: Model, output: Path, format: Format = "onnx", int8: bool = False, overwrite: bool = False
+    model: Model,
+    output: Path,
+    format: Format = "onnx",
+    int8: bool = False,
+    overwrite: bool = False,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write the graphs, captioner.json and, for ONNX, the checkpoint into the folder `output`, all
-    of them or nothing.
+    of them or nothing. `notes` are added to the checkpoint's metadata.
 
     Raises CaptionerError for a folder that holds something else, and where a package is missing.
     """
@@ -73,21 +79,23 @@ def export(
     with whole_folder(output) as folder:
         pair = graphs(model)
         if format == "onnx":
-            files = _write_onnx(model, folder, int8)
+            files = _write_onnx(model, folder, int8, notes)
         else:
             files = {graph.name: folder / f"{graph.name}.pt2" for graph in pair}
             for graph in pair:
                 graph.write(files[graph.name])
-        notes = describe(model, pair, {name: file.name for name, file in files.items()})
-        text = json.dumps(notes, ensure_ascii=False, indent=1)
+        told = describe(model, pair, {name: file.name for name, file in files.items()})
+        text = json.dumps(told, ensure_ascii=False, indent=1)
         (folder / NOTES).write_text(text + "\n", encoding="utf-8")
 
 
-def _write_onnx(model: Model, folder: Path, int8: bool) -> dict[str, Path]:
+def _write_onnx(
+    model: Model, folder: Path, int8: bool, notes: Mapping[str, str] | None
+) -> dict[str, Path]:
     _onnx_files()
     own = copy.deepcopy(model)
     own.encoder.shared = False
-    checkpoint.save(own, folder / WEIGHTS, int8)
+    checkpoint.save(own, folder / WEIGHTS, int8, notes)
     return write_graphs(folder / WEIGHTS, own)
 
 
@@ -129,5 +137,6 @@ def export_file(
         write_graphs(source)
         return source
     check_output(output, overwrite)
-    export(checkpoint.load(source), output, format, int8, overwrite)
+    sure = checkpoint.notes_beside(source)
+    export(checkpoint.load(source), output, format, int8, overwrite, sure)
     return output

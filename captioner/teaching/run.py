@@ -23,7 +23,6 @@ from captioner.engines.torch import TorchEngine
 from captioner.errors import CaptionerError
 from captioner.files import Unwritable, unwritable
 from captioner.model.model import Model
-from captioner.notes import read_header
 from captioner.teaching.lesson import Learner, Learnt, Lesson
 from captioner.teaching.pairs import Pair, Tell, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
@@ -124,9 +123,9 @@ def save(model: Model, file: Path, base: Path, over: bool = True) -> None:
     from captioner.export.run import write_graphs
 
     model.encoder.shared = False
-    kept = read_header(base).notes.get("confidence")
+    sure = checkpoint.notes_beside(base)
     try:
-        checkpoint.save(model, file, notes={} if kept is None else {"confidence": kept})
+        checkpoint.save(model, file, notes=sure)
         write_graphs(file, checkpoint.load(file))
     except CaptionerError as error:
         raise CaptionerError(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+import captioner
 from captioner import CaptionerError, checkpoint
 from captioner.cli import app
+from captioner.confidence import FIGURES, Confidence, Regression
 from captioner.engines.graphs import has_graphs
 from captioner.export import run
 from captioner.extras import how_to_install
@@ -29,7 +32,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with nothing in them, in place of graphs."""
 
-    def write(model: Model, folder: Path, int8: bool) -> dict[str, Path]:
+    def write(
+        model: Model, folder: Path, int8: bool, notes: Mapping[str, str] | None
+    ) -> dict[str, Path]:
         files = {graph: folder / f"captioner.{graph}.onnx" for graph in ("start", "step")}
         for file in files.values():
             file.write_text(f"int8 {int8}")
@@ -100,6 +105,16 @@ def test_wrong_usage(model: Path, tmp_path: Path) -> None:
     for arguments in wrong:
         assert export("--model", model, *arguments).exit_code == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_is_as_sure_as_its_model(model: Path, tmp_path: Path) -> None:
+    """The figures by which a sentence's confidence is told go along, so --min-confidence works."""
+    ones = (1.0,) * len(FIGURES)
+    sure = Confidence(Regression(ones, ones, ones, 0.5), Regression(ones, ones, ones, -0.5))
+    file = tmp_path / "sure.safetensors"
+    checkpoint.save(checkpoint.load(model), file, notes={"confidence": sure.write()})
+    assert export("--model", file, "-o", tmp_path / "out").exit_code == 0
+    assert captioner.load(tmp_path / "out").engine.notes.confidence == sure
 
 
 def test_graphs_beside_a_checkpoint_are_of_that_checkpoint(model: Path, tmp_path: Path) -> None:
