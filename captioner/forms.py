@@ -6,13 +6,15 @@ are listed: those that captions hold.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 
-_IRREGULAR = """
+_IRREGULAR_NOUNS = """
 man men|woman women|person people|child children|foot feet|tooth teeth|goose geese|mouse mice|
 knife knives|leaf leaves|shelf shelves|loaf loaves|half halves|wolf wolves|calf calves|
 scarf scarves|life lives|wife wives|hoof hooves|snowman snowmen|fireman firemen|
-policeman policemen|fisherman fishermen|cowboy cowboys|
+policeman policemen|fisherman fishermen|cowboy cowboys
+"""
+_IRREGULAR_VERBS = """
 sit sits sitting sat|stand stands standing stood|lie lies lying lay lain|lay lays laying laid|
 ride rides riding rode ridden|eat eats eating ate eaten|run runs running ran|
 fly flies flying flew flown|hold holds holding held|take takes taking took taken|
@@ -28,7 +30,14 @@ bend bends bending bent|bite bites biting bit bitten|leave leaves leaving left|
 read reads reading|ski skis skiing skied|be is are was were been being|have has had having|
 do does did done doing
 """
-_GROUPS = [set(group.split()) for group in _IRREGULAR.replace("\n", "").split("|")]
+
+
+def _groups(listed: str) -> list[list[str]]:
+    return [group.split() for group in listed.replace("\n", "").split("|")]
+
+
+_PLURALS = dict(_groups(_IRREGULAR_NOUNS))
+_GROUPS = [*map(set, _groups(_IRREGULAR_NOUNS)), *map(set, _groups(_IRREGULAR_VERBS))]
 _SINGLE = frozenset(
     ("news", "evening", "morning", "during", "wedding", "nothing", "something", "anything")
 )
@@ -46,6 +55,21 @@ def forms_of(word: str, known: Container[str]) -> tuple[str, ...]:
         if stem == word or stem in known:
             forms |= {stem, *_endings(stem)}
     return tuple(sorted(form for form in forms if form != word and form in known))
+
+
+def singulars(known: Collection[str]) -> dict[str, str]:
+    """Of the plurals among the `known` words the singulars that are known too: "dogs" is "dog".
+
+    So is "sits" of "sit": the ending alone does not tell a noun.
+    """
+    found: dict[str, str] = {}
+    for word in known:
+        if word in _PLURALS:
+            plurals = [_PLURALS[word]]
+        else:
+            plurals = [form for form in _endings(word) if form.endswith("s")]
+        found |= {plural: word for plural in plurals if plural in known and plural not in _SINGLE}
+    return found
 
 
 def _endings(stem: str) -> Iterator[str]:

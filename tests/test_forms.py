@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.forms import forms_of
+from captioner.forms import forms_of, singulars
 from captioner.rules import avoided
 from captioner.vocabulary import Vocabulary
 
@@ -60,3 +60,12 @@ def test_what_is_avoided_is_said() -> None:
     assert avoided(("Dog", "zzzq"), vocabulary) == ("dog", "dogs")
     assert avoided(("a man",), vocabulary) == ("a", "man", "men")
     assert avoided(("",), vocabulary) == ()
+
+
+def test_plurals_and_their_singulars() -> None:
+    found = singulars(KNOWN)
+    plurals = "dogs boxes babies men women people leaves buses glasses surfers knees buildings"
+    told = "dog box baby man woman person leaf bus glass surfer knee building"
+    expected = dict(zip(plurals.split(), told.split(), strict=True))
+    assert expected.items() <= found.items()
+    assert not {"news", "this", "its", "bus", "glass", "red", "as"} & found.keys()

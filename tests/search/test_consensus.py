@@ -41,6 +41,14 @@ def test_small_words_may_come_again() -> None:
     assert by_consensus(found, RARITY)[0] == found[0]
 
 
+def test_a_plural_names_what_its_singular_does() -> None:
+    dogs = Told((A, BALL, AND, DOG, A, BALLS := 5), -4.0)
+    found = [dogs, ONCE, TWICE]
+    rarity = [*RARITY, 4.0]
+    assert by_consensus(found, rarity)[-1] is TWICE
+    assert by_consensus(found, rarity, singulars={BALLS: BALL})[0] is ONCE
+
+
 def test_two_sentences_stay_as_they_were_found() -> None:
     assert by_consensus([THRICE, ONCE], RARITY) == [THRICE, ONCE]
 
