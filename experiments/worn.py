@@ -29,9 +29,10 @@ from captioner.training.data import read_examples
 Phrase = tuple[int | str, ...]
 WORN = 1.5  # times people's share above which a phrase is worn, as in the model's bars
 SELDOM = 8  # of a model's captions: rarer phrases are not judged
-AIM, SPARE = 1.2, 0.5  # times people's share, to which prices bring a phrase; of that, at least
+AIM, SPARE = 1.0, 0.5  # times people's share, to which prices bring a phrase; of that, at least
 STEP = 0.4
 ROUNDS = 10
+OTHER = ""  # style
 command = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -48,7 +49,9 @@ def spoken(words: Sequence[str]) -> list[str]:
 
 def people(captions: Path, style: str) -> Iterator[list[str]]:
     """The captions that people wrote in this style."""
-    for example in read_examples(captions, (style,), ("train",)):
+    examples = read_examples(captions, (OTHER, style), ("train",))
+    own = [example for example in examples if example.style == style]
+    for example in own or examples:  # none, where the file does not say of which style they are
         yield from (spoken(words) for words in example.captions)
 
 
@@ -59,14 +62,19 @@ def shares(sentences: Sequence[Sequence[str]], wanted: Sequence[str]) -> dict[st
 
 
 def repriced(
-    prices: Mapping[str, float], own: Mapping[str, float], allowed: Mapping[str, float]
+    prices: Mapping[str, float],
+    own: Mapping[str, float],
+    allowed: Mapping[str, float],
+    too_low: Mapping[str, float],
 ) -> dict[str, float]:
     """The prices, moved by STEP of the nats by which the `own` shares lie above those `allowed`, or
-    below SPARE of them."""
+    below SPARE of them; from there half-way at most to the highest price known to be `too_low`."""
     moved = dict(prices)
     for p, share in own.items():
         if not SPARE * allowed[p] <= share <= allowed[p]:
             moved[p] += STEP * math.log(max(share, allowed[p] / 10) / allowed[p])
+        if p in too_low and share < SPARE * allowed[p]:
+            moved[p] = max(moved[p], (prices[p] + too_low[p]) / 2)
     return {p: max(0.0, n) for p, n in moved.items()}
 
 
@@ -96,6 +104,7 @@ def price(
     photos: Path,
     worn: list[str],
     style: Annotated[str, typer.Option()] = "coco",
+    aim: Annotated[float, typer.Option(help="Times people's share.")] = AIM,
 ) -> None:
     """Write into the checkpoint what these phrases cost in a style, beside what it notes of others.
     Graphs beside it are then to be written anew (`captioner export --model MODEL`)."""
@@ -109,8 +118,9 @@ def price(
         )
     noted = {s: dict(p) for s, p in loaded.engine.notes.worn.items()}
     known = noted.get(style, {})
-    allowed = {p: AIM * max(s, 1 / len(theirs)) for p, s in shares(theirs, worn).items()}
+    allowed = {p: aim * max(s, 1 / len(theirs)) for p, s in shares(theirs, worn).items()}
     better = {p: known.get(p, 0.0) for p in worn}
+    too_low: dict[str, float] = {}
     for _ in range(ROUNDS):
         prices = better
         loaded.engine.notes = replace(
@@ -119,7 +129,9 @@ def price(
         own = shares([spoken(c.words) for c in loaded.caption_many(files, style=style)], worn)
         for p in worn:
             typer.echo(f"{p}: {prices[p]:.2f} nats, {own[p]:.2%} (at most {allowed[p]:.2%})")
-        better = repriced(prices, own, allowed)
+        low = {p: n for p, n in prices.items() if own[p] > allowed[p]}
+        too_low |= {p: max(n, too_low.get(p, n)) for p, n in low.items()}
+        better = repriced(prices, own, allowed, too_low)
         if better == prices:
             break
     rounded = {p: round(n, 2) for p, n in {**known, **prices}.items() if n}

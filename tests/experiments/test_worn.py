@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import captioner
 from captioner import checkpoint
-from experiments.worn import command, repriced, shares
+from experiments.worn import command, people, repriced, shares
 from tests.tiny import tiny_model
 from tests.training.toy import Album
 
@@ -22,13 +22,30 @@ def test_shares_are_of_sentences_and_of_whole_words() -> None:
 
 
 def test_what_comes_too_often_becomes_dearer_and_what_is_avoided_cheaper() -> None:
-    allowed = dict.fromkeys("abcd", 0.01)
-    own = {"a": 0.04, "b": 0.008, "c": 0.001, "d": 0.0}
-    prices = repriced({"a": 0.5, "b": 0.5, "c": 1.5, "d": 0.5}, own, allowed)
+    allowed = dict.fromkeys("abcde", 0.01)
+    own = {"a": 0.04, "b": 0.008, "c": 0.001, "d": 0.0, "e": 0.0}
+    before = {"a": 0.5, "b": 0.5, "c": 1.5, "d": 0.5, "e": 0.5}
+    prices = repriced(before, own, allowed, {"a": 0.5, "e": 0.2})
     assert prices["a"] == pytest.approx(0.5 + 0.4 * math.log(4))
     assert prices["b"] == 0.5
     assert prices["c"] == pytest.approx(1.5 - 0.4 * math.log(10))
     assert prices["d"] == 0
+    assert prices["e"] == pytest.approx(0.35), "half-way to what was too low"
+
+
+def test_people_are_those_of_the_style(tmp_path: Path) -> None:
+    """Where the captions say of which; else all of them."""
+    sources = {1: "coco", 2: "flickr8k"}
+    for known in (True, False):
+        images = [
+            {"id": i, "file_name": f"{i}.jpg"} | ({"source": s} if known else {})
+            for i, s in sources.items()
+        ]
+        told = [{"id": i, "image_id": i, "caption": f"A {s}."} for i, s in sources.items()]
+        file = tmp_path / f"{known}.json"
+        file.write_text(json.dumps({"images": images, "annotations": told}))
+        said = [" ".join(words) for words in people(file, "flickr8k")]
+        assert said == ["a flickr8k"] if known else len(said) == 2
 
 
 def test_a_price_is_noted_and_heeded(tmp_path: Path) -> None:
