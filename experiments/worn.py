@@ -1,12 +1,12 @@
 """Worn phrases: those that a model takes up far oftener than people do.
 
     python -m experiments.worn find MODEL captions_train.json photos/ worn.json
-    python -m experiments.worn price MODEL captions_train.json photos/ "group of people"
+    python -m experiments.worn price MODEL captions_train.json photos/ "group of people" …
 
 `find` lists them, for rewards (`experiments.rewards`). `price` finds what some must cost in the
-search (`captioner.search.worn`) to come at most AIM times as often as in people's captions, and
-writes it into the checkpoint. The photos are any that neither choose nor judge a model; what
-people wrote of them is not looked at.
+search (`captioner.search.worn`) to come at most as often as in people's captions, or `--aim` times
+as often, and writes it into the checkpoint. The photos are any that neither choose nor judge a
+model; what people wrote of them is not looked at.
 """
 
 from __future__ import annotations
