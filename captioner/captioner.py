@@ -20,7 +20,7 @@ from captioner.confidence import evidence, look_of
 from captioner.engines.engine import Engine, Started
 from captioner.engines.opening import open_engine
 from captioner.errors import CaptionerError, ImageError, kept
-from captioner.forms import singulars
+from captioner.forms import same_things
 from captioner.images import USUAL, Picture, open_image
 from captioner.options import ABOUT, Options
 from captioner.rules import avoided, search_options
@@ -73,7 +73,7 @@ class Captioner:
         attributes = self.vocabulary.encode(engine.notes.attributes)
         self._attributes = frozenset(attributes)
         ids = self.vocabulary.ids
-        self._singulars = {ids[word]: ids[of] for word, of in singulars(ids).items()}
+        self._same = {ids[word]: ids[of] for word, of in same_things(ids).items()}
         self._stand_ins = {ids[word]: ids[of] for word, of in engine.notes.stand_ins.items()}
         self.allowed = USUAL
         """How much one picture may take: pixels, memory, time."""
@@ -227,7 +227,7 @@ class Captioner:
         agreed = agreement(found, rarity)
         ranked = found
         if options.consensus:
-            ranked = by_consensus(found, rarity, agreed, seen, attributes, worn, self._singulars)
+            ranked = by_consensus(found, rarity, agreed, seen, attributes, worn, self._same)
         first, *others = map(self._caption, ranked[: options.alternatives + 1])
         best = next(i for i, hypothesis in enumerate(found) if hypothesis is ranked[0])
         borne = support(ranked[0], rarity, seen, attributes)

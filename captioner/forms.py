@@ -38,6 +38,10 @@ def _groups(listed: str) -> list[list[str]]:
 
 _PLURALS = dict(_groups(_IRREGULAR_NOUNS))
 _GROUPS = [*map(set, _groups(_IRREGULAR_NOUNS)), *map(set, _groups(_IRREGULAR_VERBS))]
+_TWO_NAMES = _groups(
+    "tv television|bike bicycle|plane airplane|donut doughnut|couch sofa|motorcycle motorbike"
+    "|racket racquet"
+)
 _SINGLE = frozenset(
     ("news", "evening", "morning", "during", "wedding", "nothing", "something", "anything")
 )
@@ -57,18 +61,21 @@ def forms_of(word: str, known: Container[str]) -> tuple[str, ...]:
     return tuple(sorted(form for form in forms if form != word and form in known))
 
 
-def singulars(known: Collection[str]) -> dict[str, str]:
-    """Of the plurals among the `known` words the singulars that are known too: "dogs" is "dog".
+def same_things(known: Collection[str]) -> dict[str, str]:
+    """Of the `known` words those that name what another one names, and that one: of plurals the
+    singular, of two usual names the first ("dogs" is "dog", "bicycles" is "bike").
 
     So is "sits" of "sit": the ending alone does not tell a noun.
     """
-    found: dict[str, str] = {}
+    names = {other: one for one, other in _TWO_NAMES if one in known}
+    found = {other: one for other, one in names.items() if other in known}
     for word in known:
         if word in _PLURALS:
             plurals = [_PLURALS[word]]
         else:
             plurals = [form for form in _endings(word) if form.endswith("s")]
-        found |= {plural: word for plural in plurals if plural in known and plural not in _SINGLE}
+        singular = names.get(word, word)
+        found |= {p: singular for p in plurals if p in known and p not in _SINGLE}
     return found
 
 

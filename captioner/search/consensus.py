@@ -39,7 +39,7 @@ def by_consensus(
     shown: Mapping[int, float] | None = None,
     attributes: frozenset[int] = frozenset(),
     worn: Worn = (),
-    singulars: Mapping[int, int] | None = None,
+    same: Mapping[int, int] | None = None,
 ) -> list[Hypothesis]:
     """One photo's sentences again, the best first; those that name something twice ("a bed with a
     bed", "two women and a woman") come after them, the more often the later, and one without words
@@ -49,7 +49,7 @@ def by_consensus(
     word; an n-gram counts as rare as its rarest word. `agreed` is their `agreement`, if known.
     `shown` are the likeliest of the attribute words, of which all are in `attributes`, with their
     probabilities; without any a sentence agrees or does not. `worn` phrases cost here too.
-    `singulars` are those of plurals.
+    `same` holds words that name what another does, such as plurals, and that other.
     """
     if len(found) < 3:
         return list(found)
@@ -65,7 +65,7 @@ def by_consensus(
             for sentence, own, (told, doubted) in zip(found, agreed, borne, strict=True)
         ]
     score = [own - WORN * cost(one.words, worn) for own, one in zip(score, found, strict=True)]
-    again = [_named_again(sentence.words, rarity, singulars or {}) for sentence in found]
+    again = [_named_again(sentence.words, rarity, same or {}) for sentence in found]
 
     def place(i: int) -> tuple[bool, int, float]:
         return not found[i].words, again[i], -score[i]
@@ -104,6 +104,6 @@ def support(
     return told, doubts / len(named)
 
 
-def _named_again(words: Sequence[int], rarity: Rarity, singulars: Mapping[int, int]) -> int:
-    telling = [singulars.get(word, word) for word in words if rarity[word] > TELLING]
+def _named_again(words: Sequence[int], rarity: Rarity, same: Mapping[int, int]) -> int:
+    telling = [same.get(word, word) for word in words if rarity[word] > TELLING]
     return len(telling) - len(set(telling))

@@ -46,7 +46,7 @@ def test_a_plural_names_what_its_singular_does() -> None:
     found = [dogs, ONCE, TWICE]
     rarity = [*RARITY, 4.0]
     assert by_consensus(found, rarity)[-1] is TWICE
-    assert by_consensus(found, rarity, singulars={BALLS: BALL})[0] is ONCE
+    assert by_consensus(found, rarity, same={BALLS: BALL})[0] is ONCE
 
 
 def test_two_sentences_stay_as_they_were_found() -> None:
