@@ -62,8 +62,8 @@ def save(
 def notes_beside(file: Path) -> dict[str, str]:
     """The notes of a checkpoint that are no part of its model, as `save` takes them: how its
     sentences are judged. Raises CaptionerError where it cannot be read."""
-    kept = read_header(file).notes
-    return {name: kept[name] for name in ("confidence",) if name in kept}
+    sure = read_header(file).notes.get("confidence")
+    return {} if sure is None else {"confidence": sure}
 
 
 def take_embedded_encoder(model: Model) -> None:

@@ -45,6 +45,13 @@ _TWO_NAMES = _groups(
 _SINGLE = frozenset(
     ("news", "evening", "morning", "during", "wedding", "nothing", "something", "anything")
 )
+# They look like plurals, and name something else than one of them would be.
+_OWN_THINGS = frozenset(
+    *_groups(
+        "shorts glasses jeans goods tights woods plains watches skis electronics thats besides"
+        " towards peoples"
+    )
+)
 _SHORTEST = 3
 _VOWELS = "aeiou"
 
@@ -69,14 +76,11 @@ def same_things(known: Collection[str]) -> dict[str, str]:
     """
     names = {other: one for one, other in _TWO_NAMES if one in known}
     found = {other: one for other, one in names.items() if other in known}
+    plain = set(known) - _SINGLE - _OWN_THINGS
     for word in known:
-        if word in _PLURALS:
-            plurals = [_PLURALS[word]]
-        else:
-            plurals = [form for form in _endings(word) if form.endswith("s")]
-        singular = names.get(word, word)
-        found |= {p: singular for p in plurals if p in known and p not in _SINGLE}
-    return found
+        plurals = {form for form in _endings(word) if form.endswith("s")} & plain
+        found |= dict.fromkeys(plurals, names.get(word, word))
+    return found | {p: one for one, p in _PLURALS.items() if one in known and p in plain}
 
 
 def _endings(stem: str) -> Iterator[str]:

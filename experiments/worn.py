@@ -23,6 +23,7 @@ import typer
 
 import captioner
 from captioner import checkpoint
+from captioner.datasets.captions import read_references
 from captioner.errors import CaptionerError
 from captioner.training.data import read_examples
 
@@ -49,10 +50,10 @@ def spoken(words: Sequence[str]) -> list[str]:
 
 def people(captions: Path, style: str) -> Iterator[list[str]]:
     """The captions that people wrote in this style."""
-    examples = read_examples(captions, (OTHER, style), ("train",))
-    own = [example for example in examples if example.style == style]
-    for example in own or examples:  # none, where the file does not say of which style they are
-        yield from (spoken(words) for words in example.captions)
+    told = any(photo.source for photo in read_references(captions))  # of which style each is
+    for example in read_examples(captions, (OTHER, style), ("train",)):
+        if example.style == style or not told:
+            yield from (spoken(words) for words in example.captions)
 
 
 def shares(sentences: Sequence[Sequence[str]], wanted: Sequence[str]) -> dict[str, float]:
@@ -129,11 +130,12 @@ def price(
         own = shares([spoken(c.words) for c in loaded.caption_many(files, style=style)], worn)
         for p in worn:
             typer.echo(f"{p}: {prices[p]:.2f} nats, {own[p]:.2%} (at most {allowed[p]:.2%})")
-        low = {p: n for p, n in prices.items() if own[p] > allowed[p]}
-        too_low |= {p: max(n, too_low.get(p, n)) for p, n in low.items()}
+        too_low |= {p: n for p, n in prices.items() if own[p] > allowed[p]}
         better = repriced(prices, own, allowed, too_low)
         if better == prices:
             break
+    if left := [p for p in worn if own[p] > allowed[p]]:
+        typer.echo(f"still too often: {', '.join(left)}; once more goes on from here", err=True)
     rounded = {p: round(n, 2) for p, n in {**known, **prices}.items() if n}
     tensors, notes = checkpoint.read(model)
     checkpoint.write(model, tensors, {**notes, "worn": json.dumps({**noted, style: rounded})})

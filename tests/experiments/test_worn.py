@@ -46,6 +46,8 @@ def test_people_are_those_of_the_style(tmp_path: Path) -> None:
         file.write_text(json.dumps({"images": images, "annotations": told}))
         said = [" ".join(words) for words in people(file, "flickr8k")]
         assert said == ["a flickr8k"] if known else len(said) == 2
+        nobody = list(people(file, "flickr30k"))
+        assert nobody == [] if known else len(nobody) == 2
 
 
 def test_a_price_is_noted_and_heeded(tmp_path: Path) -> None:
