@@ -47,10 +47,10 @@ _SINGLE = frozenset(
 )
 # They look like plurals, and name something else than one of them would be.
 _OWN_THINGS = frozenset(
-    *_groups(
+    _groups(
         "shorts glasses jeans goods tights woods plains watches skis electronics thats besides"
         " towards peoples"
-    )
+    )[0]
 )
 _SHORTEST = 3
 _VOWELS = "aeiou"
