@@ -37,8 +37,8 @@ def test_many_photos_are_captioned_corrected_and_saved(many, photos):
     many.set_input_files(INPUT, [photos / name for name in NAMES])
     done(many, "3 captions, 1 could not be read.")
     items = many.locator("#many .item")
-    assert items.nth(2).locator(".path").inner_text() == "notes.txt"
-    assert "text" in items.nth(2).locator(".reason").inner_text()
+    assert items.nth(2).locator(".path").text_content() == "notes.txt"
+    assert "text" in items.nth(2).locator(".reason").text_content()
     shown = "image => image.decode().then(() => image.naturalWidth / image.naturalHeight)"
     assert items.nth(0).locator("img").evaluate(shown) == pytest.approx(4 / 3, abs=0.02)
     assert items.nth(0).locator("textarea").input_value() == CAPTION

@@ -68,7 +68,7 @@ def test_several_photos_dropped_at_once_go_to_many(visit, photos):
     give(page, [(name, (photos / name).read_bytes()) for name in names])
     items = page.locator("#many .item")
     items.nth(2).wait_for()
-    assert items.locator(".path").all_inner_texts() == list(names)
+    assert items.locator(".path").all_text_contents() == list(names)
     assert page.get_by_role("tab", name="Many photos").get_attribute("aria-selected") == "true"
 
 
