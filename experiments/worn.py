@@ -1,12 +1,12 @@
 """Worn phrases: those that a model takes up far oftener than people do.
 
-    python -m experiments.worn find MODEL captions_train.json photos/ worn.json
+    python -m experiments.worn find MODEL captions_train.json photos/ worn.json --of unlabelled.json
     python -m experiments.worn price MODEL captions_train.json photos/ "group of people" …
 
 `find` lists them, for rewards (`experiments.rewards`). `price` finds what some must cost in the
 search (`captioner.search.worn`) to come at most as often as in people's captions, or `--aim` times
 as often, and writes it into the checkpoint. The photos are any that neither choose nor judge a
-model; what people wrote of them is not looked at.
+model, all in a folder or the first of a list (`--of`); what people wrote of them is not looked at.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ SELDOM = 8  # of a model's captions: rarer phrases are not judged
 AIM, SPARE = 1.0, 0.5  # times people's share, to which prices bring a phrase; of that, at least
 STEP = 0.4
 ROUNDS = 10
-OTHER = ""  # style
+MOST = 2_500  # photos of a list
+OTHER = ""  # style, source
+List = Annotated[Path | None, typer.Option("--of", help="A captions file that lists the photos.")]
+Most = Annotated[int, typer.Option(help="Photos of that list.")]
 command = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -54,6 +57,15 @@ def people(captions: Path, style: str) -> Iterator[list[str]]:
     for example in read_examples(captions, (OTHER, style), ("train",)):
         if example.style == style or not told:
             yield from (spoken(words) for words in example.captions)
+
+
+def listed(photos: Path, of: Path | None, style: str, most: int) -> list[Path]:
+    """The photos of a folder, or the first that a list tells of there: of this style, where it says
+    of which each is."""
+    if of is None:
+        return sorted(photos.iterdir())
+    told = read_references(of, need_captions=False)
+    return [photos / photo.file_name for photo in told if photo.source in (style, OTHER)][:most]
 
 
 def shares(sentences: Sequence[Sequence[str]], wanted: Sequence[str]) -> dict[str, float]:
@@ -80,10 +92,12 @@ def repriced(
 
 
 @command.command("find")
-def find(model: Path, captions: Path, photos: Path, output: Path) -> None:
+def find(
+    model: Path, captions: Path, photos: Path, output: Path, of: List = None, most: Most = MOST
+) -> None:
     """Write how many nats too often the model takes up each worn phrase of COCO's style."""
     loaded = captioner.load(model)
-    found = loaded.caption_many(sorted(photos.iterdir()), style="coco")
+    found = loaded.caption_many(listed(photos, of, "coco", most), style="coco")
     own = [phrases(spoken(caption.words)) for caption in found]
     written = Counter(phrase for sentence in own for phrase in set(sentence))
     theirs, count = Counter[Phrase](), 0
@@ -106,13 +120,17 @@ def price(
     worn: list[str],
     style: Annotated[str, typer.Option()] = "coco",
     aim: Annotated[float, typer.Option(help="Times people's share.")] = AIM,
+    of: List = None,
+    most: Most = MOST,
+    also: Annotated[list[str] | None, typer.Option(help="A style that takes them over.")] = None,
 ) -> None:
     """Write into the checkpoint what these phrases cost in a style, beside what it notes of others.
     Graphs beside it are then to be written anew (`captioner export --model MODEL`)."""
     loaded = captioner.load(model)
-    loaded.vocabulary.start(style)
+    for name in (style, *(also or [])):
+        loaded.vocabulary.start(name)
     unknown = {w for p in worn for w in p.split()} - {*loaded.vocabulary.words}
-    theirs, files = list(people(captions, style)), sorted(photos.iterdir())
+    theirs, files = list(people(captions, style)), listed(photos, of, style, most)
     if unknown or not theirs or not files:
         raise CaptionerError(
             f"no words of the model ({unknown}), or no captions or photos ({style})"
@@ -138,7 +156,8 @@ def price(
         typer.echo(f"still too often: {', '.join(left)}; once more goes on from here", err=True)
     rounded = {p: round(n, 2) for p, n in {**known, **prices}.items() if n}
     tensors, notes = checkpoint.read(model)
-    checkpoint.write(model, tensors, {**notes, "worn": json.dumps({**noted, style: rounded})})
+    noted |= dict.fromkeys([style, *(also or [])], rounded)
+    checkpoint.write(model, tensors, {**notes, "worn": json.dumps(noted)})
 
 
 if __name__ == "__main__":

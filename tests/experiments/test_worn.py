@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import captioner
 from captioner import checkpoint
-from experiments.worn import command, people, repriced, shares
+from experiments.worn import command, listed, people, repriced, shares
 from tests.tiny import tiny_model
 from tests.training.toy import Album
 
@@ -50,6 +50,17 @@ def test_people_are_those_of_the_style(tmp_path: Path) -> None:
         assert nobody == [] if known else len(nobody) == 2
 
 
+def test_photos_of_a_list_are_those_of_the_style_that_it_tells_of(tmp_path: Path) -> None:
+    sources = ["coco", "flickr8k", "coco", "", "coco"]
+    images = [{"id": i, "file_name": f"{i}.jpg", "source": s} for i, s in enumerate(sources)]
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps({"images": images, "annotations": []}))
+    wanted = [("coco", 3, "0 2 3"), ("coco", 9, "0 2 3 4"), ("flickr8k", 9, "1 3")]
+    for style, most, names in wanted:
+        found = listed(tmp_path, file, style, most)
+        assert found == [tmp_path / f"{name}.jpg" for name in names.split()]
+
+
 def test_a_price_is_noted_and_heeded(tmp_path: Path) -> None:
     """What a model says of most photos becomes dear, and is said less often."""
     file, album = tmp_path / "tiny.safetensors", Album(tmp_path)
@@ -58,10 +69,11 @@ def test_a_price_is_noted_and_heeded(tmp_path: Path) -> None:
     [*before] = captioner.load(file).caption_many(sorted(photos.iterdir()))
     worn = " ".join(before[0].words[:2])
     args = ["price", str(file), str(album.train), str(photos), worn, "--style", "coco"]
+    args += ["--also", "flickr8k"]
     result = CliRunner().invoke(command, args, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     noted = json.loads(checkpoint.read(file)[1]["worn"])
-    assert noted["coco"][worn] > 1
+    assert noted["coco"][worn] > 1 and noted["flickr8k"] == noted["coco"]
     [*after] = captioner.load(file).caption_many(sorted(photos.iterdir()))
     own, left = ([worn in " ".join(c.words) for c in found] for found in (before, after))
     assert sum(own) > len(own) / 2 and sum(left) < 0.7 * sum(own)
