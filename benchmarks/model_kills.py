@@ -35,7 +35,8 @@ from safetensors.torch import load_file
 import captioner.export.onnx_files
 import captioner.teaching.run  # noqa: F401
 from captioner import checkpoint, cli
-from captioner.training.loop import LAST, RESUME, train
+from captioner.training.loop import train
+from captioner.training.output import LAST, RESUME
 from tests.training.names import album as named_album
 from tests.training.toy import Album, losses
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from safetensors.torch import load_file
 from torch import Tensor
 
-from captioner.training.loop import LAST
+from captioner.training.output import LAST
 from tests.training.toy import Album
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,7 +24,8 @@ from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import compare, interval, sampled_means
 from captioner.files import unwritable, whole_file
 from captioner.training.data import Example, PhotoFiles, read_examples
-from captioner.training.loop import LAST, RESUME, train
+from captioner.training.loop import train
+from captioner.training.output import LAST, RESUME
 from captioner.training.photos import CachedPhotos
 from captioner.training.recipe import Recipe, read_recipe
 from captioner.training.validate import score, write

@@ -26,8 +26,9 @@ from torch import Tensor
 from captioner import checkpoint
 from captioner.model.model import Model
 from captioner.search import SearchOptions
-from captioner.training.loop import Trainer, check_output
+from captioner.training.loop import Trainer
 from captioner.training.objectives import Loss, SelfCritical
+from captioner.training.output import check_output
 from captioner.training.processes import together
 from captioner.training.recipe import read_recipe
 from captioner.training.stage import Stage

@@ -66,6 +66,15 @@ def expected_rows(album: Path) -> list[str]:
     return [f"{album / name}\tA photo {size}." for name, size in captions.items()]
 
 
+def test_what_was_kept_at_ctrl_c_is_said(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(**_: object) -> None:
+        raise KeyboardInterrupt("stopped after step 3; --resume goes on")
+
+    monkeypatch.setattr(cli, "app", stopped)
+    assert command("train") == 130
+    assert command.err == "captioner: stopped after step 3; --resume goes on\n"
+
+
 def test_text_is_a_row_a_photo(command: Command, album: Path) -> None:
     assert command("caption", album) == 0
     assert command.out.splitlines() == expected_rows(album)

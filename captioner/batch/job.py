@@ -14,7 +14,6 @@ from captioner.batch.coco import Coco, ImageIds
 from captioner.batch.columns import Columns
 from captioner.batch.fields import OF_FILES
 from captioner.batch.formats import FORMATS
-from captioner.batch.interrupts import interrupts
 from captioner.batch.output import Draft, Output, Resumable, Target, recorded, stream
 from captioner.batch.places import KINDS, SIDECAR_NAMES, Inside, Place, TextSidecar, XmpSidecar
 from captioner.batch.result import PhotoResult
@@ -30,6 +29,7 @@ from captioner.datasets.photos.stream import check_tables, photos
 from captioner.errors import ImageError
 from captioner.files import is_plain, make_folder
 from captioner.images import USUAL, Allowed
+from captioner.interrupts import interrupts
 from captioner.options import Options
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ from itertools import count, groupby, islice
 from pathlib import Path
 from typing import Any
 
-from captioner.batch.interrupts import interrupts
 from captioner.batch.job import INTERRUPTED, Job, results_of, row_format, way_on
 from captioner.batch.journal import check_settings
 from captioner.batch.output import Output
@@ -36,6 +35,7 @@ from captioner.datasets.photos.stream import check_tables
 from captioner.errors import CaptionerError, ImageError
 from captioner.extras import needed
 from captioner.files import drafts, flush, make_folder, whole_file, whole_folder
+from captioner.interrupts import interrupts
 
 PARTS, SETTINGS = "_parts", "settings.json"
 OUTCOMES = "_outcomes"

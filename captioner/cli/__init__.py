@@ -140,7 +140,9 @@ def main() -> None:
             streams.flush()
         except CaptionerError as error:
             code = _failed(str(error))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            if stop.args:
+                streams.tell(str(stop))
             code = 130
         except BrokenPipeError:
             code = 1

@@ -61,7 +61,7 @@ def _refer(graph: onnx.GraphProto, header: Header) -> None:
         elif len(tensor.raw_data) > _SMALL:
             raise CaptionerError(
                 f"{header.file}: does not hold {name} itself; a model that shares its encoder with"
-                " the embedded one is exported into a folder: add --output"
+                " the embedded one is exported into a folder (captioner export --output)"
             )
         else:
             kept.append(tensor)

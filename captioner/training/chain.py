@@ -7,7 +7,8 @@ from pathlib import Path
 
 from captioner.errors import CaptionerError
 from captioner.training import processes
-from captioner.training.loop import BEST, LAST, RESUME, check_output, train
+from captioner.training.loop import train
+from captioner.training.output import BEST, LAST, RESUME, check_output, check_recipe
 from captioner.training.recipe import Recipe, check_files
 
 
@@ -51,6 +52,8 @@ def _check(recipes: Sequence[Recipe], resume: bool, overwrite: bool) -> None:
         check_files(recipe, [*made])
         if not resume:
             check_output(training.output, False, overwrite)
+        elif (training.output / RESUME).exists():
+            check_recipe(training.output / RESUME, recipe)
         for name in (LAST, BEST):
             made[training.output / name] = recipe
     if resume and not any(

@@ -35,6 +35,7 @@ def train(
     ] = True,
 ) -> None:
     """Train a model from recipes in files, a stage each."""
+    from captioner.cli.streams import tell
     from captioner.errors import CaptionerError
     from captioner.export.run import write_graphs
     from captioner.training.chain import train_chain
@@ -48,6 +49,4 @@ def train(
             if graphs:
                 write_graphs(best)
         except CaptionerError as error:
-            typer.echo(
-                f"it runs with PyTorch alone, without graphs for other engines: {error}", err=True
-            )
+            tell(f"it runs with PyTorch alone, without graphs for other engines: {error}")

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from captioner.files import whole_file
 
+LOG = "log.csv"
 FIELDS = (
     "step",
     "loss",
@@ -35,7 +36,7 @@ class Log:
     def __init__(self, folder: Path, step: int, steps: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.file = folder / "log.csv"
+        self.file = folder / LOG
         self._begin(self._rows_until(step))
         self._out = self.file.open("a", newline="")
         self._csv = csv.DictWriter(self._out, FIELDS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -14,19 +14,26 @@ from torch import Tensor, nn
 
 from captioner import checkpoint
 from captioner.errors import CaptionerError
+from captioner.interrupts import interrupts
 from captioner.model.lite3 import Lite3
 from captioner.training import processes
 from captioner.training.batches import Batch, Share
 from captioner.training.folds import fold_file
 from captioner.training.log import Log
 from captioner.training.objectives import Loss
+from captioner.training.output import (
+    BEST,
+    LAST,
+    RESUME,
+    check_output,
+    check_recipe,
+    forget,
+    noted,
+)
 from captioner.training.recipe import Recipe, TrainingConfig
 from captioner.training.stage import Stage
 from captioner.training.validate import validate
 
-RESUME = "training.safetensors"
-BEST = "best.safetensors"
-LAST = "last.safetensors"
 UNREAD = 25  # steps whose losses a GPU keeps to itself, so that nothing waits for it
 
 
@@ -34,36 +41,20 @@ def train(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Path
     """Train one stage and return its best checkpoint (the last one where nothing is validated).
 
     Raises CaptionerError for data, weights or folders that cannot be used, for a folder that holds
-    a run already (unless `overwrite` or `resume`), and for one without a run to `resume`.
+    a run already (unless `overwrite` or `resume`), and for one without a run of this recipe to
+    `resume`. Interrupted (Ctrl-C), one process alone keeps its state before KeyboardInterrupt.
     """
     config = recipe.training
     with processes.together(config.device) as share:
         check_output(config.output, resume, overwrite)
+        if resume:
+            check_recipe(config.output / RESUME, recipe)
         processes.wait(share)  # all have looked before the first process writes
         stage = Stage(recipe, share)
         try:
             return Trainer(stage, config, share).run(resume)
         finally:
             stage.close()
-
-
-def check_output(output: Path, resume: bool, overwrite: bool) -> None:
-    """Raise CaptionerError where a run would write over another, or has nothing to resume."""
-    state = output / RESUME
-    if resume and not state.exists():
-        raise CaptionerError(f"{output}: holds no run that could be resumed; leave --resume out")
-    held = [file for file in (state, output / LAST, output / BEST) if file.exists()]
-    if held and not (resume or overwrite):
-        raise CaptionerError(
-            f"training.output: {output} holds another run ({held[0].name}); take --resume to go on"
-            " with it, --overwrite to lose it, or another folder"
-        )
-
-
-def forget(output: Path) -> None:
-    """Take away what another run has left, so that none of it is held for this one's."""
-    for file in (output / RESUME, output / LAST, output / BEST, *output.glob("fold-*.safetensors")):
-        file.unlink(missing_ok=True)
 
 
 class Trainer:
@@ -98,31 +89,41 @@ class Trainer:
         elif self.share.rank == 0:
             forget(output)
         log = Log(output, self.step, self.config.max_steps) if self.share.rank == 0 else None
-        self.began, saved = time.monotonic() - self.seconds, time.monotonic()
+        self.began = time.monotonic() - self.seconds
         if self.config.start and not self.step:
             self._validate(log)
+        alone = self.share.world == 1  # several would have to agree on the step
+        with interrupts("finishing this step") if alone else nullcontext(never) as stopped:
+            self._steps(log, stopped)
+        if log:
+            self._finish(output)
+            log.close()
+        processes.wait(self.share)  # a next stage reads what the first process has written
+        if stopped():
+            raise KeyboardInterrupt("stopped at the end of a stage; --resume goes on")
+        return output / (BEST if self.stage.examples_val else LAST)
+
+    def _steps(self, log: Log | None, stopped: Callable[[], bool]) -> None:
+        saved, state = time.monotonic(), self.config.output / RESUME
         for batch in self.stage.batches(self.step):
             self._train_step(batch)
             self.step += 1
             self.seconds = time.monotonic() - self.began
-            last = self._progress() >= 1
+            last, stop = self._progress() >= 1, stopped()
             due = self.step % self.config.validate_every == 0
-            read = last or due or len(self.unread) >= self._patience()  # in all processes alike
+            read = last or due or stop or len(self.unread) >= self._patience()  # in all alike
             if read:
                 self._read_losses(log)
             if self.stage.examples_val and (last or due):
                 self._validate(log)
             minutes = (time.monotonic() - saved) / 60
-            if log and (last or (read and minutes > self.config.checkpoint_minutes)):
-                self._save(output / RESUME)
+            if log and (last or stop or (read and minutes > self.config.checkpoint_minutes)):
+                self._save(state)
                 saved = time.monotonic()
+            if stop and not last:
+                raise KeyboardInterrupt(f"stopped after step {self.step}; --resume goes on")
             if last:
                 break
-        if log:
-            self._finish(output)
-            log.close()
-        processes.wait(self.share)  # a next stage reads what the first process has written
-        return output / (BEST if self.stage.examples_val else LAST)
 
     def _patience(self) -> int:
         return UNREAD if self.device.type == "cuda" else 1
@@ -258,13 +259,12 @@ class Trainer:
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"training.adam.{key}.{name}"] = value
         notes = {"step": str(self.step), "best": repr(self.best), "seconds": repr(self.seconds)}
+        notes["recipe"] = noted(self.stage.recipe)
         checkpoint.write(file, tensors, {**checkpoint.metadata(self.model), **notes})
 
     def _load(self, file: Path) -> None:
         """Go on from what `_save` wrote: not all that learns has met a gradient by then."""
         tensors, notes = checkpoint.read(file)
-        if "step" not in notes:
-            raise CaptionerError(f"{file}: is no training state to resume from")
         own = {name: t for name, t in tensors.items() if not name.startswith("training.")}
         beside = {
             name.removeprefix("training.beside."): t
@@ -276,7 +276,7 @@ class Trainer:
         same = same and beside.keys() == self.stage.beside.state_dict().keys()
         averages = {name for name in tensors if name.startswith("training.average.")}
         if not same or averages != {f"training.average.{name}" for name in self.learning}:
-            raise CaptionerError(f"{file}: was written by a run with another recipe")
+            raise CaptionerError(f"{file}: was written by a run with other words or weights")
         self.model.load_state_dict(own)
         self.stage.beside.load_state_dict(beside)
         for name, parameter in self.learning.items():
@@ -289,6 +289,10 @@ class Trainer:
                 }
         self.step, self.best = int(notes["step"]), float(notes["best"])
         self.seconds = float(notes["seconds"])
+
+
+def never() -> bool:
+    return False
 
 
 def _place_of_step(parameter: Tensor) -> torch.device:

@@ -145,7 +145,10 @@ class Recipe(Section):
         if stage.tune == "top" and name != "efficientnet_lite3":
             raise ValueError(f"training.tune top is for efficientnet_lite3, not for {name}")
         if stage.objective == "language" and not (self.data.text and stage.batch_sentences):
-            raise ValueError("objective language needs data.text and training.batch_sentences")
+            raise ValueError(
+                "objective language needs training.batch_sentences and data.text (an empty file"
+                " will do: the captions of data.train are learnt too)"
+            )
         if stage.objective == "words" and not self.attributes.words:
             raise ValueError("objective words needs attributes.words")
         if stage.batch_sentences and not self.attributes.seen:

@@ -9,7 +9,7 @@ import pytest
 from captioner import CaptionerError, checkpoint
 from captioner.training import chain
 from captioner.training.chain import train_chain
-from captioner.training.loop import BEST, LAST, RESUME
+from captioner.training.output import BEST, LAST, RESUME
 from captioner.training.recipe import Recipe, read_recipe
 from tests.training.toy import Album, losses
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from captioner import CaptionerError, checkpoint
 from captioner.training.batches import Batch, Share
 from captioner.training.folds import fold_file, partners
-from captioner.training.loop import LAST, Trainer, train
+from captioner.training.loop import Trainer, train
+from captioner.training.output import LAST
 from captioner.training.photos import plain_grid
 from captioner.training.stage import Stage
 from tests.training.toy import Album

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from captioner import CaptionerError
 from captioner.training.batches import Share
-from captioner.training.loop import BEST, LAST, RESUME, train
+from captioner.training.loop import train
+from captioner.training.output import BEST, LAST, RESUME
 from captioner.training.stage import Stage
 from tests.training.toy import Album, losses, wait_for_losses
 

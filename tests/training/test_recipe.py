@@ -102,7 +102,7 @@ def test_the_recipes_that_come_with_it_are_good(file: Path) -> None:
         ('data.text={"poems": "p.txt"}', "data: text names the style 'poems'; styles are coco$"),
         ('data.repeat={"poems": 2}', "data: repeat names the style 'poems'; styles are coco$"),
         ('data.repeat={"coco": -1}', "data.repeat.coco: .*greater than or equal to 0"),
-        ("training.objective=language", "objective language needs data.text and training.batch_"),
+        ("training.objective=language", "objective language needs training.batch_sentences and"),
         ("data.train=null", "data.train: .*path"),
         ("data.unlabelled=u.json", "data.unlabelled photos teach nothing without data.labels$"),
         ("training.folds=9", "training.folds: .*less than or equal to 8"),

@@ -11,7 +11,8 @@ from captioner import CaptionerError, checkpoint, cli
 from captioner.engines.graphs import has_graphs
 from captioner.training import stage
 from captioner.training.batches import Share
-from captioner.training.loop import BEST, LAST, train
+from captioner.training.loop import train
+from captioner.training.output import BEST, LAST
 from captioner.training.stage import Stage
 from tests.training.toy import Album
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from safetensors.torch import load_file
 from captioner import CaptionerError, checkpoint
 from captioner.training import loop
 from captioner.training.batches import Share
+from captioner.training.chain import train_chain
 from captioner.training.log import Log
-from captioner.training.loop import LAST, RESUME, Trainer, train
+from captioner.training.loop import Trainer, train
+from captioner.training.output import LAST, RESUME
 from captioner.training.stage import Stage
 from tests.training.toy import Album, losses, wait_for_losses
 
@@ -68,6 +71,31 @@ def test_killed_at_any_moment_and_resumed(album: Album, tmp_path: Path) -> None:
         torch.testing.assert_close(resumed[name], weight, atol=1e-5, rtol=1e-4, msg=name)
 
 
+def test_ctrl_c_keeps_every_step(
+    album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before a state would be due; a worker that gets the signal too lives on."""
+    changes: dict[str, Any] = {"max_steps": 5, "dropout": 0.2}
+    train(album.recipe(tmp_path / "whole", **changes))
+    output, step = tmp_path / "stopped", Trainer._train_step
+
+    def interrupted(trainer: Trainer, batch: Any) -> None:
+        step(trainer, batch)
+        if trainer.step == 2:
+            worker = get_context("fork").Process(target=signal.raise_signal, args=[signal.SIGINT])
+            worker.start()
+            worker.join()
+            assert worker.exitcode == 0
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_train_step", interrupted)
+        with pytest.raises(KeyboardInterrupt, match=r"^stopped after step 3; --resume goes on$"):
+            train(album.recipe(output, **changes))
+    train(album.recipe(output, **changes), resume=True)
+    assert losses(output) == losses(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("objective", ["words", "language", "self_critical"])
 def test_every_objective_resumes(album: Album, tmp_path: Path, objective: str) -> None:
     """Also where some weights have met no gradient, and so have no state to go on with."""
@@ -117,6 +145,30 @@ def test_states_of_other_runs_are_refused(album: Album, trained: Path, tmp_path:
     state.write_bytes(trained.read_bytes()[:5000])
     with pytest.raises(CaptionerError, match="or is cut off"):
         train(album.recipe(tmp_path / "run"), resume=True)
+
+
+def test_a_recipe_that_was_changed_since_is_named(album: Album, tmp_path: Path) -> None:
+    """Of a finished run too: more steps would have had other rates from the first on."""
+    train(album.recipe(tmp_path / "run", max_steps=2))
+    free = album.recipe(tmp_path / "run", max_steps=2, checkpoint_minutes=0, workers=1)
+    train_chain([free], resume=True)
+    more = album.recipe(tmp_path / "run", max_steps=3, batch_photos=5)
+    said = (
+        r"another recipe: training\.max_steps 2 \(now 3\), training\.batch_photos \d+ \(now 5\);"
+        " go on with that, or choose another training.output$"
+    )
+    for go_on in (train_chain, lambda recipes, resume: train(recipes[0], resume)):
+        with pytest.raises(CaptionerError, match=said):
+            go_on([more], resume=True)
+
+
+def test_somebody_s_log_is_not_written_over(album: Album, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("mine")
+    with pytest.raises(
+        CaptionerError, match=r"holds another run \(log\.csv\); take --overwrite to"
+    ):
+        train(album.recipe(tmp_path))
+    assert (tmp_path / "log.csv").read_text() == "mine"
 
 
 def test_the_log_goes_on_after_the_last_saved_step(tmp_path: Path) -> None:
