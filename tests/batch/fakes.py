@@ -71,18 +71,25 @@ class FakeCaptioner:
 
 
 class SlowCaptioner(FakeCaptioner):
-    """Takes its time; its scores depend on the batch, as the last digits of real ones do."""
+    """Takes its time; its scores depend on the batch, as the last digits of real ones do.
 
-    def __init__(self, seconds: float) -> None:
+    After `most` photos each takes LATER seconds: who is to end it amid its work comes in time,
+    however slow the machine is.
+    """
+
+    LATER = 0.1
+
+    def __init__(self, seconds: float, most: int | None = None) -> None:
         super().__init__()
-        self._seconds = seconds
+        self._seconds, self._most = seconds, most
 
     def caption_many(
         self, images: Iterable[Any], batch_size: int = 16, *args: Any, **kwargs: Any
     ) -> Iterator[Caption | ImageError]:
         outcomes = super().caption_many(images, batch_size, *args, **kwargs)
         for number, outcome in enumerate(outcomes):
-            time.sleep(self._seconds)
+            slow = self._most is not None and number >= self._most
+            time.sleep(self.LATER if slow else self._seconds)
             if isinstance(outcome, Caption):
                 batch = self.batches[-1]
                 readable = [image for image in batch if not isinstance(image, ImageError)]

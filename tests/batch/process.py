@@ -28,14 +28,16 @@ def start(
     arguments: Iterable[object],
     folder: Path,
     seconds: float = 0.0,
+    most: int | None = None,
     largest_file: int | None = None,
 ) -> BaseProcess:
     """Start `captioner ARGUMENTS` in a folder; what it says goes to `said.txt` there.
 
-    `seconds` are those a photo takes; no file may become larger than `largest_file` bytes.
+    `seconds` are those a photo takes, until `most` are done: see SlowCaptioner. No file may become
+    larger than `largest_file` bytes.
     """
     words = [str(argument) for argument in arguments]
-    process = _context.Process(target=_run, args=(words, folder, seconds, largest_file))
+    process = _context.Process(target=_run, args=(words, folder, seconds, most, largest_file))
     process.start()
     return process
 
@@ -47,13 +49,15 @@ def run(arguments: Iterable[object], folder: Path, **how: Any) -> int | None:
     return process.exitcode
 
 
-def _run(words: list[str], folder: Path, seconds: float, largest_file: int | None) -> None:
+def _run(
+    words: list[str], folder: Path, seconds: float, most: int | None, largest_file: int | None
+) -> None:
     os.chdir(folder)
     with open("said.txt", "w") as said:
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
     stub = ModuleType("captioner.captioner")
-    stub.load = lambda path=None, **wish: SlowCaptioner(seconds)  # type: ignore[attr-defined]
+    stub.load = lambda path=None, **wish: SlowCaptioner(seconds, most)  # type: ignore[attr-defined]
     sys.modules[stub.__name__] = stub
     sys.argv = ["captioner", *words]
     if largest_file is not None:
