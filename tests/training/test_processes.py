@@ -46,10 +46,10 @@ def test_two_processes_train_as_one(album: Album, tmp_path: Path) -> None:
     stages = [album.write(output, checkpoint_minutes=0, **changes)]
     stages.append(album.write(tmp_path / "next", **{**changes, **still, **after}))
 
-    stopped = two_processes(stages)
+    stopped = two_processes(stages, program=("tests.training.held", "8"))
     wait_for_losses(stopped, output, 2)
     stopped.terminate()
-    stopped.communicate(timeout=60)
+    stopped.communicate(timeout=300)
     assert (output / RESUME).exists() and not (output / LAST).exists()
     mark_first_step(output / "log.csv")
     stdout = finish(two_processes(stages, "--resume"))
@@ -76,10 +76,12 @@ def mark_first_step(log: Path) -> None:
     log.write_text("".join([names, ",".join(cells), *others]))
 
 
-def two_processes(recipes: list[Path], *options: str) -> subprocess.Popen[str]:
+def two_processes(
+    recipes: list[Path], *options: str, program: tuple[str, ...] = ("captioner",)
+) -> subprocess.Popen[str]:
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     configs = [part for file in recipes for part in ("--config", str(file))]
-    command = [*launch, "-m", "captioner", "train", "--no-graphs", *configs, *options]
+    command = [*launch, "-m", *program, "train", "--no-graphs", *configs, *options]
     return subprocess.Popen(
         [sys.executable, *command], cwd=REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -52,7 +52,8 @@ def test_killed_at_any_moment_and_resumed(album: Album, tmp_path: Path) -> None:
 
     output = tmp_path / "killed"
     file = album.write(output, checkpoint_minutes=0, **changes)
-    command = [sys.executable, "-m", "captioner", "train", "--no-graphs", "--config", str(file)]
+    command = [sys.executable, "-m", "tests.training.held", "7", "train", "--no-graphs"]
+    command += ["--config", str(file)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     process = subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
