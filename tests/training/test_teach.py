@@ -150,8 +150,19 @@ def test_a_person_ends_it_and_keeps_the_best(
         teach_model(*lesson, output=tmp_path / "never.safetensors", resume=True)
 
 
+ENDLESS = """
+from functools import partial
+from captioner import cli
+from captioner.teaching import lesson
+many = 1_000_000
+lesson.Lesson = partial(lesson.Lesson, steps=many, looks=many // 15, patience=many)
+cli.main()
+"""
+
+
 def test_ctrl_c_ends_it_and_the_best_is_written(trained: Path, tmp_path: Path) -> None:
-    """A real signal to a real process, as soon as the first look at the held-out photos is kept."""
+    """A real signal to a real process, once the first look at the held-out photos is kept. The
+    lesson has no end of its own, which it could come to before the signal does."""
     output = tmp_path / "mine.safetensors"
     words = [
         "teach",
@@ -162,7 +173,7 @@ def test_ctrl_c_ends_it_and_the_best_is_written(trained: Path, tmp_path: Path) -
         str(trained),
     ]
     child = subprocess.Popen(
-        [sys.executable, "-m", "captioner", *words],
+        [sys.executable, "-c", ENDLESS, *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # a shell's background jobs ignore Ctrl-C, and so would what they start
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
