@@ -1,5 +1,6 @@
 """Who may ask the page, for what, and how much they may leave here."""
 
+import json
 import os
 import socket
 import time
@@ -22,8 +23,13 @@ def post(served, path, content=b'{"data": []}', **headers):
     return httpx.post(f"{served.url}{path}", content=content, headers=headers, timeout=60)
 
 
-def multipart(content, name="dog.jpg"):
-    return {"files": {"files": (name, content)}}
+def get(url, **headers):
+    return httpx.get(url, headers=headers, timeout=60)
+
+
+def upload(served, content, name="dog.jpg"):
+    files = {"files": (name, content)}
+    return httpx.post(f"{served.url}/gradio_api/upload", files=files, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +39,7 @@ def multipart(content, name="dog.jpg"):
 def test_a_foreign_name_is_refused(served, host):
     """DNS rebinding: a stranger's name that leads to this machine."""
     for path in ("/", "/config", "/page/main.js"):
-        answer = httpx.get(f"{served.url}{path}", headers={"host": host})
+        answer = get(f"{served.url}{path}", host=host)
         assert answer.status_code == 421 and "CAPTIONER_HOSTS" in answer.text
     assert post(served, "/gradio_api/upload", host=host).status_code == 421
 
@@ -42,14 +48,14 @@ def test_a_foreign_name_is_refused(served, host):
     "host", ["localhost:1", "LOCALHOST", "127.0.0.1:80", "127.0.0.9", "[::1]:7860"]
 )
 def test_names_of_this_machine_are_known(served, host):
-    assert httpx.get(f"{served.url}/", headers={"host": host}).status_code == 200
+    assert get(f"{served.url}/", host=host).status_code == 200
 
 
 def test_more_names_can_be_given(serve, monkeypatch):
     monkeypatch.setenv("CAPTIONER_HOSTS", "photos.example, Other.Example:8080")
     served = serve(FakeCaptioner())
     for host, status in (("photos.example", 200), ("other.example", 200), ("evil.example", 421)):
-        assert httpx.get(f"{served.url}/", headers={"host": host}).status_code == status
+        assert get(f"{served.url}/", host=host).status_code == status
     proxied = {"host": "127.0.0.1", "origin": "https://photos.example"}
     assert post(served, "/gradio_api/cancel", **proxied).status_code != 403
 
@@ -85,7 +91,7 @@ def test_another_sites_page_may_send_nothing(served, path):
 )  # fmt: skip
 def test_what_the_page_does_not_need_is_not_there(served, path):
     for start in ("/gradio_api/", "/"):
-        assert httpx.get(served.url + start + path).status_code == 404
+        assert get(served.url + start + path).status_code == 404
         assert post(served, start + path).status_code == 404
 
 
@@ -103,10 +109,10 @@ def test_what_the_page_does_not_need_is_not_there(served, path):
 )
 @pytest.mark.parametrize("path", ["call/caption", "queue/join", OWN])
 def test_json_that_would_stall_the_page_is_refused(served, path, content, status):
-    began = time.perf_counter()
+    began = time.process_time()  # the page's, too: it is served in this process
     answer = post(served, f"/gradio_api/{path}", content)
     assert answer.status_code == status and answer.json()["detail"]
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -133,12 +139,13 @@ def test_an_upload_too_large_is_refused(serve):
     served = serve(FakeCaptioner())
     served.blocks.max_file_size = 1000
     for size in (2000, 700_000):
-        answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(bytes(size)))
+        answer = upload(served, bytes(size))
         assert answer.status_code == 413
 
 
 def files_in(folder):
-    return [path for path in Path(folder).rglob("*") if path.is_file()]
+    """Also while some of them go."""
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in names]
 
 
 def test_the_page_leaves_only_the_uploads_and_only_for_a_while(served, photos):
@@ -146,9 +153,9 @@ def test_the_page_leaves_only_the_uploads_and_only_for_a_while(served, photos):
     folder = os.environ["GRADIO_TEMP_DIR"]
     before = set(files_in(folder))
     content = (photos / "dog.jpg").read_bytes() + os.urandom(8)
-    sent = httpx.post(f"{served.url}/gradio_api/upload", **multipart(content)).json()[0]
+    sent = upload(served, content).json()[0]
     photo = {"path": sent, "meta": {"_type": "gradio.FileData"}}
-    asked = httpx.post(f"{served.url}/gradio_api/call/caption", json={"data": [photo]}).json()
+    asked = post(served, "/gradio_api/call/caption", json.dumps({"data": [photo]})).json()
     httpx.get(f"{served.url}/gradio_api/call/caption/{asked['event_id']}", timeout=60)
     assert set(files_in(folder)) - before == {Path(sent)}
 
@@ -178,7 +185,7 @@ def test_old_uploads_make_room_and_young_ones_do_not(tmp_path, monkeypatch):
 def test_a_full_folder_is_said_in_words(serve, monkeypatch):
     served = serve(FakeCaptioner())
     monkeypatch.setattr(UploadFolder, "reserve", lambda self, size: False)
-    answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(b"x"))
+    answer = upload(served, b"x")
     assert answer.status_code == 507 and "Try again" in answer.json()["detail"]
 
 
@@ -204,7 +211,7 @@ PART = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r
 def test_what_is_announced_and_does_not_come_takes_no_room(served):
     """Eleven uploads of 200 MB are more than the quota."""
     waiting = [raw(served, UPLOAD, PART, b"x" * 1000) for _ in range(11)]
-    assert httpx.post(f"{served.url}/gradio_api/upload", **multipart(b"x")).status_code == 200
+    assert upload(served, b"x").status_code == 200
     for each in waiting:
         each.close()
 
@@ -237,7 +244,7 @@ def test_a_request_that_stops_coming_is_ended(served, kind, monkeypatch):
 def test_a_folder_that_fills_up_ends_the_upload(served, monkeypatch):
     monkeypatch.setattr(UploadFolder, "reserve", lambda self, size: size < 1000)
     content = os.urandom(300_000)
-    answer = httpx.post(f"{served.url}/gradio_api/upload", **multipart(content))
+    answer = upload(served, content)
     assert answer.status_code == 507 and "Try again" in answer.json()["detail"]
 
 
