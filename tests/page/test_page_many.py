@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import zipfile
-from threading import Semaphore
+from threading import Event, Semaphore
 
 import pytest
 from browsing import give, status, until
 from fake_captioner import SENTENCES, FakeCaptioner
 from test_page_album import CAPTION, NAMES, zipped
+
+from captioner.page import endpoints
 
 INPUT = "#many input[type=file] >> nth=0"
 
@@ -125,9 +127,19 @@ def test_many_photos_show_their_progress_and_can_be_stopped_and_go_on(
     assert paths == [f"{index:03}.png" for index in range(30)]
 
 
-def test_who_stops_amid_an_archive_stops_the_server_too(visit, serve, photos, tmp_path):
-    turns = Semaphore(1)
+def test_who_stops_amid_an_archive_stops_the_server_too(
+    visit, serve, photos, tmp_path, monkeypatch
+):
+    turns, left = Semaphore(1), Event()
+
+    class Told(endpoints.AlbumResponse):
+        async def listen_for_disconnect(self, receive):
+            await super().listen_for_disconnect(receive)
+            left.set()
+
+    monkeypatch.setattr(endpoints, "AlbumResponse", Told)
     served = serve(FakeCaptioner(turns=turns))
+    asked = served.blocks.app_kwargs["routes"][-1].endpoint.__self__
     page = visit(served.url)
     page.get_by_role("tab", name="Many photos").click()
     cat = (photos / "cat.png").read_bytes()
@@ -136,10 +148,13 @@ def test_who_stops_amid_an_archive_stops_the_server_too(visit, serve, photos, tm
     done(page, "8 of 200 photos done.")
     page.get_by_role("button", name="Stop").click()
     done(page, "Stopped after 8 of 200 photos.")
-    page.wait_for_timeout(1500)
+    assert left.wait(60) and asked._albums == 1  # the server heard of it, amid a batch
     turns.release(99)
-    page.wait_for_timeout(1500)
-    assert len(served.fakes[0].batches) < 6
+    for _ in range(1200):
+        if not asked._albums:  # nothing more is made for it
+            break
+        page.wait_for_timeout(50)
+    assert not asked._albums and len(served.fakes[0].batches) < 6
     page.get_by_role("button", name="Go on").click()
     done(page, "200 photos done.")
     paths = page.locator("#many .item .path").all_text_contents()
