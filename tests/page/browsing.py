@@ -26,6 +26,31 @@ def until(page, expression, arg=None):
     raise AssertionError(f"never: {expression}, {arg!r}; said {said}")
 
 
+def hold_timers(page):
+    """What the page is to do two seconds later and more waits until it is let go: a slow machine
+    may look for it only afterwards."""
+    page.evaluate(
+        """() => {
+        const [set, clear, held] = [setTimeout, clearTimeout, new Map()];
+        window.setTimeout = (act, time, ...more) => {
+          if (!(time >= 2000)) return set(act, time, ...more);
+          const number = -1 - held.size;
+          held.set(number, act);
+          return number;
+        };
+        window.clearTimeout = (number) => held.has(number) ? held.set(number, () => {})
+          : clear(number);
+        window.letGo = () => held.forEach((act, number) => {
+          held.set(number, () => {});
+          act();
+        }); }"""
+    )
+
+
+def let_go(page):
+    page.evaluate("letGo()")
+
+
 def ask(page, photo, rest=True):
     """Gives the page a photo and waits until its sentence is there, and at rest."""
     page.set_input_files(INPUT, photo)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from browsing import CHIPS, ask, seen, visible
+from browsing import CHIPS, ask, hold_timers, let_go, seen, until, visible
 from fake_captioner import LONG
 from PIL import Image
 
@@ -33,9 +33,12 @@ def test_on_a_phone_photo_sentence_and_copy_are_on_the_first_screen(visit, photo
         " e.offsetHeight && e.offsetHeight < 24).map((e) => e.textContent)"
     )
     assert small == []  # a finger hits them all (WCAG 2.2, 2.5.8)
+    hold_timers(page)
     page.locator("#photo .look .photo").tap(position={"x": 20, "y": 20})
     light = f"document.querySelector('{CHIPS}').style.getPropertyValue('--light')"
     assert page.evaluate(light) > "0.9"
+    let_go(page)
+    until(page, f"{light} === '0'")  # a finger has no way to leave
 
 
 def test_a_long_sentence_and_a_wide_photo_fit(visit, photos, tmp_path):

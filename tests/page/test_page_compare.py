@@ -23,7 +23,8 @@ def opened(visit):
 def test_models_stand_side_by_side(opened, served, photos):
     opened.set_input_files(FILE, photos / "dog.jpg")
     cards = opened.locator("#compare .card")
-    cards.nth(1).locator(".word").first.wait_for()
+    for place in range(2):
+        cards.nth(place).locator(".word").first.wait_for()
     # The first model is the one that the others are compared with: it comes last.
     assert cards.locator("h2").all_inner_texts() == ["second", "first"]
     boxes = [cards.nth(place).bounding_box() for place in range(2)]

@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from browsing import CHIPS, DONE, SENTENCE, WORDS, ask, seen, until
+from browsing import CHIPS, DONE, SENTENCE, WORDS, ask, hold_timers, let_go, seen, until
 from fake_captioner import SENTENCES, FakeCaptioner, blob
 from PIL import Image
 
@@ -71,6 +71,10 @@ def test_the_last_sentence_stays_until_the_next_is_there(dog):
     dog.wait_for_selector("#photo[data-state=again]")
     assert dog.locator("#photo .words").inner_text() == SENTENCE
     assert dog.locator("#photo .look .photo").bounding_box() == before  # nothing jumps
+    for _ in range(1200):
+        if held:  # it is asked for
+            break
+        dog.wait_for_timeout(50)
     held[0].continue_()
     dog.wait_for_selector(DONE)
     assert dog.locator("#photo .words").inner_text().startswith("A dog horse")
@@ -84,6 +88,7 @@ def test_alternatives_say_something_else(dog):
     assert cards.count() == 3
     said = set(SENTENCES[0].split())
     for card in cards.all():
+        card.locator(".word").first.wait_for()  # they come when its photo is there
         words = {word.lower() for word in card.locator(".word").all_inner_texts()}
         assert words - said
         said |= words
@@ -126,6 +131,7 @@ def test_how_sure_it_is_is_said_in_words_that_mean_the_same_everywhere(visit, se
 
 def test_the_sentence_can_be_copied_corrected_and_read_aloud(dog):
     dog.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    hold_timers(dog)
     copied = "navigator.clipboard.readText()"
     button = dog.get_by_role("button", name="Copy", exact=True)
     button.click()
@@ -134,6 +140,7 @@ def test_the_sentence_can_be_copied_corrected_and_read_aloud(dog):
     assert dog.evaluate(copied) == SENTENCE
     near, far = button.bounding_box(), note.bounding_box()
     assert abs(near["y"] - far["y"]) < 60
+    let_go(dog)
     until(dog, "document.querySelector('#photo .note').textContent === ''")  # it goes again
     dog.get_by_role("button", name="Edit").click()
     field = dog.get_by_label("The caption, to correct")
@@ -179,6 +186,7 @@ def alone_without_a_network(browser, path):
     """The saved page works by itself: it asks for nothing, plays, and shows each word's map."""
     context = browser.new_context(offline=True, reduced_motion="reduce")
     page, asked, wrong = context.new_page(), [], []
+    page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(path.as_uri())
@@ -189,6 +197,7 @@ def alone_without_a_network(browser, path):
     assert before.std() > 10
     page.locator(".word").nth(2).hover()
     assert np.abs(seen(page, ".photo") - before).mean() > 3
+    page.evaluate("pace.word = 600_000")  # it is not over before it is looked for
     page.locator(".play").click()
     until(page, "document.querySelector('.play').textContent.includes('Stop')")
     assert wrong == [] and not [url for url in asked if not url.startswith(("file:", "data:"))]
