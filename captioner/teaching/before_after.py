@@ -22,10 +22,15 @@ article div { flex: 1 1 20rem; } dt { opacity: .7; font-size: .85rem; } dd { mar
 """
 
 
+def page_file(output: Path) -> Path:
+    """Where the page on the model in `output` lies."""
+    return output.with_name(f"{output.stem}.before-after.html")
+
+
 def write_before_after(verdict: Verdict, output: Path) -> Path:
     """Write the page on what the model in `output` has learnt, beside it: ten of the photos that it
     was judged by. Raises CaptionerError where it cannot be written."""
-    file = output.with_name(f"{output.stem}.before-after.html")
+    file = page_file(output)
     name = escape(output.stem)
     parts = [
         "<!doctype html>\n<html lang='en'><meta charset='utf-8'>",

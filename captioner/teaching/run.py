@@ -19,10 +19,12 @@ import torch
 from captioner import checkpoint
 from captioner.captioner import Captioner
 from captioner.datasets.captions import first_few
+from captioner.engines.graphs import START, STEP, graph_file
 from captioner.engines.torch import TorchEngine
 from captioner.errors import CaptionerError
 from captioner.files import Unwritable, unwritable
 from captioner.model.model import Model
+from captioner.teaching.before_after import page_file
 from captioner.teaching.lesson import Learner, Learnt, Lesson
 from captioner.teaching.pairs import Pair, Tell, check_pairs, given_pairs
 from captioner.teaching.photos import Pictures, groups_of, hold_out, readable
@@ -93,8 +95,8 @@ def check_output(file: Path, base: Path, overwrite: bool = True) -> None:
         raise CaptionerError(f"{file}: a model's file ends in .safetensors; call it so")
     if file.resolve() == checkpoint.EMBEDDED.resolve():
         raise CaptionerError(f"{file}: is the built-in model; choose another place")
-    if file.exists() and not overwrite:
-        raise CaptionerError(f"{file}: is there already; add --overwrite to lose it")
+    if not overwrite:
+        _refuse_to_lose(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=file.parent):
@@ -107,6 +109,23 @@ def check_output(file: Path, base: Path, overwrite: bool = True) -> None:
             f"{file}: there is room for {room >> 20} MB there, and a model takes {needed >> 20} MB"
             " while it is made; make room, or name another place"
         )
+
+
+def _refuse_to_lose(file: Path) -> None:
+    """Raise CaptionerError for anything that a lesson would write over or take away."""
+    if file.exists():
+        raise CaptionerError(f"{file}: is there already; add --overwrite to lose it")
+    unfinished = unfinished_file(file)
+    if unfinished.exists():
+        raise CaptionerError(
+            f"{unfinished}: an interrupted lesson left this; add --resume to go on with it, or"
+            " --overwrite to lose it"
+        )
+    for beside in (page_file(file), graph_file(file, START), graph_file(file, STEP)):
+        if beside.exists():
+            raise CaptionerError(
+                f"{beside}: would be written over; move it, or add --overwrite to lose it"
+            )
 
 
 def unfinished_file(output: Path) -> Path:

@@ -23,7 +23,7 @@ from captioner.model.model import Model
 from captioner.teaching import lesson as lessons
 from captioner.teaching.lesson import Lesson
 from captioner.teaching.pairs import Pair
-from captioner.teaching.run import teach_model, unfinished_file
+from captioner.teaching.run import check_output, teach_model, unfinished_file
 from tests.training.names import NAMES, album, picture
 
 QUICK = Lesson(steps=90, rate=0.01, dropout=0.0, smoothing=0.0, looks=3)
@@ -215,6 +215,27 @@ def test_the_command(
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 1 and "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("mine.safetensors", "--overwrite"),
+        ("mine.unfinished.safetensors", "--resume to go on"),
+        ("mine.before-after.html", "--overwrite"),
+        ("mine.start.onnx", "--overwrite"),
+        ("mine.step.onnx", "--overwrite"),
+    ],
+)
+def test_nothing_that_lies_there_is_lost_unasked(
+    trained: Path, tmp_path: Path, name: str, way: str
+) -> None:
+    there = tmp_path / name
+    there.write_text("mine")
+    with pytest.raises(CaptionerError, match=rf"{name}: .*{way}"):
+        check_output(tmp_path / "mine.safetensors", trained, overwrite=False)
+    assert there.read_text() == "mine"
+    check_output(tmp_path / "mine.safetensors", trained, overwrite=True)
 
 
 def test_bad_lessons_are_refused_in_one_sentence(trained: Path, tmp_path: Path) -> None:
