@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from captioner.errors import CaptionerError
 from captioner.evaluation.bootstrap import interval, sampled_means
-from experiments.plot import Curve, save_figure
+from experiments.plot import Curve, need_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,11 +35,10 @@ class VariantResult:
 
 def draw_family(results: Sequence[VariantResult], lengths: Array, file: Path) -> None:
     """Write the picture; lengths (N) are the mean words of each photo's human captions."""
-    try:
-        from matplotlib import colormaps
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise CaptionerError("drawing needs matplotlib: pip install matplotlib") from None
+    need_matplotlib()
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 10), dpi=110, layout="constrained")
     by_size, by_length, learning = figure.subplots(3, height_ratios=(1.1, 1, 1))
     palette = colormaps["tab20" if len(results) > 10 else "tab10"]

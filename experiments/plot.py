@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,10 +91,9 @@ def _add(run: Run, row: dict[str, str]) -> None:
 
 def draw(runs: Sequence[Run], file: Path) -> None:
     """Write a picture: how each run learnt, and its CIDEr on val. Raises CaptionerError."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise CaptionerError("drawing needs matplotlib: pip install matplotlib") from None
+    need_matplotlib()
+    from matplotlib.figure import Figure
+
     columns = [c for c in CURVES if any(_judged_by(run) == c for run in runs)]
     validated = any(run.cider for run in runs)
     panels = len(columns) + validated
@@ -109,6 +109,12 @@ def draw(runs: Sequence[Run], file: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1].set_xlabel("step")
     save_figure(figure, file)
+
+
+def need_matplotlib() -> None:
+    """Raise CaptionerError where there is nothing to draw with."""
+    if find_spec("matplotlib") is None:
+        raise CaptionerError("drawing needs matplotlib: pip install matplotlib")
 
 
 def save_figure(figure: Figure, file: Path) -> None:

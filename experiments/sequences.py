@@ -33,6 +33,7 @@ from captioner.search import Hypothesis, SearchOptions, beam_search
 from captioner.training.batches import pad
 from captioner.training.objectives import Teaching, teach
 from captioner.vocabulary import Vocabulary
+from experiments.plot import need_matplotlib, save_figure
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 LONGEST = 12
@@ -180,12 +181,8 @@ def accuracy(model: Translator, pairs: Sequence[Pair]) -> float:
 
 def draw(model: Translator, sentences: Sequence[Sequence[str]], file: Path) -> None:
     """A picture of where the decoder looked for each word it wrote. Raises CaptionerError."""
-    from experiments.plot import save_figure
+    from matplotlib.figure import Figure
 
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise CaptionerError("drawing needs matplotlib: pip install matplotlib") from None
     figure = Figure(figsize=(5 * len(sentences), 4.2), dpi=110, layout="constrained")
     [axes] = figure.subplots(1, len(sentences), squeeze=False)
     for axis, source in zip(axes, sentences, strict=True):
@@ -216,6 +213,8 @@ def main(
         raise CaptionerError(describe(error, DecoderConfig)) from None
     if output and not config.attends:
         raise CaptionerError(f"--output: a decoder of kind {kind} has no attention to draw")
+    if output:
+        need_matplotlib()  # before anything is learnt
     learnt = {Task.reverse: reverse, Task.digits: digits}[task]
     model, right = learn(learnt, config, steps)
     rng = np.random.default_rng(1)

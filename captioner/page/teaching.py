@@ -129,7 +129,7 @@ class PageLessons:
     def _after(self, learner: Learner) -> None:
         self._heed()
         left = (1 - learner.progress) * learner.seconds / max(learner.progress, 1e-9)
-        said = f"Learning: at most {max(1, round(left / 60))} minutes left."
+        said = f"Learning: at most {max(1, round(left / 60))} min left."
         self._state = {"state": "learning", "said": said, "done": round(learner.progress, 3)}
 
     def _heed(self) -> None:

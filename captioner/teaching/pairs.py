@@ -172,7 +172,7 @@ def check_pairs(pairs: Sequence[Pair], least: int) -> None:
         )
     if len(pairs) < least:
         raise CaptionerError(
-            f"{len(pairs)} photos with captions are too few to learn from and to tell whether it"
+            f"too few photos with captions ({len(pairs)}) to learn from and to tell whether it"
             f" helped: {least} at least; with 20 some names are learnt, with 200 most of them"
         )
     captions = [caption for pair in pairs for caption in pair.captions]

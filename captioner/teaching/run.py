@@ -319,6 +319,5 @@ def _duration(learner: Learner, lesson: Lesson) -> str:
     learner.optimizer.load_state_dict(state)
     most = min(minutes, lesson.minutes or minutes)
     return (
-        f"{left} steps, about {max(1, math.ceil(most))} minutes or less; Ctrl-C keeps the best so"
-        " far"
+        f"{left} steps, about {max(1, math.ceil(most))} min or less; Ctrl-C keeps the best so far"
     )

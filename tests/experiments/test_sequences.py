@@ -1,12 +1,14 @@
 """Sequences in, sequences out: the same decoder, and what it can learn in seconds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from captioner import CaptionerError
 from captioner.model.config import DecoderConfig
-from experiments import sequences
+from experiments import plot, sequences
 from experiments.sequences import Task, Translator, batches, digits, in_words, learn, reverse
 
 
@@ -72,3 +74,11 @@ def test_what_cannot_be_asked() -> None:
         sequences.main(Task.reverse, kind="transformer")
     with pytest.raises(CaptionerError, match="--output: a decoder of kind peek has no attention"):
         sequences.main(Task.reverse, kind="peek", reading="none", output=sequences.Path("x.png"))
+
+
+def test_what_draws_is_asked_for_before_anything_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plot, "find_spec", lambda name: None)
+    with pytest.raises(CaptionerError, match="needs matplotlib: pip install"):
+        sequences.main(sequences.Task.reverse, steps=10**9, output=tmp_path / "reverse.png")
