@@ -81,7 +81,7 @@ def write_inputs(folder: Path, chance: random.Random) -> None:
 
 def run(folder: Path, results: str, seed: int) -> subprocess.Popen[bytes]:
     given = ["--annotations", "references.json", "--results", f"{results}.json", "--samples", "50"]
-    written = ["--output", FILES[0], "--html", FILES[1], "--write-results", FILES[2]]
+    written = ["--output", FILES[0], "--html", FILES[1], "--write-results", FILES[2], "--overwrite"]
     command = [sys.executable, "-m", "captioner", "evaluate", *given, *written]
     return subprocess.Popen(
         [*command, "--seed", str(seed)],

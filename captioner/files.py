@@ -316,6 +316,11 @@ def is_plain(path: Path) -> bool:
     return not path.exists() or stat.S_ISREG(path.stat().st_mode)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether a file stands there that has something in it."""
+    return os.path.isfile(path) and os.path.getsize(path) > 0
+
+
 class Unwritable(CaptionerError):
     """A file or folder that cannot be written."""
 

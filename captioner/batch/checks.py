@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,17 +142,3 @@ def check_kept(fields: tuple[str, ...], format: str) -> None:
         raise typer.BadParameter(
             "--skip-existing goes by the captions in the file; add caption to --fields."
         )
-
-
-def check_inputs(inputs: list[str], output: Path | None) -> None:
-    """Where the output would take the place of a table, a list, a photo."""
-    from captioner.datasets.photos.sources import named
-
-    if output is None or not output.is_file():
-        return
-    for name in named(inputs, output.name):
-        with suppress(OSError, ValueError):
-            if os.path.samefile(name, output):
-                raise typer.BadParameter(
-                    f"--output {output} is also an input ({name}); write to another file."
-                )

@@ -10,6 +10,7 @@ import typer
 from captioner.assets import EMBEDDED
 from captioner.batch import checks
 from captioner.cli import options as shared
+from captioner.cli.outputs import check_inputs
 
 Format = Literal[
     "text", "jsonl", "json", "csv", "tsv", "parquet", "coco", "sidecar", "xmp", "embed"
@@ -190,7 +191,8 @@ def caption(
     columns = choices.row_columns(chosen, output, names, rename, keep, sentences)
     search = shared.options(given, sentences)
     checks.check_output(output, chosen, resume, existing is False)
-    checks.check_inputs(inputs, output)
+    if output is not None:
+        check_inputs(inputs, output)
     if attention is not None and resume:
         raise typer.BadParameter("--attention is for a look at some photos: not with --resume.")
     if fields and existing is False:

@@ -16,7 +16,7 @@ from captioner.batch.rows import Format, written_out
 from captioner.batch.run import Item
 from captioner.batch.summary import Summary
 from captioner.errors import CaptionerError, ImageError
-from captioner.files import broken_off, flush, unwritable
+from captioner.files import broken_off, flush, is_taken, unwritable
 
 _SHARE = 20  # a commit may take one part in so many of a run's time
 _SOONEST, _LATEST = 0.1, 10.0  # seconds from one to the next
@@ -111,7 +111,7 @@ class Draft(Target):
         return bool(self._kept) and digest(self._format.key(path)) in self._kept
 
     def is_taken(self) -> bool:
-        return self.target.exists() and self.target.stat().st_size > 0
+        return is_taken(self.target)
 
     def is_unfinished(self) -> bool:
         return self._path.exists()

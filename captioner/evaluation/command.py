@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from captioner.cli import options as shared
+from captioner.cli.outputs import check_outputs
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ class Request:
     write_results: Annotated[
         Path | None, typer.Option(help="Write the captions here, in COCO results format.")
     ] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there already.")
+    ] = False
     score: Annotated[
         bool, typer.Option("--score/--no-score", help="No score: only caption and write results.")
     ] = True
@@ -153,6 +157,27 @@ class Request:
         """The files of results, wherever they were named."""
         return [*(self.results or ()), *(self.further or ())]
 
+    @property
+    def inputs(self) -> list[str]:
+        """What is read; of a split, the list of photos that it may be."""
+        single = (
+            *(self.annotations, self.split, self.model, self.against, self.df, self.df_split),
+            *(self.instances, self.training, self.training_split, self.embeddings),
+            *(self.pac_embeddings, self.spice, self.human),
+        )
+        return [str(one) for one in (*single, *(self.images or ()), *self.systems) if one]
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """What is written, by its option."""
+        paths = {
+            "--output": self.output,
+            "--html": self.html,
+            "--write-results": self.write_results,
+            "--plot": self.plot,
+        }
+        return {option: path for option, path in paths.items() if path is not None}
+
 
 def evaluate(**options: Any) -> None:
     """Score captions against what people wrote: the official COCO figures, and more.
@@ -191,3 +216,4 @@ def _check(request: Request) -> None:
                 raise typer.BadParameter(f"--{option} is for one system; give one --results")
     elif request.plot is not None:
         raise typer.BadParameter("--plot compares systems; give several --results")
+    check_outputs(request.outputs, request.inputs, request.overwrite)

@@ -49,8 +49,8 @@ class _Captions:
 
 def run(request: Request) -> None:
     """Do what was asked. Raises CaptionerError; nothing is written until all is computed."""
-    for path in (request.output, request.html, request.write_results, request.plot):
-        if path is not None and not path.resolve().parent.is_dir():
+    for path in request.outputs.values():
+        if not path.resolve().parent.is_dir():
             raise CaptionerError(f"{path}: the folder {path.parent} does not exist")
     notes: list[str] = []
     photos = read_references(

@@ -199,6 +199,7 @@ def test_bad_results(
     report = tmp_path / "report.json"
     report.write_text("the last one")
     options = ["--annotations", write_annotations(tmp_path), "--output", report]
+    options.append("--overwrite")
     assert command(*options, "--results", write_results(tmp_path, captions)) == 1
     said = capsys.readouterr().err.strip()
     assert message in said and len(said.splitlines()) == 1
@@ -223,6 +224,98 @@ def test_wrong_usage(tmp_path: Path, capsys: Any) -> None:
     assert "the folder" in capsys.readouterr().err
     assert evaluate("--annotations", annotations, "--images", tmp_path / "none") == 1
     assert "no such folder or archive of photos" in capsys.readouterr().err
+
+
+OUTPUTS = ("--output", "--html", "--write-results", "--plot")
+
+
+def own_files(folder: Path) -> list[str]:
+    """Files of a person's, and the arguments that score some of them."""
+    names = ("refs.json", "one.json", "two.json", "photos.txt", "notes", "folder/a.webp")
+    (folder / "folder").mkdir()
+    for name in names:
+        (folder / name).write_text(f"My {name}.")
+    return ["--annotations", "refs.json", "--results", "one.json", "--split", "photos.txt"]
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("option", OUTPUTS)
+@pytest.mark.parametrize(
+    ("output", "more", "message"),
+    [
+        ("refs.json", ["--overwrite"], "is also an input (refs.json); write to another file."),
+        ("./one.json", ["--overwrite"], "is also an input (one.json); write to another file."),
+        ("link.json", ["--overwrite"], "is also an input (refs.json); write to another file."),
+        ("photos.txt", ["--overwrite"], "is also an input (photos.txt); write to another file."),
+        ("notes", [], "is there already; write to another file, or replace it with --overwrite."),
+        ("folder/a.webp", [], "is there already; write to another file, or replace it with"),
+        ("folder", ["--overwrite"], "is a folder; name a file in it."),
+    ],
+)
+def test_a_persons_files_are_not_overwritten_unasked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    output: str,
+    more: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = own_files(tmp_path) + (["two.json"] if option == "--plot" else [])
+    Path("link.json").symlink_to("refs.json")
+    before = contents(tmp_path)
+    assert evaluate(*arguments, option, output, *more) == 2
+    said = capsys.readouterr().err
+    assert f"{option} {Path(output)} " in said and message in said
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("given", ["against", "df", "instances", "training", "human", "model"])
+def test_what_a_report_is_made_with_is_not_overwritten(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [*own_files(tmp_path), f"--{given}", "notes", "-o", "notes", "--overwrite"]
+    before = contents(tmp_path)
+    assert evaluate(*arguments) == 2 and contents(tmp_path) == before
+    assert "--output notes is also an input (notes)" in capsys.readouterr().err
+
+
+def test_two_outputs_are_two_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = own_files(tmp_path)
+    before = contents(tmp_path)
+    for more in ([], ["--overwrite"]):
+        assert evaluate(*arguments, "-o", "a.json", "--html", "folder/../a.json", *more) == 2
+        said = capsys.readouterr().err
+        assert "--html folder/../a.json is also where --output writes; write to another" in said
+    assert contents(tmp_path) == before
+
+
+def test_overwrite_replaces_reports(tmp_path: Path, command: Command) -> None:
+    options = ["--annotations", write_annotations(tmp_path), "--samples", "20"]
+    options += ["--results", write_results(tmp_path, CANDIDATES)]
+    outputs = [tmp_path / name for name in ("a.json", "a.html", "out.json")]
+    written = [part for pair in zip(OUTPUTS, outputs, strict=False) for part in pair]
+    outputs[0].touch()  # an empty file is nobody's work
+    assert command(*options, *written) == 0
+    first = [path.read_bytes() for path in outputs]
+    for path in outputs:
+        path.write_text("Mine.")
+    assert command(*options, *written) == 2
+    assert [path.read_text() for path in outputs] == ["Mine."] * 3
+    assert command(*options, *written, "--overwrite") == 0
+    assert [path.read_bytes() for path in outputs] == first
+    assert command(*options, "-o", "/dev/null", "--html", "/dev/null") == 0
 
 
 def test_every_metric_punishes_shuffled_captions(shared: Path, java: Java) -> None:
@@ -268,7 +361,7 @@ def test_one_photo_says_why_its_cider_is_nothing(tmp_path: Path, command: Comman
     assert any("only 1 photos are too narrow" in note for note in figures["notes"])
     more = tmp_path / "df.json"
     more.write_text(json.dumps({"1": ["A dog runs."], "2": ["A cat sleeps."], "3": ["A car."]}))
-    assert command(*options, "--df", more, "--samples", "20") == 0
+    assert command(*options, "--df", more, "--samples", "20", "--overwrite") == 0
     figures = json.loads(report.read_text())
     assert figures["metrics"]["CIDEr"] > 1
     assert not any("CIDEr is 0" in note for note in figures["notes"])
