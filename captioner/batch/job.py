@@ -90,8 +90,8 @@ def run(job: Job) -> int:
     Raises CaptionerError for what makes the whole run impossible.
     """
     check_tables(job.inputs, job.column, job.columns.kept)
-    attention = Attention(job.attention, job.allowed) if job.attention else None
     source, search = _source(job), Search(job.exclude)
+    attention = _attention(job, source)
     summary = Summary(search.left_out)
     with _output(job, source, summary) as output:
         if output is None:
@@ -149,7 +149,8 @@ def _work(
 
 def _source(job: Job) -> Source:
     """How to go through the files, more than once if places or ids are to be checked beforehand."""
-    if "-" not in job.inputs or job.format not in (*KINDS, "coco"):
+    checked = job.format in (*KINDS, "coco") or job.attention is not None
+    if "-" not in job.inputs or not checked:
         return lambda search: files(job.inputs, search)
     first = Search(job.exclude)
     listed = list(files(job.inputs, first))
@@ -159,6 +160,15 @@ def _source(job: Job) -> Source:
         return listed
 
     return again
+
+
+def _attention(job: Job, source: Source) -> Attention | None:
+    if job.attention is None:
+        return None
+    attention = Attention(job.attention, job.allowed, job.keeps)
+    if not (job.keeps or job.overwrite):
+        attention.check(_named_photos(job, source))
+    return attention
 
 
 def results_of(
