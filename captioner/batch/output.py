@@ -225,8 +225,11 @@ class Resumable(Output):
             self._wait = min(max(_SOONEST, _SHARE * cost), _LATEST)
 
     def finish(self) -> None:
-        self.commit(now=True, complete=True)
-        self._target.finish()
+        if self._summary.photos == self._summary.empty > 0:  # nothing was there to be captioned
+            self._target.discard()
+        else:
+            self.commit(now=True, complete=True)
+            self._target.finish()
         self._journal.remove()
 
 

@@ -45,6 +45,11 @@ class Summary:
         """Photos that were looked at and have no caption."""
         return self.failures + self.unsure.total()
 
+    @property
+    def empty(self) -> int:
+        """Inputs without pictures."""
+        return sum(n for reason, n in self.failed.items() if reason.startswith(NO_PICTURES))
+
     def add(self, result: PhotoResult) -> None:
         if result.unsure:
             self.unsure[result.error] += 1
@@ -79,7 +84,7 @@ class Summary:
     def lines(self) -> list[str]:
         """What became of the photos; the reasons, unless there is but one, which has been said."""
         seconds = time.monotonic() - self._started
-        empty = sum(n for reason, n in self.failed.items() if reason.startswith(NO_PICTURES))
+        empty = self.empty
         parts = [f"{counted(self.captioned, 'photo')} captioned"]
         if self.failures > empty:
             parts.append(f"{self.failures - empty:,} failed")

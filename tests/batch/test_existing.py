@@ -93,6 +93,23 @@ def test_a_file_that_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == f"{name}\tA photo 1 by 2.\n"
 
 
+@pytest.mark.parametrize("format", EXTENSIONS)
+@pytest.mark.parametrize("way", [*WAYS, ("--resume",)])
+def test_where_there_are_no_photos_nothing_is_left(tmp_path: Path, format: str, way: Flags) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments = ["caption", "empty", "--format", format, "-o", "rows", *way]
+    for _ in range(2):
+        assert process.run(arguments, tmp_path) == 1
+        assert "empty: no pictures in this folder" in (tmp_path / "said.txt").read_text()
+        assert sorted(os.listdir(tmp_path)) == ["empty", "said.txt"]
+    photos(tmp_path / "empty", 0)
+    assert process.run(arguments, tmp_path) == 0
+    before = (tmp_path / "rows").read_bytes()
+    (tmp_path / "empty" / "0.bmp").unlink()
+    process.run(arguments, tmp_path)
+    assert (tmp_path / "rows").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("way", "rows"),
     [((), [OLD] * 2), (("--skip-existing",), [OLD] * 2 + [NEW]), (("--overwrite",), [NEW] * 3)],
