@@ -280,5 +280,11 @@ def way_on(recording: bool) -> str:
     """How to continue a run that was stopped."""
     if not recording:
         return "stopped; with --output FILE a run can be continued."
-    again = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    given = enumerate(sys.argv[1:])
+    again = [a for i, a in given if not (a == "--resume" or _is_attention(a, sys.argv[i]))]
     return f"stopped; to continue: {shlex.join(['captioner', *again, '--resume'])}"
+
+
+def _is_attention(argument: str, before: str) -> bool:
+    """Whether it is of `--attention FOLDER`, which a resumed run does not take."""
+    return argument.partition("=")[0] == "--attention" or before == "--attention"

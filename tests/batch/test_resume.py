@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from captioner.batch.job import way_on
 from captioner.options import Options
 from tests.batch import process
 
@@ -290,3 +292,11 @@ def test_skip_existing_adds_what_is_new(tmp_path: Path) -> None:
         assert process.run([*chosen, "-o", anew, *names], tmp_path) == 0
         (tmp_path / "3.bmp").write_bytes(b"")
         assert output.read_bytes() == anew.read_bytes()
+
+
+def test_the_way_on_leaves_out_what_a_resumed_run_does_not_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = "captioner caption a --attention maps -o b.csv --resume --attention=maps"
+    monkeypatch.setattr(sys, "argv", given.split())
+    assert way_on(True).endswith(": captioner caption a -o b.csv --resume")
