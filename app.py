@@ -6,7 +6,6 @@ from pathlib import Path
 
 import captioner
 from captioner.checkpoint import EMBEDDED, FAMILY
-from captioner.page import build, launch
 
 
 def main() -> None:
@@ -25,6 +24,8 @@ def main() -> None:
     listed = os.environ.get("CAPTIONER_MODELS", "")
     models = parser.parse_args().model or [path for path in listed.split(os.pathsep) if path]
     try:
+        from captioner.page import build, launch  # refuses a port that is none
+
         if models:
             page = build([captioner.load(path) for path in models], base=Path(models[0]))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from captioner.errors import CaptionerError
+from captioner.page.address import name_asked, port_asked
 from captioner.page.album import album_rows
 from captioner.page.answers import answer
 from captioner.page.endpoints import ALIKE, WAITING, Endpoints
@@ -56,13 +56,15 @@ def launch(page: Page, wait: bool = True, **settings: Any) -> None:
     """Start the page: on this machine only, unless GRADIO_SERVER_NAME says otherwise.
 
     With `wait` it comes back when the page has been ended from the keyboard, else at once. Raises
-    CaptionerError where the port that GRADIO_SERVER_PORT asks for is taken, or is none.
+    CaptionerError where the port that GRADIO_SERVER_PORT asks for is taken, or is none, and where
+    this machine cannot serve at GRADIO_SERVER_NAME.
     """
-    asked = os.environ.get("GRADIO_SERVER_PORT")
+    asked = port_asked()
+    if asked is not None:  # gradio itself would take the next one that is free
+        settings.setdefault("server_port", asked)
     try:
-        if asked is not None:  # gradio itself would take the next one that is free
-            settings.setdefault("server_port", int(asked))
         page.launch(
+            server_name=name_asked(),
             prevent_thread_lock=True,
             quiet=True,
             share=False,
@@ -77,7 +79,7 @@ def launch(page: Page, wait: bool = True, **settings: Any) -> None:
     except (OSError, ValueError) as error:
         reason = str(error)
         if "empty port" in reason:
-            port = settings.get("server_port")
+            port = settings.get("server_port", f"{USUAL_PORT} and those after it")
             reason = f"port {port} is taken; end what has it, or set GRADIO_SERVER_PORT to another"
         raise CaptionerError(f"The page cannot be started: {reason}") from error
     if wait:
