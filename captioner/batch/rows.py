@@ -187,8 +187,7 @@ class Csv(Lines):
         return self._line([*row.values()])
 
     def key(self, path: str) -> str:
-        written = self.columns.path(path)
-        return f"./{written}" if written.startswith(_FORMULA) else written
+        return defused_path(self.columns.path(path))
 
     def _line(self, cells: list[str]) -> str:
         line = io.StringIO()
@@ -232,3 +231,8 @@ def written_out(text: str, but: str = "") -> str:
 def defused(text: str) -> str:
     """The text with a mark before it where a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def defused_path(path: str) -> str:
+    """The same for a path, which must lead to the photo still."""
+    return f"./{path}" if path.startswith(_FORMULA) else path

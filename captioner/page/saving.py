@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from captioner.batch.rows import to_json
+from captioner.batch.rows import defused, defused_path, to_json
 from captioner.errors import CaptionerError
 from captioner.files import free_name
 
@@ -45,13 +45,14 @@ def as_csv(rows: list[Row]) -> bytes:
     text = io.StringIO()
     table = csv.DictWriter(text, FIELDS, restval="", extrasaction="ignore")
     table.writeheader()
-    table.writerows({field: _plain(row.get(field, "")) for field in FIELDS} for row in rows)
+    table.writerows({**row, **_defused(row)} for row in rows)
     return text.getvalue().encode("utf-8-sig")
 
 
-def _plain(value: Any) -> Any:
-    """A file's name must not become a formula in somebody's spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+def _defused(row: Row) -> Row:
+    """What of the row is text, as the command writes it: to a spreadsheet it is no formula."""
+    texts = {field: defused(text) for field, text in row.items() if isinstance(text, str)}
+    return texts | {"path": defused_path(str(row["path"]))}
 
 
 def as_json_list(rows: list[Row]) -> bytes:
