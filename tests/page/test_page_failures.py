@@ -3,23 +3,58 @@
 from threading import Semaphore
 
 import pytest
-from browsing import CHIPS, DONE, INPUT, ask, status, until, visible
+from browsing import CHIPS, DONE, INPUT, SENTENCE, ask, status, until, visible
 from fake_captioner import FakeCaptioner
 
 
-def test_a_refused_start_keeps_the_photo_and_a_corrected_one_brings_the_sentence(dog):
-    dog.get_by_text("How should it write?").click()
-    start = dog.get_by_label("Start with …")
+def test_a_refused_start_keeps_the_photo_and_a_corrected_one_brings_the_sentence(visit, photos):
+    page = visit(reduced_motion="reduce")
+    page.set_input_files(INPUT, photos / "dog.jpg")
+    page.wait_for_selector(DONE)
+    page.get_by_text("How should it write?").click()
+    start = page.get_by_label("Start with …")
     start.fill("zzz")
-    dog.wait_for_selector("#photo[data-state=refused]")
-    assert "zzz" in status(dog)
-    assert visible(dog, ".look img", ".drop", ".words", ".strip", ".alternatives") == [
+    page.wait_for_selector("#photo[data-state=kept]")
+    page.set_input_files(INPUT, photos / "cat.png")  # has no sentence to keep
+    page.wait_for_selector("#photo[data-state=refused]")
+    assert "zzz" in status(page)
+    assert visible(page, ".look img", ".drop", ".words", ".strip", ".alternatives") == [
         True, False, False, False, False,
     ]  # fmt: skip
     start.fill("here")
-    dog.wait_for_selector(DONE)
-    assert visible(dog, ".look img", ".drop", ".words", ".strip") == [True, False, True, True]
-    assert status(dog) == "" and dog.locator(CHIPS).first.inner_text() == "Here"
+    page.wait_for_selector(DONE)
+    assert visible(page, ".look img", ".drop", ".words", ".strip") == [True, False, True, True]
+    assert status(page) == "" and page.locator(CHIPS).first.inner_text() == "Here"
+
+
+def test_a_sentence_stays_with_all_its_buttons_where_no_other_takes_its_place(dog, tmp_path):
+    words = dog.locator("#photo .words")
+    dog.locator(CHIPS).nth(2).click()
+    dog.locator("#photo .rewrite .others button").first.click()
+    until(dog, "document.querySelector('#photo .words').textContent.startsWith('A dog horse')")
+    rewritten = words.inner_text()
+    dog.get_by_text("How should it write?").click()
+    dog.get_by_label("Start with …").fill("zzz")
+    dog.wait_for_selector("#photo[data-state=kept]")
+    assert "zzz" in status(dog) and words.inner_text() == rewritten
+    assert visible(dog, ".look img", ".play", "[data-act=copy]", ".strip") == [True] * 4
+    (tmp_path / "huge.jpg").touch()
+    os_truncate(tmp_path / "huge.jpg", 201 * 2**20)
+    dog.set_input_files(INPUT, tmp_path / "huge.jpg")
+    until(dog, "document.querySelector('#photo .status').textContent.includes('huge.jpg')")
+    assert words.inner_text() == rewritten
+    dog.get_by_role("button", name="Undo").click()
+    assert words.inner_text() == SENTENCE and status(dog) == ""
+
+
+def test_a_word_that_could_not_be_exchanged_leaves_nothing_to_undo(dog):
+    dog.route("**/ask/caption", lambda route: route.abort())
+    dog.locator(CHIPS).nth(2).click()
+    dog.locator("#photo .rewrite .others button").first.click()
+    dog.wait_for_selector("#photo[data-state=kept]")
+    assert dog.locator("#photo .words").inner_text() == SENTENCE
+    dog.locator(CHIPS).nth(1).click()
+    assert dog.get_by_role("button", name="Undo").count() == 0
 
 
 @pytest.mark.parametrize(("name", "text"), [("notes.txt", "text"), ("broken.jpg", "broken.jpg")])

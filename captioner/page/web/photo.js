@@ -23,12 +23,12 @@ const rewrite = new Rewrite(find(".rewrite"), {
 });
 
 // What is seen: "empty", "busy", "done", "again" (the last sentence, until the next is there),
-// "refused" (the options), "failed" (the photo).
+// "kept" (the last sentence: there is no next one), "refused" (the options), "failed" (the photo).
 function enter(state, text = "") {
   view.dataset.state = state;
   const status = find(".status");
   status.textContent = text;
-  status.classList.toggle("error", state === "failed" || state === "refused");
+  status.classList.toggle("error", ["failed", "kept", "refused"].includes(state));
 }
 
 let noting;
@@ -68,8 +68,9 @@ function ask(changes = {}, arriving = false) {
       if (answer.preview) mine.visible = look.open(answer.preview);
       await mine.visible;
       if (signal.aborted) return;
-      if (answer.error) refuse(answer.error);
-      else show(answer, arriving);
+      if (answer.error) return refuse(answer.error);
+      rewrite.leave(changes.prefix ? shown : null);
+      show(answer, arriving);
     } catch (error) {
       if (!signal.aborted) refuse(error.message);
     }
@@ -78,13 +79,16 @@ function ask(changes = {}, arriving = false) {
 
 // A file that is not even sent.
 export function complain(reason) {
+  if (shown) return enter("kept", reason);
   look.clear();
   sending = shown = null;
   enter("failed", reason);
 }
 
-// A photo that cannot be read makes room for the next; an option that cannot be followed does not.
+// A photo that cannot be read makes room for the next; an option that cannot be followed does not,
+// nor does it take away a sentence that is there.
 function refuse(reason) {
+  if (shown) return enter("kept", reason);
   const unread = view.dataset.name && reason.startsWith(sending.file.name);
   look.clear();
   sentence.set("");
@@ -167,7 +171,4 @@ find(".share").addEventListener("click", async (event) => {
   }
 });
 
-listen(form, () => {
-  rewrite.forget();
-  ask();
-});
+listen(form, () => ask());

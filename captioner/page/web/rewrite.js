@@ -7,10 +7,15 @@ export class Rewrite {
     Object.assign(this, {root, again, back, earlier: []});
   }
 
-  // A new photo or new options: there is nothing to go back to.
+  // A new photo: there is nothing to go back to.
   forget() {
     this.earlier = [];
     this.offer(null, null);
+  }
+
+  // Another sentence takes the place of `caption`; null, under new options: of one that is gone.
+  leave(caption) {
+    this.earlier = caption ? [...this.earlier, caption] : [];
   }
 
   // What might stand in place of the word at `index` of the caption; null: nothing is chosen.
@@ -46,7 +51,6 @@ export class Rewrite {
   }
 
   choose(caption, index, word) {
-    this.earlier.push(caption);
     this.again([...caption.words.slice(0, index), word].join(" "));
   }
 
