@@ -37,6 +37,7 @@ def test_a_sentence_stays_with_all_its_buttons_where_no_other_takes_its_place(do
     dog.get_by_label("Start with …").fill("zzz")
     dog.wait_for_selector("#photo[data-state=kept]")
     assert "zzz" in status(dog) and words.inner_text() == rewritten
+    assert dog.locator("#photo .heard").text_content() == ""
     assert visible(dog, ".look img", ".play", "[data-act=copy]", ".strip") == [True] * 4
     (tmp_path / "huge.jpg").touch()
     os_truncate(tmp_path / "huge.jpg", 201 * 2**20)
@@ -61,8 +62,11 @@ def test_a_word_that_could_not_be_exchanged_leaves_nothing_to_undo(dog):
 def test_what_is_no_picture_is_said_in_words(visit, photos, name, text):
     page = visit(reduced_motion="reduce")
     ask(page, photos / "cat.png", rest=False)
+    heard = page.locator("#photo .heard")
+    assert heard.text_content() == f"Caption: {SENTENCE}"
     page.set_input_files(INPUT, photos / name)
     page.wait_for_selector("#photo[data-state=failed]")
+    assert heard.text_content() == ""  # no sentence of another photo
     assert status(page).startswith(name) and text in status(page)
     assert visible(page, ".drop", ".look img", ".words", ".strip") == [True, False, False, False]
     ask(page, photos / "dog.jpg", rest=False)  # and the next photo works

@@ -29,6 +29,7 @@ function enter(state, text = "") {
   const status = find(".status");
   status.textContent = text;
   status.classList.toggle("error", ["failed", "kept", "refused"].includes(state));
+  find(".heard").textContent = ""; // it told of the state before
 }
 
 let noting;
