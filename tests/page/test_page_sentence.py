@@ -158,6 +158,37 @@ def test_the_sentence_can_be_copied_corrected_and_read_aloud(dog):
     assert dog.locator("#photo .own-words").is_hidden()
 
 
+def test_what_a_person_wrote_stays_until_they_take_the_model_s_words(dog):
+    own, words = dog.locator("#photo .own-words"), dog.locator("#photo .words")
+    field, kept = dog.get_by_label("The caption, to correct"), dog.locator("#photo p.renewed")
+    dog.get_by_role("button", name="Edit").click()
+    field.fill("My dog Rex.")
+    field.press("Control+Enter")
+    assert own.inner_text() == "My dog Rex." and kept.is_hidden()
+    dog.get_by_text("How should it write?").click()
+    dog.get_by_label("Start with …").fill("here")
+    until(dog, "document.querySelector('#photo .words').textContent.startsWith('Here a dog')")
+    assert own.inner_text() == "My dog Rex."
+    assert kept.is_visible()
+    assert "Your words are kept." in dog.locator("#photo .heard").text_content()
+    dog.get_by_role("button", name="The model’s own words").click()
+    assert own.is_hidden() and kept.is_hidden() and words.inner_text().startswith("Here a dog")
+
+
+def test_a_correction_that_is_being_written_is_not_cut_off(dog):
+    field, start = dog.get_by_label("The caption, to correct"), dog.get_by_label("Start with …")
+    dog.get_by_text("How should it write?").click()
+    dog.get_by_role("button", name="Edit").click()
+    start.fill("here")  # nothing has been written yet
+    until(dog, "document.querySelector('#photo textarea').value.startsWith('Here a dog')")
+    field.fill("My dog")
+    start.fill("there")
+    until(dog, "document.querySelector('#photo .words').textContent.startsWith('There a dog')")
+    assert field.input_value() == "My dog" and field.is_visible()
+    field.press("Escape")
+    assert dog.locator("#photo .words").inner_text().startswith("There a dog")
+
+
 def test_everything_can_be_taken_home(dog, browser, tmp_path):
     dog.get_by_text("Save and share").click()
 

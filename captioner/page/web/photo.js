@@ -104,8 +104,8 @@ function show(answer, arriving = false) {
   shown = answer;
   enter("done");
   look.show(answer);
-  sentence.set(answer.caption);
-  find(".heard").textContent = `Caption: ${answer.caption}`;
+  const kept = sentence.renew(answer.caption) ? " Your words are kept." : "";
+  find(".heard").textContent = `Caption: ${answer.caption}${kept}`;
   find(".sure").textContent = inWords(answer);
   rewrite.offer(answer, null);
   tellAvoided(answer.avoided ?? []);

@@ -30,27 +30,43 @@ export class Sentence {
     this.find("[data-act=speak]").hidden = !("speechSynthesis" in window);
   }
 
+  // A person's words, where there are some, else the model's.
+  get text() { return this.own ?? this.original; }
+
+  // The model's words and nobody else's.
   set(text) {
-    this.text = this.original = text;
+    this.original = text;
+    this.own = null;
     this.show();
     this.edit(false);
   }
 
+  // Other words by the model. What a person wrote stays, finished or not: whether there is some.
+  renew(text) {
+    const editing = this.root.classList.contains("editing");
+    const written = this.own !== null || (editing && this.field.value !== this.text);
+    this.original = text;
+    if (editing && !written) this.field.value = text;
+    this.root.classList.toggle("renewed", written);
+    this.show();
+    return written;
+  }
+
   show() {
-    const own = this.text !== this.original;
-    this.root.classList.toggle("own", own);
-    this.find(".own-words").textContent = own ? this.text : "";
+    this.root.classList.toggle("own", this.own !== null);
+    this.find(".own-words").textContent = this.own ?? "";
   }
 
   edit(on = true) {
     this.root.classList.toggle("editing", on);
-    if (!on) return;
+    if (!on) return this.root.classList.remove("renewed");
     this.field.value = this.text;
     this.field.focus();
   }
 
   keep() {
-    this.text = this.field.value.replace(/\s+/g, " ").trim() || this.original;
+    const text = this.field.value.replace(/\s+/g, " ").trim();
+    this.own = text && text !== this.original ? text : null;
     this.show();
     this.edit(false);
     this.find("[data-act=edit]").focus();
