@@ -1,8 +1,9 @@
 #!/bin/sh
 # The embedded model from nothing, all its stages in order: data/prepared -> runs/embedded.safetensors.
 #     sh experiments/embedded.sh
-# on a GPU; to rehearse on a CPU, what is told here goes to each training:
-#     DEVICE=cpu sh experiments/embedded.sh --set training.max_steps=2 --set training.batch_photos=8
+# on a GPU, with no runs/ there yet. To rehearse on a CPU, what is told here goes to each training:
+#     DEVICE=cpu sh experiments/embedded.sh --set training.max_steps=2 --set training.batch_photos=8 \
+#         --set training.workers=0
 set -eu
 python=${PYTHON:-python}
 train=data/prepared/captions_train.json

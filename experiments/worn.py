@@ -156,7 +156,7 @@ def price(
         typer.echo(f"still too often: {', '.join(left)}; once more goes on from here", err=True)
     rounded = {p: round(n, 2) for p, n in {**known, **prices}.items() if n}
     tensors, notes = checkpoint.read(model)
-    noted |= dict.fromkeys([style, *(also or [])], rounded)
+    noted |= {s: {**noted.get(s, {}), **rounded} for s in also or []} | {style: rounded}
     checkpoint.write(model, tensors, {**notes, "worn": json.dumps(noted)})
 
 

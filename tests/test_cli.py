@@ -67,11 +67,14 @@ def expected_rows(album: Path) -> list[str]:
 
 
 def test_what_was_kept_at_ctrl_c_is_said(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(**_: object) -> None:
+    chain = pytest.importorskip("captioner.training.chain")
+
+    def stopped(*_: object) -> None:
         raise KeyboardInterrupt("stopped after step 3; --resume goes on")
 
-    monkeypatch.setattr(cli, "app", stopped)
-    assert command("train") == 130
+    monkeypatch.setattr(chain, "train_chain", stopped)
+    recipe = Path(__file__).parents[1] / "configs" / "words.json"
+    assert command("train", "--config", recipe) == 130
     assert command.err == "captioner: stopped after step 3; --resume goes on\n"
 
 

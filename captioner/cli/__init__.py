@@ -34,12 +34,16 @@ that Python could take up: measured, 600 MB do and 700 MB do not."""
 
 
 class OneCommand(TyperCommand):
-    """A command that says what a number may be, instead of what its checking library calls it, and
-    what to install where packages are missing."""
+    """A command that says what a number may be, instead of what its checking library calls it, what
+    to install where packages are missing, and what was kept where it was interrupted."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            if stop.args:  # what was kept, and how to go on
+                streams.tell(str(stop))
+            raise
         except ImportError as error:
             said = missing(error, self.name or "")
             if said is None:
@@ -140,9 +144,7 @@ def main() -> None:
             streams.flush()
         except CaptionerError as error:
             code = _failed(str(error))
-        except KeyboardInterrupt as stop:
-            if stop.args:
-                streams.tell(str(stop))
+        except KeyboardInterrupt:
             code = 130
         except BrokenPipeError:
             code = 1

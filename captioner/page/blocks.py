@@ -59,12 +59,12 @@ def launch(page: Page, wait: bool = True, **settings: Any) -> None:
     CaptionerError where the port that GRADIO_SERVER_PORT asks for is taken, or is none, and where
     this machine cannot serve at GRADIO_SERVER_NAME.
     """
+    settings.setdefault("server_name", name_asked())
     asked = port_asked()
     if asked is not None:  # gradio itself would take the next one that is free
         settings.setdefault("server_port", asked)
     try:
         page.launch(
-            server_name=name_asked(),
             prevent_thread_lock=True,
             quiet=True,
             share=False,

@@ -66,8 +66,9 @@ def teach(
 
     It begins as the `model` in that checkpoint (None: the built-in one), learns the words that
     occur at least `minimum` times, and writes in a `style` of that name unless another is asked
-    for; its other styles stay as they are. It is saved to `output`, its graphs beside it, or kept
-    in memory. `minutes` ends it early, `lesson` says how it learns instead.
+    for; its other styles stay as they are. It is saved to `output`, its graphs beside it, in place
+    of what is there, or kept in memory. `minutes` ends it early, `lesson` says how it learns
+    instead.
 
     Raises CaptionerError for pairs from which nothing can be learnt, and an output that cannot be
     written.

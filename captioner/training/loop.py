@@ -94,10 +94,13 @@ class Trainer:
             self._validate(log)
         alone = self.share.world == 1  # several would have to agree on the step
         with interrupts("finishing this step") if alone else nullcontext(never) as stopped:
-            self._steps(log, stopped)
+            try:
+                self._steps(log, stopped)
+            finally:
+                if log:
+                    log.close()
         if log:
             self._finish(output)
-            log.close()
         processes.wait(self.share)  # a next stage reads what the first process has written
         if stopped():
             raise KeyboardInterrupt("stopped at the end of a stage; --resume goes on")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from captioner.engines.graphs import START, STEP, graph_file
 from captioner.errors import CaptionerError
 from captioner.notes import read_header
 from captioner.training.log import LOG
@@ -16,8 +17,10 @@ RESUME = "training.safetensors"
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 # What a run that goes on may have otherwise: none of it changes a step.
-FREE = """training.output training.device training.workers training.checkpoint_minutes
-training.validate_every data.cache data.hold data.photos"""
+FREE = {
+    *("training.output", "training.device", "training.workers", "training.checkpoint_minutes"),
+    *("training.validate_every", "data.cache", "data.hold", "data.photos"),
+}
 
 
 def check_output(output: Path, resume: bool, overwrite: bool) -> None:
@@ -25,9 +28,9 @@ def check_output(output: Path, resume: bool, overwrite: bool) -> None:
     state = output / RESUME
     if resume and not state.exists():
         raise CaptionerError(f"{output}: holds no run that could be resumed; leave --resume out")
-    held = [file for file in (state, output / LAST, output / BEST, output / LOG) if file.exists()]
+    held = [file for file in (*_left(output), output / LOG) if file.exists()]
     if held and not (resume or overwrite):
-        on = "--resume to go on with it, " if held[0].name != LOG else ""
+        on = "--resume to go on with it, " if held[0].name in (RESUME, LAST, BEST) else ""
         raise CaptionerError(
             f"training.output: {output} holds another run ({held[0].name}); take {on}--overwrite"
             " to lose it, or another folder"
@@ -36,8 +39,15 @@ def check_output(output: Path, resume: bool, overwrite: bool) -> None:
 
 def forget(output: Path) -> None:
     """Take away what another run has left, so that none of it is held for this one's."""
-    for file in (output / RESUME, output / LAST, output / BEST, *output.glob("fold-*.safetensors")):
+    for file in _left(output):
         file.unlink(missing_ok=True)
+
+
+def _left(output: Path) -> list[Path]:
+    """The models that a run may leave, the graphs beside them, and the encoders of its folds."""
+    models = [output / RESUME, output / LAST, output / BEST]
+    graphs = [graph_file(model, graph) for model in models[1:] for graph in (START, STEP)]
+    return [*models, *graphs, *output.glob("fold-*.safetensors")]
 
 
 def noted(recipe: Recipe) -> str:
@@ -47,7 +57,7 @@ def noted(recipe: Recipe) -> str:
         for section, tree in recipe.model_dump(mode="json").items()
         for name, value in tree.items()
     }
-    return json.dumps({name: value for name, value in fields.items() if name not in FREE.split()})
+    return json.dumps({name: value for name, value in fields.items() if name not in FREE})
 
 
 def check_recipe(state: Path, recipe: Recipe) -> None:

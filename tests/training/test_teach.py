@@ -178,10 +178,15 @@ def test_ctrl_c_ends_it_and_the_best_is_written(trained: Path, tmp_path: Path) -
         # a shell's background jobs ignore Ctrl-C, and so would what they start
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    while not unfinished_file(output).exists() and child.poll() is None:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=300)
+    try:
+        deadline = time.monotonic() + 200
+        while not unfinished_file(output).exists() and child.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=300)
+    finally:
+        child.kill()
     assert child.returncode == 0, err
     assert "stopped; the best so far is kept, and --resume goes on" in err
     assert "Traceback" not in err and "held-out photos" in out

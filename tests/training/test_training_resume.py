@@ -163,13 +163,14 @@ def test_a_recipe_that_was_changed_since_is_named(album: Album, tmp_path: Path) 
             go_on([more], resume=True)
 
 
-def test_somebody_s_log_is_not_written_over(album: Album, tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("mine")
-    with pytest.raises(
-        CaptionerError, match=r"holds another run \(log\.csv\); take --overwrite to"
-    ):
-        train(album.recipe(tmp_path))
-    assert (tmp_path / "log.csv").read_text() == "mine"
+@pytest.mark.parametrize("name", ["log.csv", "fold-0.safetensors", "best.start.onnx"])
+def test_somebody_s_file_is_not_written_over(album: Album, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    with pytest.raises(CaptionerError, match=rf"holds another run \({name}\); take --overwrite"):
+        train(album.recipe(folder))
+    assert (folder / name).read_text() == "mine"
 
 
 def test_the_log_goes_on_after_the_last_saved_step(tmp_path: Path) -> None:

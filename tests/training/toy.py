@@ -160,6 +160,9 @@ def wait_for_losses(process: subprocess.Popen[Any], output: Path, steps: int) ->
     deadline = time.monotonic() + 200
     while not (output / "log.csv").exists() or len(losses(output)) < steps:
         if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(process.communicate())
+            process.terminate()  # torchrun ends its own processes then
+            try:
+                raise AssertionError(process.communicate(timeout=30))
+            finally:
+                process.kill()
         time.sleep(0.02)

@@ -81,6 +81,7 @@ function ask(changes = {}, arriving = false) {
 // A file that is not even sent.
 export function complain(reason) {
   if (shown) return enter("kept", reason);
+  if (view.dataset.state === "busy") return enter("busy", reason); // the photo before is under way
   look.clear();
   sending = shown = null;
   enter("failed", reason);
