@@ -45,9 +45,9 @@ export class Sentence {
   renew(text) {
     const editing = this.root.classList.contains("editing");
     const written = this.own !== null || (editing && this.field.value !== this.text);
+    this.root.classList.toggle("renewed", written && text !== this.original);
     this.original = text;
     if (editing && !written) this.field.value = text;
-    this.root.classList.toggle("renewed", written);
     this.show();
     return written;
   }
