@@ -8,7 +8,6 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from PIL import Image
 from captioner.batch.job import way_on
 from captioner.options import Options
 from tests.batch import process
+from tests.waiting import wait_for
 
 EXTENSIONS = ("text", "jsonl", "json", "csv", "parquet", "coco")
 
@@ -34,13 +34,6 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number % 100 == 50:
             path.write_bytes(path.read_bytes()[:20])
     return root
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 300
-    while not happened():
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.002)
 
 
 def kill_and_resume(

@@ -25,6 +25,7 @@ from serve import free_port
 from captioner.errors import CaptionerError
 from captioner.options import Options
 from captioner.page.worker import ModelWorker
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -248,15 +249,13 @@ def test_requests_that_wait_are_captioned_together_and_fail_alone(photos):
     dog, cat = Image.new("RGB", (64, 48)), Image.new("RGB", (48, 64))
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(worker.caption, [dog], Options())
-        while not fake.turns._cond._waiters:  # it runs, and takes its time
-            time.sleep(0.01)
+        wait_for(lambda: fake.turns._cond._waiters)  # it runs, and takes its time
         waiting = []
         for photo, options in (
             (dog, Options()), (cat, Options()), (dog, Options(seed=3)), (dog, Options()),
         ):  # fmt: skip
             waiting.append(pool.submit(worker.caption, [photo], options))
-            while len(worker._waiting) < len(waiting):  # else threads may overtake each other
-                time.sleep(0.01)
+            wait_for(lambda: len(worker._waiting) == len(waiting))  # none overtakes another
         turns.release(99)
         results = [future.result()[0] for future in [first, *waiting]]
     assert [isinstance(result, CaptionerError) for result in results] == [
@@ -271,8 +270,7 @@ def test_a_full_queue_says_busy_and_the_rest_are_answered(serve, photos):
     served = serve(FakeCaptioner(turns=turns), max_size=4)
     photo = upload(served.url, photos / "dog.jpg")
     replies = [call(served.url, "caption", photo)]
-    while not turns._cond._waiters:  # it has left the queue
-        time.sleep(0.01)
+    wait_for(lambda: turns._cond._waiters)  # it has left the queue
     with ThreadPoolExecutor(40) as pool:
         replies += pool.map(lambda _: call(served.url, "caption", photo), range(40))
         assert {reply.status_code for reply in replies} == {200, 503}

@@ -9,6 +9,7 @@ from fake_captioner import SENTENCES, blob
 from PIL import Image
 
 from captioner.overlay import overlay
+from tests.waiting import wait_for
 
 
 def test_each_word_lays_its_own_attention_over_the_photo(dog, photos):
@@ -158,10 +159,7 @@ def test_the_keyboard_reaches_everything(visit, photos):
     page.get_by_role("button", name="Choose a photo").first.focus()
     page.evaluate("new Promise((done) => setTimeout(done, 500))")  # until choosers are caught
     page.keyboard.press("Enter")
-    for _ in range(1200):
-        if choosers:
-            break
-        page.wait_for_timeout(50)
+    wait_for(lambda: choosers, page)
     choosers[0].set_files(photos / "dog.jpg")
     page.wait_for_selector("#photo[data-state=done]")
     page.locator(CHIPS).first.focus()

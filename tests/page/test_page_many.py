@@ -12,6 +12,7 @@ from fake_captioner import SENTENCES, FakeCaptioner
 from test_page_album import CAPTION, NAMES, zipped
 
 from captioner.page import endpoints
+from tests.waiting import wait_for
 
 INPUT = "#many input[type=file] >> nth=0"
 
@@ -150,11 +151,8 @@ def test_who_stops_amid_an_archive_stops_the_server_too(
     done(page, "Stopped after 8 of 200 photos.")
     assert left.wait(60) and asked._albums == 1  # the server heard of it, amid a batch
     turns.release(99)
-    for _ in range(1200):
-        if not asked._albums:  # nothing more is made for it
-            break
-        page.wait_for_timeout(50)
-    assert not asked._albums and len(served.fakes[0].batches) < 6
+    wait_for(lambda: not asked._albums, page)  # nothing more is made for it
+    assert len(served.fakes[0].batches) < 6
     page.get_by_role("button", name="Go on").click()
     done(page, "200 photos done.")
     paths = page.locator("#many .item .path").all_text_contents()

@@ -6,6 +6,8 @@ import pytest
 from browsing import CHIPS, DONE, INPUT, WORDS, ask, drawn, give, seen, until, visible
 from fake_captioner import FakeCaptioner
 
+from tests.waiting import wait_for
+
 
 def test_the_first_screen_says_what_it_is_for(visit):
     page = visit()
@@ -89,8 +91,7 @@ def test_the_newest_photo_wins(visit, serve, photos):
     page = visit(slow.url, reduced_motion="reduce")
     page.set_input_files(INPUT, photos / "dog.jpg")
     until(page, "document.querySelector('#photo .status').textContent === 'Looking …'")
-    while not turns._cond._waiters:  # the first is being looked at
-        page.wait_for_timeout(20)
+    wait_for(lambda: turns._cond._waiters, page)  # the first is being looked at
     page.set_input_files(INPUT, photos / "cat.png")
     turns.release(9)
     page.wait_for_selector(DONE)

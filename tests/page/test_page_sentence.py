@@ -7,6 +7,8 @@ from browsing import CHIPS, DONE, SENTENCE, WORDS, ask, hold_timers, let_go, see
 from fake_captioner import SENTENCES, FakeCaptioner, blob
 from PIL import Image
 
+from tests.waiting import wait_for
+
 
 def test_the_choices_are_followed(dog, served):
     dog.get_by_text("How should it write?").click()
@@ -71,10 +73,7 @@ def test_the_last_sentence_stays_until_the_next_is_there(dog):
     dog.wait_for_selector("#photo[data-state=again]")
     assert dog.locator("#photo .words").inner_text() == SENTENCE
     assert dog.locator("#photo .look .photo").bounding_box() == before  # nothing jumps
-    for _ in range(1200):
-        if held:  # it is asked for
-            break
-        dog.wait_for_timeout(50)
+    wait_for(lambda: held, dog)  # it is asked for
     held[0].continue_()
     dog.wait_for_selector(DONE)
     assert dog.locator("#photo .words").inner_text().startswith("A dog horse")
